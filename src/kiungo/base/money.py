@@ -96,7 +96,7 @@ class Money:
         return Decimal(self.minor).scaleb(-EXPONENTS[self.currency])
 
     def percent(self, basis_points: int) -> "Money":
-        """A share of the amount, rounded half up (away from zero). Units: 10,000 basis points are the whole."""
+        """A share of the amount, rounded half up. Units: 10,000 basis points are the whole."""
         product = abs(self.minor) * basis_points
         rounded = (product + 5_000) // 10_000
         return Money(rounded if self.minor >= 0 else -rounded, self.currency)
