@@ -1,0 +1,1 @@
+"""Style and shape as tests: what a reviewer would otherwise have to remember."""
