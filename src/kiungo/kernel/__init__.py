@@ -1,0 +1,1 @@
+"""The machine, without healthcare words: storage, queues, money movements, access, HTTP."""

@@ -1,0 +1,77 @@
+"""The database as the rest of the platform sees it, whichever engine is behind."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from kiungo.base.time import Clock
+from kiungo.kernel.database.unit import Engine, Unit
+
+T = TypeVar("T")
+CommitObserver = Callable[[str], None]
+
+READ_DEADLINE_MS = 5_000
+
+
+class Wakes:
+    """Wakes by channel name, within the process and, on PostgreSQL, from other processes too."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def subscribe(self, channel: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` (quick, from any thread) at each wake; returns the way to unsubscribe."""
+        with self._lock:
+            self._callbacks[channel].append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._callbacks[channel].remove(callback)
+
+        return unsubscribe
+
+    def wake(self, channel: str) -> None:
+        """Call everyone who subscribed to the channel."""
+        with self._lock:
+            callbacks = tuple(self._callbacks.get(channel, ()))
+        for callback in callbacks:
+            callback()
+
+
+class Database(Protocol):
+    """Units of work on one database. Every method is safe to call from any thread.
+
+    `observer` is called with "before" and "after" around every commit; fault tests end the process there.
+    """
+
+    engine: Engine
+    clock: Clock
+    url: str
+    wakes: Wakes
+    observer: CommitObserver | None
+
+    def write(self, function: Callable[[Unit], T]) -> T:
+        """Run a unit and wait until it is durable. Not on the event loop. Raises: what the unit raises."""
+        ...
+
+    async def write_async(self, function: Callable[[Unit], T]) -> T:
+        """Run a unit from the event loop, without blocking it."""
+        ...
+
+    def read(self, function: Callable[[Unit], T], *, deadline_ms: int = READ_DEADLINE_MS) -> T:
+        """Run a read-only unit on one snapshot. Raises: Unavailable DATABASE_DEADLINE."""
+        ...
+
+    async def read_async(self, function: Callable[[Unit], T], *, deadline_ms: int = READ_DEADLINE_MS) -> T:
+        """Run a read-only unit from the event loop, in a reader thread."""
+        ...
+
+    async def point_read(self, function: Callable[[Unit], T]) -> T:
+        """A read of well under a millisecond: inline on SQLite, in the pool on PostgreSQL."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was accepted, then let go of every connection."""
+        ...

@@ -1,0 +1,112 @@
+"""JSON with exact decimals, and with limits on what comes in."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from kiungo.base.errors import Incorrect, define
+from kiungo.base.money import Money
+
+JSON_MALFORMED = define("JSON_MALFORMED", Incorrect, "The body is not JSON in UTF-8.")
+JSON_TOO_DEEP = define("JSON_TOO_DEEP", Incorrect, "The body nests deeper than the limit.")
+JSON_FORBIDDEN_CHARACTER = define(
+    "JSON_FORBIDDEN_CHARACTER", Incorrect, "The body has a NUL or a lone surrogate, which no record may hold."
+)
+
+DEPTH_MAX = 64
+NUMBER_EXPONENT_MAX = 100
+
+
+def loads(body: bytes | str, *, depth_max: int = DEPTH_MAX) -> Any:
+    """Parse JSON; a number with a fraction or exponent becomes a Decimal with the digits it was written with.
+
+    Raises: Incorrect (malformed, too deep, NUL or lone surrogate, NaN, number beyond 10**100).
+    """
+    raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    if raw.count(b"[") + raw.count(b"{") > depth_max and _depth(raw) > depth_max:
+        raise Incorrect(JSON_TOO_DEEP, f"The body nests deeper than {depth_max} levels", hint="Flatten the structure")
+    if b"\\u0000" in raw or b"\\ud" in raw or b"\\uD" in raw:
+        _refuse_forbidden(raw)
+    try:
+        return _decoder.decode(raw)
+    except UnicodeDecodeError as error:
+        raise Incorrect(
+            JSON_MALFORMED, f"The body is not UTF-8 (byte {error.start})", hint="Send JSON encoded as UTF-8"
+        ) from None
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise Incorrect(JSON_MALFORMED, _plain(error), hint="Send one JSON value encoded as UTF-8") from None
+
+
+def dumps(value: Any) -> bytes:
+    """Render JSON; Money and Decimal become numbers with exactly the digits they hold."""
+    return _encoder.encode(value)
+
+
+def dumps_pretty(value: Any) -> bytes:
+    """Render JSON for people, indented by two."""
+    return msgspec.json.format(_encoder.encode(value), indent=2)
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if abs(number.adjusted()) > NUMBER_EXPONENT_MAX:
+        raise ValueError("a number is beyond 10**100")
+    return number
+
+
+def _encode_other(value: object) -> object:
+    if isinstance(value, Money):
+        return value.decimal()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _plain(error: Exception) -> str:
+    return f"The body is not JSON: {error}" if str(error) else "The body is not JSON"
+
+
+def _depth(raw: bytes) -> int:
+    """The deepest nesting, brackets inside strings not counted."""
+    depth = deepest = 0
+    outside = raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    for part in outside:
+        for byte in part:
+            if byte in b"[{":
+                depth += 1
+                deepest = max(deepest, depth)
+            elif byte in b"]}":
+                depth -= 1
+    return deepest
+
+
+def _refuse_forbidden(raw: bytes) -> None:
+    """Escapes only mean characters where their backslash is not itself escaped; pairs of surrogates are fine."""
+    text = raw.replace(b"\\\\", b"")
+    position = text.find(b"\\u")
+    while position >= 0:
+        digits = text[position + 2 : position + 6]
+        try:
+            unit = int(digits, 16)
+        except ValueError:
+            return  # malformed: the parser says so with its position
+        if unit == 0 or 0xDC00 <= unit < 0xE000:
+            raise _forbidden()
+        step = 6
+        if 0xD800 <= unit < 0xDC00:
+            low = text[position + 6 : position + 12].lower()
+            if not (low.startswith(b"\\u") and low[2:4] in (b"dc", b"dd", b"de", b"df")):
+                raise _forbidden()
+            step = 12
+        position = text.find(b"\\u", position + step)
+
+
+def _forbidden() -> Incorrect:
+    return Incorrect(
+        JSON_FORBIDDEN_CHARACTER,
+        "The body holds a NUL or a lone surrogate character",
+        hint="Remove characters that are not Unicode text",
+    )
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_number)
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)

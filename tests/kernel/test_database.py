@@ -1,0 +1,157 @@
+"""Units of work: all or nothing, alone among neighbours, durable when answered."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kiungo.base.errors import Conflict, Incorrect, Unavailable
+from kiungo.kernel.database import Database, IntegrityViolation, Unit, migrate, open_database, schema_state
+from kiungo.kernel.database.migrate import require_current
+
+
+@pytest.fixture
+def notes(database: Database) -> Database:
+    database.write(lambda unit: unit.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"))
+    return database
+
+
+def insert(number: int, text: str = "x"):
+    def unit_function(unit: Unit) -> int:
+        unit.execute("INSERT INTO note (id, text) VALUES (?, ?)", (number, text))
+        return number
+
+    return unit_function
+
+
+def count(database: Database) -> int:
+    return database.read(lambda unit: unit.value("SELECT count(*) FROM note"))
+
+
+def test_a_unit_is_kept_whole_or_not_at_all(notes: Database) -> None:
+    def fails_late(unit: Unit) -> None:
+        insert(1)(unit)
+        raise RuntimeError("after the insert")
+
+    with pytest.raises(RuntimeError, match="after the insert"):
+        notes.write(fails_late)
+    assert count(notes) == 0
+    assert notes.write(insert(2)) == 2
+    assert count(notes) == 1
+
+
+def test_a_failing_unit_does_not_sink_its_neighbours(notes: Database) -> None:
+    async def many() -> list[object]:
+        return await asyncio.gather(
+            *(notes.write_async(insert(number // 2)) for number in range(100)), return_exceptions=True
+        )
+
+    answers = asyncio.run(many())
+    assert sum(isinstance(answer, IntegrityViolation) for answer in answers) == 50
+    assert sorted(answer for answer in answers if isinstance(answer, int)) == list(range(50))
+    assert count(notes) == 50
+
+
+def test_writers_in_threads_all_get_their_own_answer(notes: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: notes.write(insert(number)), range(200)))
+    assert answers == list(range(200))
+    assert count(notes) == 200
+
+
+def test_actions_and_wakes_wait_for_the_commit_and_are_dropped_with_a_failed_unit(notes: Database) -> None:
+    seen: list[str] = []
+    woken = threading.Event()
+    notes.wakes.subscribe("notes", woken.set)
+
+    def good(unit: Unit) -> None:
+        insert(1)(unit)
+        unit.after_commit(lambda: seen.append("good"))
+        unit.wake("notes")
+
+    def bad(unit: Unit) -> None:
+        unit.after_commit(lambda: seen.append("bad"))
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        notes.write(bad)
+    assert not woken.is_set()
+    notes.write(good)
+    assert woken.wait(5)
+    assert seen == ["good"]
+
+
+def test_a_savepoint_undoes_only_its_block(notes: Database) -> None:
+    def unit_function(unit: Unit) -> None:
+        insert(1)(unit)
+        with pytest.raises(IntegrityViolation), unit.savepoint():
+            insert(2)(unit)
+            insert(1)(unit)
+        insert(3)(unit)
+
+    notes.write(unit_function)
+    assert notes.read(lambda unit: unit.rows("SELECT id FROM note ORDER BY id")) == [(1,), (3,)]
+
+
+def test_reads_cannot_write(notes: Database) -> None:
+    with pytest.raises(Exception, match="read"):
+        notes.read(insert(1))
+    assert count(notes) == 0
+
+
+def test_a_read_that_takes_too_long_is_stopped(notes: Database) -> None:
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000000) SELECT count(*) FROM n"
+    with pytest.raises(Unavailable) as caught:
+        notes.read(lambda unit: unit.value(slow), deadline_ms=200)
+    assert caught.value.code == "DATABASE_DEADLINE"
+    assert count(notes) == 0
+
+
+def test_when_sqlite_loses_the_whole_group_only_the_guilty_unit_fails(tmp_path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'full.db'}")
+    database.write(lambda unit: unit.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"))
+    pages = database.read(lambda unit: unit.value("PRAGMA page_count"))
+    database.write(lambda unit: unit.rows(f"PRAGMA max_page_count={pages + 20}"))
+
+    async def together() -> list[object]:
+        units = [insert(1), insert(2), insert(3, "y" * 1_000_000), insert(4), insert(5)]
+        return await asyncio.gather(*(database.write_async(unit) for unit in units), return_exceptions=True)
+
+    answers = asyncio.run(together())
+    assert [answer for answer in answers if isinstance(answer, int)] == [1, 2, 4, 5]
+    assert isinstance(answers[2], Unavailable)
+    assert count(database) == 4
+    database.close()
+
+
+def test_the_schema_migrates_once_and_a_newer_one_is_refused(database_url: str) -> None:
+    assert migrate(database_url).up_to_date
+    require_current(database_url)
+    database = open_database(database_url)
+    database.write(lambda unit: unit.execute("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    assert not schema_state(database_url).known
+    with pytest.raises(Conflict, match="does not know"):
+        migrate(database_url)
+    with pytest.raises(Conflict, match="does not know"):
+        require_current(database_url)
+
+
+def test_an_unmigrated_database_is_refused_with_the_way_out(tmp_path) -> None:
+    with pytest.raises(Conflict) as caught:
+        require_current(f"sqlite:///{tmp_path / 'empty.db'}")
+    assert caught.value.hint == "Run `kiungo migrate`"
+
+
+def test_a_url_of_no_known_engine_is_refused() -> None:
+    with pytest.raises(Incorrect, match="neither sqlite"):
+        open_database("mysql://somewhere/db")
+
+
+def test_stepped_units_run_in_the_calling_thread_on_the_turned_clock(stepped_database, clock) -> None:
+    def unit_function(unit: Unit) -> tuple[int, str]:
+        return unit.now_us, threading.current_thread().name
+
+    clock.turn(seconds=5)
+    assert stepped_database.write(unit_function) == (clock.now_us(), threading.current_thread().name)
