@@ -1,0 +1,1 @@
+"""What the business decides: siblings that never import each other."""

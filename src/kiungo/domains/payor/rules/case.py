@@ -1,0 +1,140 @@
+"""What every step reads: the case (fixed) and the sheet (the money as the steps before left it)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kiungo.base.money import Money
+from kiungo.domains.payor.book import PlanBook, Provider, Snapshot
+from kiungo.domains.payor.model import (
+    FAMILY,
+    Adjustment,
+    Authorization,
+    Claim,
+    Coverage,
+    Finding,
+    Group,
+    Line,
+    LineResult,
+    Member,
+    Neighbour,
+    Ruling,
+)
+from kiungo.ports.bookings import Booking
+
+Used = Mapping[tuple[str, str, str], int]
+DEDUCTIBLE = "deductible"
+OUT_OF_POCKET = "out_of_pocket"
+PR_DEDUCTIBLE, PR_COINSURANCE, PR_COPAY = "1", "2", "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A claim and all that was known when it was judged; the same case always gives the same result.
+
+    Shapes: `used` is keyed by (member or FAMILY, bucket, period). `booking` None means no such booking.
+    """
+
+    claim: Claim
+    member: Member
+    coverage: Coverage
+    book: PlanBook
+    snapshot: Snapshot
+    provider: Provider | None
+    used: Used = field(default_factory=dict)
+    neighbours: tuple[Neighbour, ...] = ()
+    authorization: Authorization | None = None
+    booking: Booking | None = None
+    booking_used_by: str | None = None
+    ruling: Ruling | None = None
+
+
+class LineSheet:
+    """The money of one line while the steps run. Units: minor units of the claim's currency."""
+
+    __slots__ = ("adjustments", "allowed", "charge", "denied", "left", "line", "patient", "shares")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.charge = line.charge.minor
+        self.allowed = self.left = self.charge
+        self.patient = 0
+        self.denied = False
+        self.adjustments: dict[tuple[Group, str], int] = {}
+        self.shares: dict[str, int] = {}
+
+    def apply(self, finding: Finding) -> None:
+        """Let a finding move this line's money. A finding without an amount moves none."""
+        effect, group, reason = finding.effect, finding.group, finding.reason
+        if effect not in ("adjust", "deny", "prior", "share") or finding.amount is None:
+            return
+        if group is None or reason is None:
+            raise AssertionError(f"{finding.step} moved money without a group and a reason")
+        amount = finding.amount.minor
+        self.left -= amount
+        if effect == "share":
+            self.shares[reason] = self.shares.get(reason, 0) + amount
+            self.patient += amount
+            return
+        self.adjustments[group, reason] = self.adjustments.get((group, reason), 0) + amount
+        if effect == "deny":
+            self.denied = True
+        if effect != "prior":
+            self.allowed -= amount
+            if group == "PR":
+                self.patient += amount
+
+    def result(self, currency: str) -> LineResult:
+        """The line as the decision shows it."""
+        return LineResult(
+            number=self.line.number,
+            charge=self.line.charge,
+            allowed=Money(self.allowed, currency),
+            paid=Money(self.left, currency),
+            patient=Money(self.patient, currency),
+            denied=self.denied,
+            adjustments=tuple(
+                Adjustment(group, reason, Money(minor, currency))
+                for (group, reason), minor in self.adjustments.items()
+                if minor
+            ),
+            shares=tuple(
+                Adjustment("PR", reason, Money(minor, currency)) for reason, minor in self.shares.items() if minor
+            ),
+        )
+
+
+class Sheet:
+    """All lines of a claim while the steps run."""
+
+    __slots__ = ("by_number", "currency", "lines")
+
+    def __init__(self, claim: Claim) -> None:
+        self.currency = claim.total.currency
+        self.lines = [LineSheet(line) for line in claim.lines]
+        self.by_number = {sheet.line.number: sheet for sheet in self.lines}
+
+    def open_lines(self) -> Iterator[LineSheet]:
+        """The lines nobody has denied so far."""
+        return (sheet for sheet in self.lines if not sheet.denied)
+
+    def money(self, minor: int) -> Money:
+        """An amount in the claim's currency."""
+        return Money(minor, self.currency)
+
+
+Step = Callable[[Case, Sheet], Iterable[Finding]]
+
+
+def year_of(line: Line) -> str:
+    """The benefit period a line falls into."""
+    return line.service_date[:4]
+
+
+def used_by_member(case: Case, bucket: str, period: str) -> int:
+    """What the member used before this claim."""
+    return case.used.get((case.member.member_id, bucket, period), 0)
+
+
+def used_by_family(case: Case, bucket: str, period: str) -> int:
+    """What the whole family used before this claim."""
+    return case.used.get((FAMILY, bucket, period), 0)

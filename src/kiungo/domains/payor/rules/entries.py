@@ -1,0 +1,60 @@
+"""What a decided claim adds to the accumulators of the member and the family."""
+
+from kiungo.domains.payor.model import FAMILY, Entry
+from kiungo.domains.payor.rules import authorization, benefit
+from kiungo.domains.payor.rules.case import (
+    DEDUCTIBLE,
+    OUT_OF_POCKET,
+    PR_DEDUCTIBLE,
+    Case,
+    LineSheet,
+    Sheet,
+    year_of,
+)
+from kiungo.domains.payor.rules.cost_share import counted_shares
+
+
+def entries_of(case: Case, sheet: Sheet) -> tuple[Entry, ...]:
+    """One entry for each accumulator the claim moves; lines that were denied move none."""
+    sums: dict[tuple[str, str, str], int] = {}
+    days_counted: set[tuple[str, str]] = set()
+    for line_sheet in sheet.open_lines():
+        _shares(case, line_sheet, sums)
+        _limits(case, line_sheet, sums, days_counted)
+        _authorization(case, line_sheet, sums)
+    return tuple(Entry(*key, amount) for key, amount in sums.items() if amount)
+
+
+def _add(sums: dict[tuple[str, str, str], int], key: tuple[str, str, str], amount: int) -> None:
+    sums[key] = sums.get(key, 0) + amount
+
+
+def _shares(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:
+    plan, year = case.book.plan, year_of(line_sheet.line)
+    deductible = line_sheet.shares.get(PR_DEDUCTIBLE, 0)
+    out_of_pocket = sum(counted_shares(plan, line_sheet).values())
+    for member in (case.member.member_id, FAMILY):
+        _add(sums, (member, DEDUCTIBLE, year), deductible)
+        _add(sums, (member, OUT_OF_POCKET, year), out_of_pocket)
+
+
+def _limits(
+    case: Case,
+    line_sheet: LineSheet,
+    sums: dict[tuple[str, str, str], int],
+    days_counted: set[tuple[str, str]],
+) -> None:
+    line = line_sheet.line
+    for limit in case.book.limits:
+        if benefit.applies(limit, line):
+            key = (case.member.member_id, benefit.bucket_of(limit), benefit.period_of(limit, line))
+            _add(sums, key, benefit.measure(limit, line, line_sheet.allowed, days_counted))
+
+
+def _authorization(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:
+    known = case.authorization
+    if known is None or known.units is None:
+        return
+    if authorization.needs(case, line_sheet.line):
+        key = (case.member.member_id, authorization.bucket_of(known.number), authorization.LIFETIME)
+        _add(sums, key, line_sheet.line.units)

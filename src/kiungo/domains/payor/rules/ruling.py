@@ -1,0 +1,45 @@
+"""A reviewer's decision carried out: a rejection denies every line that is still open."""
+
+from collections.abc import Iterator
+
+from kiungo.domains.payor.model import Finding, Ruling
+from kiungo.domains.payor.rules.case import Case, Sheet
+
+STEP = "review"
+REASON_REJECTED = "A1"
+
+
+def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
+    """Deny what is left of a claim the reviewer rejected."""
+    ruling = case.ruling
+    if ruling is None or ruling.kind != "reject":
+        return
+    for line_sheet in sheet.open_lines():
+        yield Finding(
+            STEP,
+            "deny",
+            ruling.reason,
+            line=line_sheet.line.number,
+            group="CO",
+            reason=REASON_REJECTED,
+            amount=sheet.money(line_sheet.left),
+        )
+
+
+def overrule(ruling: Ruling, finding: Finding) -> Finding:
+    """The finding as it stands after a reviewer looked at it.
+
+    Questions are answered, so they become notes; a denial is lifted only from a line whose allowed amount the
+    reviewer set by hand.
+    """
+    lifted = finding.effect == "deny" and finding.line in ruling.allowed
+    if finding.effect != "pend" and not lifted:
+        return finding
+    return Finding(
+        finding.step,
+        "note",
+        f"{finding.text} (decided by the reviewer)",
+        line=finding.line,
+        reason=finding.reason,
+        about_cover=finding.about_cover,
+    )

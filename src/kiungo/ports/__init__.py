@@ -1,0 +1,1 @@
+"""One module per kind of outside system: what we need from it, never who provides it."""
