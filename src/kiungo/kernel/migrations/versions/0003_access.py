@@ -1,11 +1,9 @@
-"""Who may ask and who asked: keys, clients, sessions, audit, repeated writes, sealed secrets."""
+"""Who may ask and who asked: keys, clients, sessions, audit, repeated writes."""
 
-from alembic import op
+from kiungo.kernel.migrations.ddl import append_only, engine, run
 
-revision = "0003_access"
-down_revision = "0002_ledger"
-branch_labels = None
-depends_on = None
+revision = "0003"
+down_revision = "0002"
 
 TABLES = (
     """
@@ -34,7 +32,7 @@ TABLES = (
         id TEXT NOT NULL,
         name TEXT NOT NULL,
         secret_hash TEXT,
-        next_secret_hash TEXT,
+        previous_secret_hash TEXT,
         previous_secret_until_us BIGINT,
         jwks TEXT,
         roles TEXT NOT NULL,
@@ -56,7 +54,7 @@ TABLES = (
         jti TEXT NOT NULL,
         expires_us BIGINT NOT NULL,
         PRIMARY KEY (tn, client_id, jti)
-    )
+    ) {KEYED}
     """,
     """
     CREATE TABLE web_session (
@@ -79,7 +77,7 @@ TABLES = (
         status INTEGER,
         media_type TEXT,
         headers TEXT,
-        body {bytes},
+        body {BYTES},
         at_us BIGINT NOT NULL,
         PRIMARY KEY (tn, owner, route, key)
     )
@@ -87,7 +85,7 @@ TABLES = (
     "CREATE INDEX idempotency_age ON idempotency (at_us)",
     """
     CREATE TABLE audit (
-        seq {serial},
+        seq {SERIAL},
         at_us BIGINT NOT NULL,
         tn INTEGER NOT NULL,
         principal_id TEXT NOT NULL,
@@ -102,6 +100,7 @@ TABLES = (
         detail TEXT
     )
     """,
+    "CREATE INDEX oauth_assertion_age ON oauth_assertion (expires_us)",
     "CREATE INDEX audit_person ON audit (tn, person, seq) WHERE person IS NOT NULL",
     """
     CREATE TABLE audit_seal (
@@ -118,50 +117,19 @@ TABLES = (
         hash TEXT NOT NULL
     )
     """,
-    """
-    CREATE TABLE secret (
-        tn INTEGER NOT NULL,
-        name TEXT NOT NULL,
-        envelope TEXT NOT NULL,
-        key_id TEXT NOT NULL,
-        updated_us BIGINT NOT NULL,
-        PRIMARY KEY (tn, name)
-    )
-    """,
+    "CREATE INDEX audit_seal_gaps ON audit_seal (at_us) WHERE absent <> '' OR late <> ''",
 )
 
-APPEND_ONLY = ("audit", "audit_seal")
-
-SQLITE_TRIGGER = """
-    CREATE TRIGGER {table}_{verb}_refused BEFORE {verb} ON {table}
-    BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END
+NO_TRUNCATE = """
+    CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table}
+    FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()
 """
-
-POSTGRESQL_FUNCTION = """
-    CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$
-"""
-POSTGRESQL_TRIGGER = """
-    CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
-    FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()
-"""
-
-TYPES = {
-    "sqlite": {"bytes": "BLOB", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT"},
-    "postgresql": {"bytes": "BYTEA", "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
-}
 
 
 def upgrade() -> None:
     """Forward only."""
-    engine = op.get_bind().dialect.name
-    for statement in TABLES:
-        op.execute(statement.format(**TYPES[engine]))
-    if engine == "sqlite":
-        for table in APPEND_ONLY:
-            for verb in ("UPDATE", "DELETE"):
-                op.execute(SQLITE_TRIGGER.format(table=table, verb=verb))
-    else:
-        op.execute(POSTGRESQL_FUNCTION)
-        for table in APPEND_ONLY:
-            op.execute(POSTGRESQL_TRIGGER.format(table=table))
+    run(*TABLES)
+    for table in ("audit", "audit_seal"):
+        append_only(table)
+        if engine() == "postgresql":
+            run(NO_TRUNCATE.format(table=table))
