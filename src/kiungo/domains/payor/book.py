@@ -34,11 +34,12 @@ class CodeSet:
     def __contains__(self, code: object) -> bool:
         if not isinstance(code, str):
             return False
-        return (
-            code in self.exact
-            or code.startswith(self.prefixes)
-            or any(len(code) == len(low) and low <= code <= high for low, high in self.ranges)
-        )
+        if code in self.exact or (self.prefixes and code.startswith(self.prefixes)):
+            return True
+        for low, high in self.ranges:  # noqa: SIM110 - a plain loop: this runs for every rule of every line
+            if low <= code <= high and len(code) == len(low):
+                return True
+        return False
 
 
 @lru_cache(maxsize=4096)

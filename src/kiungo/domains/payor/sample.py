@@ -4,6 +4,8 @@ The guide's plan pays 80 % of the charge and has no fee schedule; its filing lim
 through. Descriptions are our own words.
 """
 
+from collections.abc import Iterator
+
 from kiungo.base.money import Money
 from kiungo.domains.payor.book import (
     Benefit,
@@ -17,6 +19,7 @@ from kiungo.domains.payor.book import (
     UnitLimit,
 )
 from kiungo.domains.payor.model import Authorization, Coverage, Member
+from kiungo.domains.payor.snapshot import Reference
 
 PAYOR_ID = "PAY001"
 STANDARD, FAMILY_PLUS, NATIONAL = "STANDARD", "FAMILY-PLUS", "NATIONAL"
@@ -106,19 +109,14 @@ PLANS = (
     ),
 )
 
-LISTED = (
-    {plan: [ListedCode("diagnosis", code, text) for code, text in DIAGNOSES.items()] for plan in (STANDARD,)}
-    | {FAMILY_PLUS: [ListedCode("diagnosis", code, text) for code, text in DIAGNOSES.items()]}
-    | {NATIONAL: [ListedCode("procedure", code, text) for code, text in NATIONAL_SERVICES.items()]}
-)
-LISTED[STANDARD] += [ListedCode("procedure", code, text) for code, text in PROCEDURES.items()]
-LISTED[FAMILY_PLUS] += [
-    ListedCode("procedure", code, text)
-    for code, text in (PROCEDURES | {"97110": "Exercise therapy, 15 minutes", "70551": "MRI of the head"}).items()
-]
-
-EXCLUSIONS = {STANDARD: [Exclusion("procedure", EXCLUDED)], FAMILY_PLUS: [Exclusion("procedure", EXCLUDED, "deny")]}
-LIMITS = {FAMILY_PLUS: [Limit("PHYSIO", "97110", "visits", "year", 20)]}
+CODES_BY_PLAN: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    STANDARD: (DIAGNOSES, PROCEDURES),
+    FAMILY_PLUS: (
+        DIAGNOSES,
+        PROCEDURES | {"97110": "Exercise therapy, 15 minutes", "70551": "MRI of the head"},
+    ),
+    NATIONAL: ({}, NATIONAL_SERVICES),
+}
 
 FEES = {
     FAMILY_FEES: [
@@ -138,8 +136,6 @@ FEES = {
     ],
     NATIONAL_TARIFF: [Fee("F8735", _kes("15000.00")), Fee("F8736", _kes("16000.00"))],
 }
-PAIRS = (Pair("80053", "36415", bypass=True),)
-UNIT_LIMITS = (UnitLimit("97110", 4), UnitLimit("85025", 2))
 
 PROVIDERS = (
     Provider("PROV-001", "City Medical Center", npi="1234567893"),
@@ -162,3 +158,23 @@ MEMBERS = (
     Member("CR1234567", "FAM-300", "John Kamau Mwangi", _covered(NATIONAL), "1985-05-15", "male"),
 )
 AUTHORIZATIONS = (Authorization("AUTH-123456", "BC-200-001", ("70551",), "2024-01-01", "2035-12-31", units=2),)
+
+
+def reference() -> Iterator[Reference]:
+    """Every sample row that is not a plan, a member or an authorization."""
+    for plan_id, (diagnoses, procedures) in CODES_BY_PLAN.items():
+        for code, text in diagnoses.items():
+            yield Reference(plan_id, ListedCode("diagnosis", code, text))
+        for code, text in procedures.items():
+            yield Reference(plan_id, ListedCode("procedure", code, text))
+    yield Reference(STANDARD, Exclusion("procedure", EXCLUDED))
+    yield Reference(FAMILY_PLUS, Exclusion("procedure", EXCLUDED, "deny"))
+    yield Reference(FAMILY_PLUS, Limit("PHYSIO", "97110", "visits", "year", 20))
+    for schedule, fees in FEES.items():
+        for fee in fees:
+            yield Reference(schedule, fee)
+    yield Reference("", Pair("80053", "36415", bypass=True))
+    yield Reference("", UnitLimit("97110", 4))
+    yield Reference("", UnitLimit("85025", 2))
+    for provider in PROVIDERS:
+        yield Reference("", provider)

@@ -1,6 +1,6 @@
 """What every step reads: the case (fixed) and the sheet (the money as the steps before left it)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kiungo.base.money import Money
@@ -113,9 +113,9 @@ class Sheet:
         self.lines = [LineSheet(line) for line in claim.lines]
         self.by_number = {sheet.line.number: sheet for sheet in self.lines}
 
-    def open_lines(self) -> Iterator[LineSheet]:
+    def open_lines(self) -> list[LineSheet]:
         """The lines nobody has denied so far."""
-        return (sheet for sheet in self.lines if not sheet.denied)
+        return [sheet for sheet in self.lines if not sheet.denied]
 
     def money(self, minor: int) -> Money:
         """An amount in the claim's currency."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from kiungo.domains.payor.book import Action, Plan, PlanBook
+from kiungo.domains.payor.book import Action, Plan, PlanBook, code_set
 from kiungo.domains.payor.model import Finding, Line
 from kiungo.domains.payor.rules.case import Case, Sheet
 
@@ -96,6 +96,16 @@ def _deny_all(sheet: Sheet, text: str) -> Iterator[Finding]:
         yield Finding(STEP, "deny", text, line=number, group="CO", reason="146", amount=amount, about_cover=True)
 
 
+def _excluded(book: PlanBook, line: Line) -> bool:
+    """A code the plan names as excluded is known to it; the benefit step says what that means."""
+    return any(
+        exclusion.kind == "procedure"
+        and exclusion.holds_on(line.service_date)
+        and line.procedure in code_set(exclusion.codes)
+        for exclusion in book.exclusions
+    )
+
+
 def _procedure(case: Case, sheet: Sheet, line: Line) -> Iterator[Finding]:
     book = case.book
     if line.procedure is None:
@@ -103,7 +113,7 @@ def _procedure(case: Case, sheet: Sheet, line: Line) -> Iterator[Finding]:
         review = "A procedure code is needed to decide"
     else:
         listed = book.listed.get(("procedure", line.procedure), ())
-        if any(code.holds_on(line.service_date) for code in listed):
+        if any(code.holds_on(line.service_date) for code in listed) or _excluded(book, line):
             return
         action, reason = book.plan.unlisted_procedure, "181"
         text = f"Procedure code {line.procedure} is not on the plan's list for the date of service"
