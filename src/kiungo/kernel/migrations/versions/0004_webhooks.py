@@ -32,8 +32,7 @@ def upgrade() -> None:
             lease_until_us BIGINT NOT NULL DEFAULT 0,
             PRIMARY KEY (tn, id)
         ) {KEYED}""",
-        "CREATE UNIQUE INDEX webhook_endpoint_url ON webhook_endpoint (tn, owner, url)"
-        " WHERE deleted_us IS NULL",
+        "CREATE UNIQUE INDEX webhook_endpoint_url ON webhook_endpoint (tn, owner, url) WHERE deleted_us IS NULL",
         """CREATE TABLE webhook_delivery (
             tn INTEGER NOT NULL,
             id TEXT NOT NULL,
@@ -53,8 +52,7 @@ def upgrade() -> None:
             reason TEXT,
             PRIMARY KEY (tn, id)
         )""",
-        "CREATE INDEX webhook_delivery_due ON webhook_delivery (tn, endpoint, due_us, sequence)"
-        " WHERE state = 'due'",
+        "CREATE INDEX webhook_delivery_due ON webhook_delivery (tn, endpoint, due_us, sequence) WHERE state = 'due'",
         "CREATE INDEX webhook_delivery_subject ON webhook_delivery (tn, endpoint, subject, sequence)",
         "CREATE INDEX webhook_delivery_created ON webhook_delivery (tn, endpoint, created_us, id)",
         "CREATE INDEX webhook_delivery_dead ON webhook_delivery (tn, settled_us, id) WHERE state = 'dead'",
