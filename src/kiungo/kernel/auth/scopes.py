@@ -21,9 +21,7 @@ SCOPE_UNKNOWN_SHAPE = define("SCOPE_UNKNOWN_SHAPE", Incorrect, "A scope is writt
 Level = Literal["patient", "user", "system"]
 
 _PLAIN = re.compile(r"([a-z][a-z0-9_-]{0,31}|\*):([a-z][a-z0-9_-]{0,63}|\*)\Z", re.ASCII)
-_RECORD = re.compile(
-    r"(patient|user|system)/([A-Z][A-Za-z]{0,63}|\*)\.(c?r?u?d?s?|read|write|\*)\Z", re.ASCII
-)
+_RECORD = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]{0,63}|\*)\.(c?r?u?d?s?|read|write|\*)\Z", re.ASCII)
 _LONG_FORMS = {"read": "rs", "write": "cud", "*": "cruds"}
 _REMEMBERED_MAX = 512
 
@@ -37,11 +35,7 @@ class PlainScope:
 
     def covers(self, asked: "Scope") -> bool:
         """Whether holding this scope is enough for the asked one."""
-        return (
-            isinstance(asked, PlainScope)
-            and self.verb in ("*", asked.verb)
-            and self.thing in ("*", asked.thing)
-        )
+        return isinstance(asked, PlainScope) and self.verb in ("*", asked.verb) and self.thing in ("*", asked.thing)
 
 
 @dataclass(frozen=True, slots=True)
