@@ -39,7 +39,7 @@ bench: $(VENV)/.dev ## Measure, and write benchmarks/RESULTS.md (needs wrk)
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev ## Generate the reference pages and build the site into site/
-	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python -m scripts.reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "Open site/index.html"
 

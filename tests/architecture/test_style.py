@@ -30,6 +30,7 @@ def test_functions_fit_on_a_screen() -> None:
     long = [
         f"{file.shown}:{node.lineno} {node.name}: {length} lines"
         for file in written_files()
+        if ".migrations.versions." not in file.module  # a list of tables reads best in one piece
         for node in functions(file)
         if (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
     ]

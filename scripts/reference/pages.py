@@ -1,0 +1,78 @@
+"""Every generated page: its name under docs/ and its text."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from scripts.reference.tables import code, page, table
+
+import kiungo
+from kiungo.base.errors import KiungoError, all_codes
+from kiungo.kernel.config import PREFIX, Settings
+
+
+def import_everything() -> None:
+    """Load every module, so that what modules register at import is there to be described."""
+    for module in pkgutil.walk_packages(kiungo.__path__, "kiungo."):
+        if ".migrations." not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def errors_page() -> str:
+    """The error categories, and under each its codes."""
+    parts = [
+        table(
+            ["category", "HTTP", "FHIR issue", "retry", "meaning"],
+            [
+                (kind.category, kind.default_http_status, kind.fhir_issue, kind.retry, (kind.__doc__ or "").strip())
+                for kind in KiungoError.__subclasses__()
+            ],
+        )
+    ]
+    for kind in KiungoError.__subclasses__():
+        rows = [
+            (code(found.code), found.http_status, found.summary)
+            for found in all_codes().values()
+            if found.category is kind
+        ]
+        parts.append(f"## {kind.category.capitalize()}\n\n" + table(["code", "HTTP", "when"], rows))
+    opening = (
+        "Every error names the field, the problem and the way out, and carries one of these codes. Codes are stable; "
+        "messages are for people and may change. The category alone tells whether to send the same thing again."
+    )
+    return page("Errors", opening, *parts)
+
+
+def settings_page() -> str:
+    """Every KIUNGO_... variable."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else str(field.default)
+        rows.append((code(PREFIX + name.upper()), code(default) or "unset", field.description or ""))
+    opening = (
+        "Read once at start from the environment. A variable that is unknown, empty or of the wrong kind stops "
+        "the start with a message that names it. Secrets may also be given by file where a `_FILE` variant is listed."
+    )
+    return page("Settings", opening, table(["variable", "default", "meaning"], rows))
+
+
+def decisions_page(root: Path) -> str:
+    """The list of decisions, from the first line of each."""
+    rows = []
+    for path in sorted((root / "docs" / "decisions").glob("[0-9]*.md")):
+        title = path.read_text().partition("\n")[0].lstrip("# ").partition(". ")[2]
+        rows.append((path.name[:4], f"[{title}]({path.name})"))
+    opening = (
+        "One page each: what was decided, why, what follows, and what enforces it. A decision is changed by a new one."
+    )
+    return page("Decisions", opening, table(["", "decision"], rows))
+
+
+def pages(root: Path) -> dict[str, str]:
+    """Every generated page, by its name under docs/."""
+    import_everything()
+    return {
+        "decisions/index.md": decisions_page(root),
+        "reference/errors.md": errors_page(),
+        "reference/settings.md": settings_page(),
+    }
