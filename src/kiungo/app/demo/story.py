@@ -1,0 +1,141 @@
+"""A story told over real HTTP: each step with its request, its answer and its time, each figure checked."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+
+from kiungo.kernel import json
+
+BODY_LINES_SHOWN = 14
+
+
+@dataclass(slots=True)
+class Figure:
+    """One checked value. Shapes: values are what JSON holds; amounts are exact decimals."""
+
+    name: str
+    expected: Any
+    actual: Any
+
+    @property
+    def right(self) -> bool:
+        """Whether the value is what it must be; 1000.0 and 1000.00 are different answers."""
+        if isinstance(self.expected, Decimal):
+            return str(self.actual) == str(self.expected)
+        return bool(self.actual == self.expected)
+
+
+@dataclass(slots=True)
+class Step:
+    """One step as told: its title, exchanges and figures."""
+
+    title: str
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+
+
+class Story:
+    """Tells steps on a console, and remembers them for `--json`."""
+
+    def __init__(self, client: httpx.Client, console: Console | None) -> None:
+        self._client = client
+        self._console = console
+        self.steps: list[Step] = []
+
+    def begin(self, title: str) -> None:
+        """Start the next step."""
+        self.steps.append(Step(title))
+        self._say(f"\n[bold]{len(self.steps)}. {escape(title)}[/bold]")
+
+    def call(
+        self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Send one request, tell it with its answer and time, and return status and decoded body."""
+        content = None if body is None else json.dumps(body)
+        started = time.perf_counter()
+        answer = self._client.request(
+            method, path, content=content, headers={"Content-Type": "application/json", **(headers or {})}
+        )
+        elapsed_ms = (time.perf_counter() - started) * 1_000
+        received = json.loads(answer.content) if answer.content else None
+        self.tell(method, path, body, answer.status_code, received, elapsed_ms)
+        return answer.status_code, received
+
+    def tell(self, method: str, path: str, body: Any, status: int, received: Any, elapsed_ms: float) -> None:
+        """Show and remember an exchange that happened, ours or a webhook that arrived."""
+        self.steps[-1].exchanges.append(
+            {
+                "request": {"method": method, "path": path, "body": body},
+                "status": status,
+                "answer": received,
+                "milliseconds": round(elapsed_ms, 1),
+            }
+        )
+        self._say(f"   [cyan]{method} {escape(path)}[/cyan]")
+        if body is not None:
+            self._show(body)
+        self._say(f"   [magenta]{status}[/magenta] in {elapsed_ms:.1f} ms")
+        if received is not None:
+            self._show(received)
+
+    def check(self, name: str, actual: Any, expected: Any) -> None:
+        """Compare one figure with what it must be; a wrong one is shown at once and fails the story."""
+        figure = Figure(name, expected, actual)
+        self.steps[-1].figures.append(figure)
+        if figure.right:
+            self._say(f"   [green]ok[/green] {escape(name)}: {escape(_text(actual))}")
+        else:
+            wrong = f"{name}: {_text(actual)}, it must be {_text(expected)}"
+            self._say(f"   [bold red]WRONG[/bold red] {escape(wrong)}")
+
+    def remark(self, sentence: str) -> None:
+        """One sentence between the exchanges."""
+        self._say(f"   {escape(sentence)}")
+
+    @property
+    def wrong(self) -> list[Figure]:
+        """The figures that are not what they must be."""
+        return [figure for step in self.steps for figure in step.figures if not figure.right]
+
+    def as_json(self) -> dict[str, Any]:
+        """Every step and figure."""
+        return {
+            "right": not self.wrong,
+            "steps": [
+                {
+                    "title": step.title,
+                    "exchanges": step.exchanges,
+                    "figures": [
+                        {
+                            "name": figure.name,
+                            "expected": figure.expected,
+                            "actual": figure.actual,
+                            "right": figure.right,
+                        }
+                        for figure in step.figures
+                    ],
+                }
+                for step in self.steps
+            ],
+        }
+
+    def _show(self, value: Any) -> None:
+        lines = json.dumps_pretty(value).decode().splitlines()
+        for line in lines[:BODY_LINES_SHOWN]:
+            self._say(f"      [dim]{escape(line)}[/dim]")
+        if len(lines) > BODY_LINES_SHOWN:
+            self._say(f"      [dim]... {len(lines) - BODY_LINES_SHOWN} more lines; --json shows all[/dim]")
+
+    def _say(self, markup: str) -> None:
+        if self._console is not None:
+            self._console.print(markup)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value).decode()
