@@ -1,0 +1,100 @@
+"""Signing in with an API key, and signing out."""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from kiungo.base.errors import Forbidden, KiungoError, Unauthenticated, define
+from kiungo.console.forms import parse_form
+from kiungo.console.rendering import go_to, html
+from kiungo.console.visit import CSRF_FIELD, Visit, cookie_of, error_page, form_token, page, token_fits
+from kiungo.kernel.auth.sessions import close_session, cookie_header, open_session
+from kiungo.kernel.database import Database
+from kiungo.kernel.http import ErrorShape, Request, Response, Route
+
+PAGE_NONE = define("PAGE_NONE", Forbidden, "The key of this session opens no page of the console.")
+
+HOME = "/console/"
+SIGN_IN = "/console/sign-in"
+SIGN_OUT = "/console/sign-out"
+BEFORE = "kiungo_before"
+# Where a sign-in may lead: our own pages and nowhere else.
+_OWN_PAGE = re.compile(r"/console/[A-Za-z0-9/_.-]*\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The sign-in pages. Shapes: `secure` keeps the cookie to https; `is_dev` names where keys come from."""
+
+    database: Database
+    secure: bool
+    is_dev: bool
+
+    async def show(self, request: Request) -> Response:
+        """The sign-in form."""
+        return self._form(request, next_page=dict(request.query).get("next", HOME))
+
+    async def enter(self, request: Request) -> Response:
+        """Open a session and go where the visitor wanted; a wrong key is said on the form."""
+        form = parse_form(request.body)
+        next_page = form.get("next", HOME)
+        if not token_fits(cookie_of(request, BEFORE), form.get(CSRF_FIELD, "")):
+            return self._form(request, "The page was too old. Please try again.", next_page, 403)
+        key = form.get("api_key", "")
+        try:
+            value = await self.database.write_async(lambda unit: open_session(unit, request.call, key))
+        except Unauthenticated:
+            return self._form(
+                request, "This key opens nothing. It may be mistyped, revoked or expired.", next_page, 401
+            )
+        return go_to(own_page(next_page), (cookie_header(value, secure=self.secure),))
+
+    async def leave(self, visit: Visit) -> Response:
+        """End the session and show the sign-in form."""
+        visit.form()
+        await self.database.write_async(lambda unit: close_session(unit, visit.call, visit.cookie))
+        return go_to(SIGN_IN, (cookie_header("", secure=self.secure, lifetime_s=0),))
+
+    async def home(self, visit: Visit) -> Response:
+        """The first page this visitor may see, or the sign-in form. Raises: Forbidden PAGE_NONE."""
+        if visit.call.principal.is_anonymous or not visit.cookie:
+            return go_to(SIGN_IN)
+        if not visit.menu:
+            raise Forbidden(PAGE_NONE, "This key opens no page", hint="Ask for a key whose role reads claims")
+        return go_to(visit.menu[0].address)
+
+    def refuse(self, error: KiungoError, request_id: str) -> Response:
+        """An error as a page; a visitor without a session is sent to the sign-in form."""
+        if error.http_status == 401:
+            return go_to(SIGN_IN, (cookie_header("", secure=self.secure, lifetime_s=0),))
+        return error_page(error, request_id)
+
+    def _form(self, request: Request, problem: str = "", next_page: str = HOME, status: int = 200) -> Response:
+        before = cookie_of(request, BEFORE) or secrets.token_urlsafe(24)
+        flags = f"{BEFORE}={before}; Path={SIGN_IN}; Max-Age=3600; HttpOnly; SameSite=Strict"
+        cookie = (b"set-cookie", (flags + ("; Secure" if self.secure else "")).encode("ascii"))
+        values = {
+            "problem": problem,
+            "next": own_page(next_page),
+            "is_dev": self.is_dev,
+            "csrf": form_token(before),
+        }
+        return html("sign_in.html", values, status, (cookie,))
+
+    def routes(self) -> tuple[Route, ...]:
+        """The public sign-in pages, and leaving."""
+        return (
+            Route("GET", SIGN_IN, self.show, public=True, api="console"),
+            Route("POST", SIGN_IN, self.enter, public=True, api="console"),
+            Route("POST", SIGN_OUT, page("", self.leave), public=True, api="console"),
+            Route("GET", HOME, page("", self.home), public=True, api="console"),
+        )
+
+    def error_shape(self) -> ErrorShape:
+        """How errors under /console look."""
+        return ErrorShape("console", ("/console",), self.refuse)
+
+
+def own_page(address: str) -> str:
+    """The address when it is one of our pages, else the first page."""
+    return address if _OWN_PAGE.match(address) else HOME
