@@ -49,11 +49,8 @@ def money(amount: Money | None) -> Markup:
     if amount is None:
         return Markup('<span class="quiet">&ndash;</span>')
     whole, point, cents = amount.text().partition(".")
-    sign = "&minus;" if whole.startswith("-") else ""
-    digits = f"{int(whole.lstrip('-')):,}{point}{cents}"
-    return Markup('<data value="{}" title="{}">{}{}</data>').format(
-        amount.text(), amount.currency, Markup(sign), digits
-    )
+    digits = f"{int(whole):,}{point}{cents}".replace("-", "\N{MINUS SIGN}")
+    return Markup('<data value="{}" title="{}">{}</data>').format(amount.text(), amount.currency, digits)
 
 
 def moment(at_us: int | None) -> Markup:
