@@ -55,6 +55,7 @@ class Claim:
     patient_gender: str | None = None
     notes: str | None = None
     replaces: str | None = None
+    itemized: bool = False
     ignored_fields: tuple[str, ...] = ()
 
 

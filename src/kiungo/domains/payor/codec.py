@@ -1,0 +1,54 @@
+"""Reference values as the bytes of a row, and back."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from kiungo.domains.payor.book import Exclusion, Fee, Limit, ListedCode, Pair, Provider, UnitLimit
+from kiungo.domains.payor.snapshot import Item
+
+T = TypeVar("T")
+
+KINDS: Mapping[str, type[Item]] = {
+    "code": ListedCode,
+    "exclusion": Exclusion,
+    "fee": Fee,
+    "limit": Limit,
+    "pair": Pair,
+    "provider": Provider,
+    "unit_limit": UnitLimit,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def to_bytes(value: Any) -> bytes:
+    """A value of this domain as JSON bytes; money as its minor units and currency."""
+    return msgspec.json.encode(value)
+
+
+def from_bytes(body: bytes, kind: type[T]) -> T:
+    """The value those bytes were made of."""
+    return msgspec.json.decode(body, type=kind)
+
+
+def kind_of(item: Item) -> str:
+    """The name of a reference row's kind."""
+    return _NAMES[type(item)]
+
+
+def key_of(item: Item) -> str:
+    """What makes a reference row the same row, beside its kind, owner and first day."""
+    match item:
+        case Fee():
+            return f"{item.code}|{item.modifier}"
+        case ListedCode() | Exclusion():
+            return f"{item.kind}|{item.code if isinstance(item, ListedCode) else item.codes}"
+        case Limit():
+            return item.limit_id
+        case Pair():
+            return f"{item.first}|{item.second}"
+        case UnitLimit():
+            return item.code
+        case Provider():
+            return item.provider_id

@@ -1,0 +1,1 @@
+"""The payor's values as FHIR R4 resources, and back. Pure; the record is what these functions write."""

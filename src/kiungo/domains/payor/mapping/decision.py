@@ -1,0 +1,207 @@
+"""A decision as FHIR: the ClaimResponse says what, the ExplanationOfBenefit says why, cent by cent."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kiungo.base import codes
+from kiungo.base.time import iso_seconds
+from kiungo.domains.payor.mapping import terms
+from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, money, read_money, reference
+from kiungo.domains.payor.model import Adjudication, Adjustment, Finding, LineResult
+from kiungo.domains.payor.rules.case import Case
+
+OUTCOMES: Final = {"approved": "complete", "rejected": "complete", "under_review": "queued"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The resource ids of one claim, chosen before anything is written."""
+
+    claim: str
+    response: str
+    benefit: str
+
+
+def response(
+    case: Case, result: Adjudication, ids: Ids, *, claim_id: str, disposition: str, submitted_us: int, decided_us: int
+) -> Resource:
+    """The ClaimResponse: outcome, one sentence, and the totals."""
+    return {
+        "resourceType": "ClaimResponse",
+        "id": ids.response,
+        "identifier": [identifier(terms.CLAIM_ID, claim_id)],
+        "status": "active",
+        "type": terms.CLAIM_TYPE,
+        "use": "claim",
+        "patient": reference("Patient", case.member.fhir_id),
+        "created": iso_seconds(decided_us),
+        "insurer": {"identifier": identifier(terms.PAYOR_ID, case.book.plan.payor_id)},
+        "request": reference("Claim", ids.claim),
+        "outcome": OUTCOMES[result.outcome],
+        "disposition": disposition,
+        "total": _totals(result),
+    }
+
+
+def benefit(
+    case: Case, result: Adjudication, ids: Ids, *, claim_id: str, disposition: str, submitted_us: int, decided_us: int
+) -> Resource:
+    """The ExplanationOfBenefit: each line's amounts, and every finding in the order it was made."""
+    claim = case.claim
+    by_line: dict[int, list[Resource]] = {}
+    for finding in result.findings:
+        by_line.setdefault(finding.line, []).append(_finding(finding))
+    resource: Resource = {
+        "resourceType": "ExplanationOfBenefit",
+        "id": ids.benefit,
+        "identifier": [identifier(terms.CLAIM_ID, claim_id)],
+        "status": "active",
+        "type": terms.CLAIM_TYPE,
+        "use": "claim",
+        "patient": reference("Patient", case.member.fhir_id),
+        "created": iso_seconds(decided_us),
+        "insurer": {"identifier": identifier(terms.PAYOR_ID, case.book.plan.payor_id)},
+        "provider": terms.provider_reference(
+            claim.provider_id, claim.provider_name, case.provider.fhir_id if case.provider else None
+        ),
+        "claim": reference("Claim", ids.claim),
+        "claimResponse": reference("ClaimResponse", ids.response),
+        "outcome": OUTCOMES[result.outcome],
+        "disposition": disposition,
+        "insurance": [{"focal": True, "coverage": reference("Coverage", case.coverage.fhir_id)}],
+        "item": [
+            {
+                "sequence": line.number,
+                "productOrService": _service(stated.procedure),
+                "servicedDate": stated.service_date,
+                "adjudication": [*_amounts(line), *by_line.get(line.number, ())],
+            }
+            for line, stated in zip(result.lines, claim.lines, strict=True)
+        ],
+        "total": _totals(result),
+    }
+    if 0 in by_line:
+        resource["adjudication"] = by_line[0]
+    return resource
+
+
+def _service(procedure: str | None) -> Resource:
+    return {"text": procedure} if procedure else coded(terms.DATA_ABSENT, "unknown")
+
+
+def _totals(result: Adjudication) -> list[Resource]:
+    return [
+        {"category": coded(terms.AMOUNT, code), "amount": money(amount)}
+        for code, amount in (
+            ("submitted", result.charge),
+            ("eligible", result.allowed),
+            ("benefit", result.paid),
+            ("copay", result.patient),
+        )
+    ]
+
+
+def _amounts(line: LineResult) -> list[Resource]:
+    """What the line comes to, before the findings that made it so."""
+    found = [
+        {"category": coded(terms.AMOUNT, code), "amount": money(amount)}
+        for code, amount in (
+            ("submitted", line.charge),
+            ("eligible", line.allowed),
+            ("benefit", line.paid),
+            ("copay", line.patient),
+        )
+    ]
+    if line.denied:
+        found.append({"category": coded(terms.FINDING, "denied")})
+    return found
+
+
+def _finding(finding: Finding) -> Resource:
+    category: Resource = {
+        "coding": [
+            {"system": terms.FINDING, "code": finding.effect},
+            {"system": terms.STEP, "code": finding.step},
+        ]
+    }
+    if finding.group:
+        category["coding"].append({"system": f"{terms.FINDING}:group", "code": finding.group})
+    if finding.about_cover:
+        category["coding"].append({"system": f"{terms.FINDING}:about", "code": "cover"})
+    reason: Resource = {"text": finding.text}
+    if finding.reason:
+        reason["coding"] = [{"system": codes.CARC, "code": finding.reason}]
+    entry: Resource = {"category": category, "reason": reason}
+    more = [
+        {"url": f"{terms.FINDING}:{name}", "valueString": text}
+        for name, text in (("review", finding.review), ("resolve", finding.resolve))
+        if text
+    ]
+    if more:
+        entry["extension"] = more
+    if finding.amount is not None:
+        entry["amount"] = money(finding.amount)
+    return entry
+
+
+def findings_of(resource: Resource) -> tuple[Finding, ...]:
+    """The findings an ExplanationOfBenefit holds, whole claim first and then by line."""
+    found = [_read_finding(entry, 0) for entry in resource.get("adjudication", ())]
+    for item in resource["item"]:
+        for entry in item["adjudication"]:
+            if terms.code_in(entry["category"], terms.STEP):
+                found.append(_read_finding(entry, item["sequence"]))
+    return tuple(found)
+
+
+def _read_finding(entry: dict[str, Any], line: int) -> Finding:
+    more = {extension["url"]: extension["valueString"] for extension in entry.get("extension", ())}
+    category = entry["category"]
+    return Finding(
+        step=terms.code_in(category, terms.STEP) or "",
+        effect=terms.code_in(category, terms.FINDING),  # type: ignore[arg-type]
+        text=entry["reason"]["text"],
+        line=line,
+        group=terms.code_in(category, f"{terms.FINDING}:group"),  # type: ignore[arg-type]
+        reason=terms.code_in(entry["reason"], codes.CARC),
+        amount=read_money(entry["amount"]) if "amount" in entry else None,
+        review=more.get(f"{terms.FINDING}:review"),
+        resolve=more.get(f"{terms.FINDING}:resolve"),
+        about_cover=terms.code_in(category, f"{terms.FINDING}:about") is not None,
+    )
+
+
+def lines_of(resource: Resource) -> tuple[LineResult, ...]:
+    """The line results an ExplanationOfBenefit holds, with reasons netted from its findings."""
+    findings = findings_of(resource)
+    return tuple(_read_line(item, findings) for item in resource["item"])
+
+
+def _read_line(item: Resource, findings: tuple[Finding, ...]) -> LineResult:
+    amounts = {
+        code: read_money(entry["amount"])
+        for entry in item["adjudication"]
+        if (code := terms.code_in(entry["category"], terms.AMOUNT))
+    }
+    adjustments: dict[tuple[str, str], Any] = {}
+    shares: dict[tuple[str, str], Any] = {}
+    for finding in findings:
+        if finding.line != item["sequence"] or finding.amount is None or not finding.group or not finding.reason:
+            continue
+        netted = shares if finding.effect == "share" else adjustments
+        key = (finding.group, finding.reason)
+        netted[key] = netted[key] + finding.amount if key in netted else finding.amount
+    return LineResult(
+        number=item["sequence"],
+        charge=amounts["submitted"],
+        allowed=amounts["eligible"],
+        paid=amounts["benefit"],
+        patient=amounts["copay"],
+        denied=any(terms.code_in(e["category"], terms.FINDING) == "denied" for e in item["adjudication"]),
+        adjustments=_netted(adjustments),
+        shares=_netted(shares),
+    )
+
+
+def _netted(amounts: dict[tuple[str, str], Any]) -> tuple[Adjustment, ...]:
+    return tuple(Adjustment(group, reason, amount) for (group, reason), amount in amounts.items() if amount)  # type: ignore[arg-type]

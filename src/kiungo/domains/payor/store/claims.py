@@ -1,0 +1,156 @@
+"""The claim's one row: its state, its keys, its amounts, and the bytes the API answers with."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from kiungo.domains.payor.model import Claim, Neighbour, Outcome
+from kiungo.kernel.database import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """A row of payor_claim. Shapes: `desk` is set while a person has to do something."""
+
+    claim_id: str
+    state: Outcome
+    version: int
+    provider_id: str
+    member_id: str
+    family_id: str
+    plan_id: str
+    currency: str
+    charge_minor: int
+    paid_minor: int
+    patient_minor: int
+    submitted_us: int
+    decided_us: int | None
+    fingerprint: bytes | None
+    provider_claim_id: str | None
+    booking_no: str | None
+    patient_fhir: str
+    claim_fhir: str
+    response_fhir: str
+    benefit_fhir: str
+    desk: str | None
+    assigned_to: str | None
+    voided_us: int | None
+    replaced_by: str | None
+    payment_id: str | None
+    wire: bytes
+
+
+COLUMNS = tuple(field.name for field in fields(ClaimRow))
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM payor_claim"
+_INSERT = f"INSERT INTO payor_claim (tn, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
+_UPDATE = f"UPDATE payor_claim SET {', '.join(f'{name} = ?' for name in COLUMNS)} WHERE tn = ? AND claim_id = ?"
+
+
+def insert(unit: Unit, tenant: int, row: ClaimRow) -> None:
+    """Write a new claim. Raises: IntegrityViolation when its id, content or booking is taken."""
+    unit.execute(_INSERT, (tenant, *_values(row)))
+
+
+def update(unit: Unit, tenant: int, row: ClaimRow) -> None:
+    """Write all of a claim's row anew."""
+    unit.execute(_UPDATE, (*_values(row), tenant, row.claim_id))
+
+
+def find(unit: Unit, tenant: int, claim_id: str) -> ClaimRow | None:
+    """A claim by its id."""
+    row = unit.row(f"{_SELECT} WHERE tn = ? AND claim_id = ?", (tenant, claim_id))
+    return ClaimRow(*row) if row else None
+
+
+def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, str] | None:
+    """What a GET needs: the claim object, its state, its provider and the patient's record."""
+    row = unit.row(
+        "SELECT wire, state, provider_id, patient_fhir FROM payor_claim WHERE tn = ? AND claim_id = ?",
+        (tenant, claim_id),
+    )
+    return (row[0], row[1], row[2], row[3]) if row else None
+
+
+def exists(unit: Unit, tenant: int, claim_id: str) -> bool:
+    """Whether an id is taken."""
+    return unit.value("SELECT 1 FROM payor_claim WHERE tn = ? AND claim_id = ?", (tenant, claim_id)) is not None
+
+
+def find_same(unit: Unit, tenant: int, member_id: str, fingerprint: bytes) -> ClaimRow | None:
+    """The live claim of the same content."""
+    row = unit.row(f"{_SELECT} WHERE tn = ? AND member_id = ? AND fingerprint = ?", (tenant, member_id, fingerprint))
+    return ClaimRow(*row) if row else None
+
+
+def claim_of_booking(unit: Unit, tenant: int, booking_no: str) -> str | None:
+    """The live claim that used a booking."""
+    found: str | None = unit.value(
+        "SELECT claim_id FROM payor_claim WHERE tn = ? AND booking_no = ? AND voided_us IS NULL"
+        " AND state <> 'rejected'",
+        (tenant, booking_no),
+    )
+    return found
+
+
+def add_services(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
+    """Put a claim's services on file, for finding repetitions and counting units."""
+    unit.many(
+        "INSERT INTO payor_service (tn, member_id, service_date, claim_id, line, procedure_code, provider_id,"
+        " charge_minor, units) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                tenant, claim.member_id, line.service_date, claim_id, line.number, line.procedure,
+                claim.provider_id, line.charge.minor, line.units,
+            )
+            for line in claim.lines
+            if line.procedure is not None
+        ],
+    )  # fmt: skip
+
+
+def remove_services(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
+    """Take a claim's services off the file when it no longer counts."""
+    for day in {line.service_date for line in claim.lines}:
+        unit.execute(
+            "DELETE FROM payor_service WHERE tn = ? AND member_id = ? AND service_date = ? AND claim_id = ?",
+            (tenant, claim.member_id, day, claim_id),
+        )
+
+
+def neighbours(unit: Unit, tenant: int, claim: Claim, *, but: str = "") -> tuple[Neighbour, ...]:
+    """The member's services on file on the claim's days, without those of one claim."""
+    days = sorted({line.service_date for line in claim.lines})
+    rows = unit.rows(
+        "SELECT claim_id, service_date, procedure_code, provider_id, charge_minor, units FROM payor_service"
+        f" WHERE tn = ? AND member_id = ? AND service_date IN ({', '.join('?' * len(days))})",
+        (tenant, claim.member_id, *days),
+    )
+    return tuple(Neighbour(*row) for row in rows if row[0] != but)
+
+
+def page(
+    unit: Unit,
+    tenant: int,
+    *,
+    where: list[tuple[str, Any]],
+    before: tuple[int, str] | None,
+    limit: int,
+    oldest_first: bool = False,
+) -> list[ClaimRow]:
+    """Claims by submission time. Shapes: `where` is pairs of a condition with one `?` (or none) and its value."""
+    conditions: list[str] = ["tn = ?"]
+    values: list[Any] = [tenant]
+    for condition, value in where:
+        conditions.append(condition)
+        if "?" in condition:
+            values.append(value)
+    if before is not None:
+        sign = ">" if oldest_first else "<"
+        conditions.append(f"(submitted_us, claim_id) {sign} (?, ?)")
+        values += before
+    order = "ASC" if oldest_first else "DESC"
+    sql = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY submitted_us {order}, claim_id {order} LIMIT ?"
+    return [ClaimRow(*row) for row in unit.rows(sql, (*values, limit))]
+
+
+def _values(row: ClaimRow) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in COLUMNS)
