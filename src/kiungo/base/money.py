@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Self
 
 from kiungo.base.errors import Incorrect, define
@@ -47,12 +46,40 @@ def exponent_of(currency: str) -> int:
     return exponent
 
 
-@dataclass(frozen=True, slots=True)
 class Money:
-    """An exact amount. Units: `minor` counts the currency's smallest unit (cents, shillings' cents, yen)."""
+    """An exact, unchangeable amount. Units: `minor` counts the smallest unit (cents, shillings' cents, yen).
 
+    Written out rather than a dataclass: JSON encoders would render a dataclass as an object of its fields, silently.
+    """
+
+    __slots__ = ("currency", "minor")
+    __match_args__ = ("minor", "currency")
     minor: int
     currency: str
+
+    def __init__(self, minor: int, currency: str) -> None:
+        object.__setattr__(self, "minor", minor)
+        object.__setattr__(self, "currency", currency)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"money does not change; make another amount ({name})")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"money does not change; make another amount ({name})")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Money):
+            return NotImplemented
+        return self.minor == other.minor and self.currency == other.currency
+
+    def __hash__(self) -> int:
+        return hash((self.minor, self.currency))
+
+    def __repr__(self) -> str:
+        return f"Money(minor={self.minor!r}, currency={self.currency!r})"
+
+    def __reduce__(self) -> tuple[type["Money"], tuple[int, str]]:
+        return Money, (self.minor, self.currency)
 
     @classmethod
     def parse(cls, value: str | int | Decimal, currency: str, *, field: str = "amount") -> Self:
@@ -61,20 +88,18 @@ class Money:
         Raises: Incorrect (not a number, more decimals than the currency has, too large, currency unknown).
         """
         exponent = exponent_of(currency)
-        number = _plain_decimal(value, field)
-        scaled = number.scaleb(exponent)
-        minor = int(scaled)
-        if minor != scaled:
+        text = _plain_decimal(value, field)
+        whole, _, fraction = text.partition(".")
+        if fraction[exponent:].strip("0"):
             raise Incorrect(
                 AMOUNT_PRECISION,
                 f"Amount {value} has more than the {exponent} decimals {currency} has",
                 field=field,
                 hint=f"Round it to {exponent} decimals before sending",
             )
+        minor = int(whole + fraction[:exponent].ljust(exponent, "0"))
         if abs(minor) > MINOR_MAX:
-            raise Incorrect(
-                AMOUNT_TOO_LARGE, f"Amount {value} is too large", field=field, hint="Check the amount"
-            )
+            raise Incorrect(AMOUNT_TOO_LARGE, f"Amount {value} is too large", field=field, hint="Check the amount")
         return cls(minor, currency)
 
     @classmethod
@@ -153,7 +178,8 @@ class Money:
         return other.minor
 
 
-def _plain_decimal(value: object, field: str) -> Decimal:
+def _plain_decimal(value: object, field: str) -> str:
+    """The amount's digits as text: Decimal arithmetic would round to its context's precision."""
     if type(value) is int:
         text = str(value) if abs(value) < 10**18 else ""
     elif isinstance(value, str):
@@ -169,7 +195,4 @@ def _plain_decimal(value: object, field: str) -> Decimal:
             field=field,
             hint='Send digits with a point, such as "1250.00"; no currency sign, separator or exponent',
         )
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:  # the pattern admits only what Decimal reads
-        raise AssertionError(text) from error
+    return text

@@ -73,7 +73,7 @@ def from_us(moment_us: int) -> datetime:
 
 def iso_seconds(moment_us: int) -> str:
     """2024-10-03T10:30:00Z"""
-    return from_us(moment_us).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return from_us(moment_us).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def iso_millis(moment_us: int) -> str:
@@ -116,9 +116,7 @@ def parse_instant(text: object, *, field: str = "time") -> datetime:
         seconds, fraction, zone = match.groups()
         micros = (fraction or "0")[:6].ljust(6, "0")
         try:
-            return datetime.fromisoformat(
-                f"{seconds}.{micros}{'+00:00' if zone == 'Z' else zone}"
-            ).astimezone(UTC)
+            return datetime.fromisoformat(f"{seconds}.{micros}{'+00:00' if zone == 'Z' else zone}").astimezone(UTC)
         except (ValueError, OverflowError):
             pass  # falls through to the one refusal below
     raise Incorrect(

@@ -1,6 +1,6 @@
 """JSON with exact decimals, and with limits on what comes in."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -16,15 +16,16 @@ JSON_FORBIDDEN_CHARACTER = define(
 
 DEPTH_MAX = 64
 NUMBER_EXPONENT_MAX = 100
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def loads(body: bytes | str, *, depth_max: int = DEPTH_MAX) -> Any:
     """Parse JSON; a number with a fraction or exponent becomes a Decimal with the digits it was written with.
 
-    Raises: Incorrect (malformed, too deep, NUL or lone surrogate, NaN, number beyond 10**100).
+    Raises: Incorrect (malformed, too deep, NUL or lone surrogate, NaN, a fraction beyond 10**100).
     """
     raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
-    if raw.count(b"[") + raw.count(b"{") > depth_max and _depth(raw) > depth_max:
+    if raw.count(b"[") + raw.count(b"{") > depth_max and _too_deep(raw, depth_max):
         raise Incorrect(JSON_TOO_DEEP, f"The body nests deeper than {depth_max} levels", hint="Flatten the structure")
     if b"\\u0000" in raw or b"\\ud" in raw or b"\\uD" in raw:
         _refuse_forbidden(raw)
@@ -49,7 +50,10 @@ def dumps_pretty(value: Any) -> bytes:
 
 
 def _number(text: str) -> Decimal:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:  # an exponent of twenty digits is beyond Decimal itself
+        raise ValueError("a number is beyond 10**100") from error
     if abs(number.adjusted()) > NUMBER_EXPONENT_MAX:
         raise ValueError("a number is beyond 10**100")
     return number
@@ -65,23 +69,20 @@ def _plain(error: Exception) -> str:
     return f"The body is not JSON: {error}" if str(error) else "The body is not JSON"
 
 
-def _depth(raw: bytes) -> int:
-    """The deepest nesting, brackets inside strings not counted."""
-    depth = deepest = 0
-    outside = raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
-    for part in outside:
-        for byte in part:
-            if byte in b"[{":
-                depth += 1
-                deepest = max(deepest, depth)
-            elif byte in b"]}":
-                depth -= 1
-    return deepest
+def _too_deep(raw: bytes, depth_max: int) -> bool:
+    """Whether brackets nest deeper than the limit, those inside strings not counted."""
+    outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    depth = 0
+    for byte in outside.translate(None, _ALL_BUT_BRACKETS):
+        depth += 1 if byte in b"[{" else -1
+        if depth > depth_max:
+            return True
+    return False
 
 
 def _refuse_forbidden(raw: bytes) -> None:
     """Escapes only mean characters where their backslash is not itself escaped; pairs of surrogates are fine."""
-    text = raw.replace(b"\\\\", b"")
+    text = raw.replace(b"\\\\", b"__")
     position = text.find(b"\\u")
     while position >= 0:
         digits = text[position + 2 : position + 6]
