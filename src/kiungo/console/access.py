@@ -4,17 +4,17 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from kiungo.base.errors import Forbidden, KiungoError, Unauthenticated, define
+from kiungo.base.errors import KiungoError, Unauthenticated
 from kiungo.console.forms import parse_form
 from kiungo.console.rendering import go_to, html
 from kiungo.console.visit import CSRF_FIELD, Visit, cookie_of, error_page, form_token, page, token_fits
-from kiungo.kernel.auth.sessions import close_session, cookie_header, open_session
-from kiungo.kernel.database import Database
+from kiungo.kernel.auth import Call
+from kiungo.kernel.auth.sessions import COOKIE, close_session, cookie_header, find_session, open_session
+from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import ErrorShape, Request, Response, Route
 
-PAGE_NONE = define("PAGE_NONE", Forbidden, "The key of this session opens no page of the console.")
-
 HOME = "/console/"
+FIRST_PAGE = "/console/claims"
 SIGN_IN = "/console/sign-in"
 SIGN_OUT = "/console/sign-out"
 BEFORE = "kiungo_before"
@@ -52,16 +52,19 @@ class Access:
     async def leave(self, visit: Visit) -> Response:
         """End the session and show the sign-in form."""
         visit.form()
-        await self.database.write_async(lambda unit: close_session(unit, visit.call, visit.cookie))
+
+        def end(unit: Unit) -> None:
+            found = find_session(unit, visit.cookie.encode())
+            if found is not None:
+                owner = Call(found[0].principal("session"), visit.call.request_id, visit.call.origin)
+                close_session(unit, owner, visit.cookie)
+
+        await self.database.write_async(end)
         return go_to(SIGN_IN, (cookie_header("", secure=self.secure, lifetime_s=0),))
 
-    async def home(self, visit: Visit) -> Response:
-        """The first page this visitor may see, or the sign-in form. Raises: Forbidden PAGE_NONE."""
-        if visit.call.principal.is_anonymous or not visit.cookie:
-            return go_to(SIGN_IN)
-        if not visit.menu:
-            raise Forbidden(PAGE_NONE, "This key opens no page", hint="Ask for a key whose role reads claims")
-        return go_to(visit.menu[0].address)
+    async def home(self, request: Request) -> Response:
+        """The claims for who has a session, the sign-in form for everybody else."""
+        return go_to(FIRST_PAGE if cookie_of(request, COOKIE) else SIGN_IN)
 
     def refuse(self, error: KiungoError, request_id: str) -> Response:
         """An error as a page; a visitor without a session is sent to the sign-in form."""
@@ -87,7 +90,7 @@ class Access:
             Route("GET", SIGN_IN, self.show, public=True, api="console"),
             Route("POST", SIGN_IN, self.enter, public=True, api="console"),
             Route("POST", SIGN_OUT, page("", self.leave), public=True, api="console"),
-            Route("GET", HOME, page("", self.home), public=True, api="console"),
+            Route("GET", HOME, self.home, public=True, api="console"),
         )
 
     def error_shape(self) -> ErrorShape:
