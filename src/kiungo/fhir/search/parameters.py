@@ -178,6 +178,27 @@ def _plain_type(type_name: str, path: Path) -> str:
     return current
 
 
+def is_single(parameter: Parameter) -> bool:
+    """Whether a resource can have at most one value for the parameter: no element on its path repeats."""
+    return bool(parameter.expression) and all(
+        _has_one(parameter.type, path) for path in parse(parameter.expression)
+    )
+
+
+def _has_one(type_name: str, path: Path) -> bool:
+    current = type_name
+    for step in path.steps:
+        if step.kind != "child":
+            continue
+        found = [
+            e for e in definitions.get_type(current).elements if e.name in (step.name, step.name + "[x]")
+        ]
+        if not found or found[0].is_list:
+            return False
+        current = found[0].types[0]
+    return True
+
+
 @cache
 def sort_parameter(type_name: str) -> Parameter | None:
     """The date parameter whose value a type's token and reference rows carry; None when it has none."""
@@ -206,7 +227,8 @@ def person_parameter(type_name: str) -> Parameter | None:
 @cache
 def compartment_keys(type_name: str) -> frozenset[int]:
     """The token parameters of a type that have compartment rows beside their token rows."""
-    if person_parameter(type_name) is None:
+    person = person_parameter(type_name)
+    if person is None or not is_single(person):
         return frozenset()
     known = parameters_of(type_name)
     found = [known[code] for code in COMPARTMENT_TOKENS if code in known and known[code].kind == "token"]

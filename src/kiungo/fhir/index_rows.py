@@ -1,0 +1,111 @@
+"""Writes a resource's index rows: all of a new one, the difference of a changed one, none of a deleted one.
+
+Each table is one statement for all its rows. On PostgreSQL the rows travel as arrays, so that a resource
+costs one round trip for all tables together.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from kiungo.fhir.search.extraction import Rows
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Unit
+
+TENANT_SHIFT = 14
+TABLES: dict[str, tuple[str, ...]] = {
+    "fhir_token": ("k", "hash", "sort_ms", "rid", "system"),
+    "fhir_reference": ("k", "target", "sort_ms", "rid"),
+    "fhir_compartment": ("k", "target", "hash", "sort_ms", "rid", "system"),
+    "fhir_date": ("k", "low", "high", "rid"),
+    "fhir_number": ("k", "low", "high", "rid", "system", "unit"),
+    "fhir_string": ("k", "text", "rid", "spelling"),
+    "fhir_uri": ("k", "text", "rid"),
+}
+_CASTS = {"text": "text", "low": "bigint", "high": "bigint"}
+_INSERT = {
+    table: f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    for table, columns in TABLES.items()
+}
+_REMOVE = {
+    table: f"DELETE FROM {table} WHERE {' AND '.join(f'{column} = ?' for column in columns)}"
+    for table, columns in TABLES.items()
+}
+TableRows = dict[str, set[tuple[Any, ...]]]
+
+
+def key_base(tenant: int) -> int:
+    """What is added to a parameter's number to make its key in this tenant."""
+    return tenant << TENANT_SHIFT
+
+
+def table_rows(rows: Rows, tenant: int, rid: int) -> TableRows:
+    """The rows of every table with tenant and row id filled in."""
+    base = tenant << TENANT_SHIFT
+    wide = base * 2  # date and number keys are doubled: the low bit says whether the value is a wide range
+    at = rows.sort_ms
+    return {
+        "fhir_token": {(base + k, h, at, rid, s) for k, h, s in rows.token},
+        "fhir_reference": {(base + k, t, at, rid) for k, t in rows.reference},
+        "fhir_compartment": {(base + k, t, h, at, rid, s) for k, t, h, s in rows.compartment},
+        "fhir_date": {(wide + k, low, high, rid) for k, low, high in rows.date},
+        "fhir_number": {(wide + k, low, high, rid, s, u) for k, low, high, s, u in rows.number},
+        "fhir_string": {(base + k, text, rid, s) for k, text, s in rows.string},
+        "fhir_uri": {(base + k, text, rid) for k, text in rows.uri},
+    }
+
+
+def insert(unit: "Unit", rows: TableRows) -> None:
+    """Write rows that are not there yet."""
+    filled = {table: values for table, values in rows.items() if values}
+    if not filled:
+        return
+    if unit.engine == "postgresql":
+        _insert_together(unit, filled)
+        return
+    for table, values in filled.items():
+        unit.many(_INSERT[table], list(values))
+
+
+def replace(unit: "Unit", old: TableRows, new: TableRows) -> None:
+    """Write only what differs between what is there and what should be."""
+    for table in TABLES:
+        gone = old[table] - new[table]
+        if gone:
+            unit.many(_REMOVE[table], list(gone))
+    insert(unit, {table: new[table] - old[table] for table in TABLES})
+
+
+def _insert_together(unit: "Unit", rows: dict[str, set[tuple[Any, ...]]]) -> None:
+    """One statement with a part for each table; each column is one array."""
+    parameters: Sequence[Any] = list(
+        chain.from_iterable(([list(c) for c in zip(*values, strict=True)]) for values in rows.values())
+    )
+    unit.execute(_together_sql(tuple(rows)), parameters)
+
+
+def _together_sql(tables: tuple[str, ...]) -> str:
+    known = _together.get(tables)
+    if known is None:
+        parts = [_array_insert(table) for table in tables]
+        if len(parts) == 1:
+            known = parts[0]
+        else:
+            named = ", ".join(f"part{n} AS ({part})" for n, part in enumerate(parts[:-1]))
+            known = f"WITH {named} {parts[-1]}"
+        _together[tables] = known
+    return known
+
+
+def _array_insert(table: str) -> str:
+    columns = TABLES[table]
+    number = table == "fhir_number"
+    casts = [
+        "?::" + ("double precision" if number and c in ("low", "high") else _CASTS.get(c, "bigint")) + "[]"
+        for c in columns
+    ]
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({', '.join(casts)})"
+
+
+_together: dict[tuple[str, ...], str] = {}

@@ -1,0 +1,265 @@
+"""Predicates as conditions on one index table each: which rows, and whether they carry the sort date.
+
+Shapes: a Match is "the rows of `table` where `where`"; a predicate is met by the rows of any of its matches.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kiungo.base.errors import Incorrect
+from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.index_rows import key_base
+from kiungo.fhir.search import values
+from kiungo.fhir.search.parameters import Parameter, Source
+from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Predicate, Value
+from kiungo.fhir.search.values import DAY_MS
+
+# A text that sorts after every text with the same beginning.
+LAST = "\U0010ffff"
+SORTED_TABLES = frozenset({"fhir_token", "fhir_reference", "fhir_compartment"})
+Where = tuple[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Rows of one index table.
+
+    `keyed`: by equality of all columns before the sort date, so one row is one seek; `ordered`: of one such
+    value only, so the rows come in sort-date order.
+    """
+
+    table: str
+    where: str
+    parameters: tuple[Any, ...]
+    ordered: bool = False
+    keyed: bool = False
+
+    @property
+    def has_sort(self) -> bool:
+        """Whether the rows carry the sort date."""
+        return self.table in SORTED_TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a search looks. Units: `now_us` for `ap` on dates; `contains` is the engine's substring function."""
+
+    tenant: int
+    type: str
+    engine: str
+    now_us: int
+
+    def key(self, source: Source) -> int:
+        """The key of a source's rows in this tenant."""
+        return key_base(self.tenant) + source.key
+
+    def within(self, type_name: str) -> "Scope":
+        """The same, for another type."""
+        return Scope(self.tenant, type_name, self.engine, self.now_us)
+
+
+def matches(scope: Scope, predicate: Predicate) -> list[Match]:
+    """What meets a predicate (its negation is the caller's); empty when nothing can."""
+    parameter = predicate.parameter
+    made: list[Match] = []
+    for source in parameter.sources:
+        if predicate.modifier == "missing":
+            made.append(_present(scope, parameter, source))
+            continue
+        if parameter.kind == "token" or predicate.modifier == "identifier":
+            made += _tokens(scope, source, predicate.values)
+        elif parameter.kind == "reference":
+            made += _references(scope, parameter, source, predicate.values)
+        else:
+            made += [m for value in predicate.values for m in _BY_KIND[parameter.kind](scope, source, predicate, value)]
+    return made
+
+
+def _present(scope: Scope, parameter: Parameter, source: Source) -> Match:
+    """Every row of the parameter."""
+    key = scope.key(source)
+    if parameter.kind in ("date", "number", "quantity"):
+        table = "fhir_date" if parameter.kind == "date" else "fhir_number"
+        return Match(table, "x.k IN (?, ?)", (key * 2, key * 2 + 1))
+    if parameter.kind == "reference" and source.target_type is not None:
+        return Match("fhir_reference", "x.k = ? AND x.target & 255 = ?", (key, source.target_type))
+    if parameter.kind == "token" and source.system is not None:
+        return Match("fhir_token", "x.k = ? AND x.system = ?", (key, source.system))
+    return Match(f"fhir_{parameter.kind}", "x.k = ?", (key,))
+
+
+def token_condition(value: Value, source: Source) -> tuple[int | None, int | None]:
+    """(code's hash, system's hash) a token value asks for; None where it does not care."""
+    parts = value.parts
+    system: int | None = None
+    if len(parts) > 2:
+        raise _wrong("a token is code, |code, system| or system|code; escape a | inside as \\|")
+    if len(parts) == 2:
+        system = values.hash32(parts[0])
+    code = parts[-1]
+    if source.system is not None:
+        system = source.system
+    if not code and not (len(parts) == 2 and parts[0]):
+        raise _wrong("a token needs a code or a system")
+    return (values.hash64(code) if code else None), system
+
+
+def _tokens(scope: Scope, source: Source, wanted: tuple[Value, ...]) -> list[Match]:
+    key = scope.key(source)
+    plain: list[int] = []
+    made: list[Match] = []
+    for value in wanted:
+        code, system = token_condition(value, source)
+        if code is None:
+            made.append(Match("fhir_token", "x.k = ? AND x.system = ?", (key, system)))
+        elif system is None:
+            plain.append(code)
+        else:
+            made.append(
+                Match("fhir_token", "x.k = ? AND x.hash = ? AND x.system = ?", (key, code, system), True, True)
+            )
+    if plain:
+        made.append(_one_or_many("fhir_token", "hash", key, plain))
+    return made
+
+
+def _one_or_many(table: str, column: str, key: int, wanted: list[int]) -> Match:
+    if len(wanted) == 1:
+        return Match(table, f"x.k = ? AND x.{column} = ?", (key, wanted[0]), True, True)
+    marks = ", ".join("?" * len(wanted))
+    return Match(table, f"x.k = ? AND x.{column} IN ({marks})", (key, *wanted), keyed=True)
+
+
+def reference_targets(parameter: Parameter, source: Source, value: Value) -> list[int]:
+    """The target numbers a reference value may mean: an id alone may be of any type the parameter allows."""
+    text = value.text
+    parts = values.split_reference(text)
+    if parts is not None and parts[0] is None:
+        number = type_ids()[parts[1]]
+        return [values.target_of(parts[1], parts[2])] if source.target_type in (None, number) else []
+    if parts is not None or ":" in text:
+        return [values.url_target(text)] if source.target_type is None else []
+    if "/" in text:
+        raise _wrong(f"{text[:60]!r} is not a reference: write Type/id")
+    allowed = [t for t in parameter.targets if source.target_type in (None, type_ids()[t])]
+    return [values.target_of(t, text) for t in allowed]
+
+
+def _references(
+    scope: Scope, parameter: Parameter, source: Source, wanted: tuple[Value, ...]
+) -> list[Match]:
+    targets = [t for value in wanted for t in reference_targets(parameter, source, value)]
+    return [_one_or_many("fhir_reference", "target", scope.key(source), targets)] if targets else []
+
+
+def _dates(scope: Scope, source: Source, _: Predicate, value: Value) -> list[Match]:
+    low, high = parse_span(value)
+    if value.prefix == "ap":
+        # A tenth of the distance from today on each side. Source: FHIR R4 3.1.1.4.3.
+        margin = abs(scope.now_us // 1000 - low) // 10
+        low, high = low - margin, high + margin
+    return _ranges("fhir_date", scope.key(source) * 2, value.prefix or "eq", low, high, (low, high), DAY_MS, ("", ()))
+
+
+def parse_span(value: Value) -> tuple[int, int]:
+    """The milliseconds a date value stands for. Raises: Incorrect SEARCH_VALUE_WRONG."""
+    text = value.text.replace(" ", "+")  # an unescaped + of an offset arrives as a space
+    try:
+        return values.date_span(text)
+    except (ValueError, OverflowError):
+        raise _wrong(
+            f"{text[:40]!r} is not a date: write 2024, 2024-10, 2024-10-03 or 2024-10-03T10:30:00Z"
+        ) from None
+
+
+def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
+    parts = value.parts
+    if len(parts) not in ((1, 3) if predicate.parameter.kind == "quantity" else (1,)):
+        raise _wrong("a quantity is number or number|system|unit, a number is just that")
+    try:
+        low, high = values.number_span(parts[0])
+        exact = float(parts[0])
+    except (ArithmeticError, ValueError):
+        raise _wrong(f"{parts[0][:40]!r} is not a number") from None
+    if value.prefix == "ap":
+        low, high = exact - abs(exact) / 10, exact + abs(exact) / 10
+    extra, parameters = "", ()
+    if len(parts) == 3 and parts[1]:
+        extra, parameters = " AND x.system = ?", (values.hash32(parts[1]),)
+    if len(parts) == 3 and parts[2]:
+        extra, parameters = extra + " AND x.unit = ?", (*parameters, values.hash32(parts[2]))
+    key = scope.key(source) * 2
+    return _ranges("fhir_number", key, value.prefix or "eq", low, high, (exact, exact), 0, (extra, parameters))
+
+
+def _ranges(  # noqa: PLR0913, PLR0917 - one table of rules for dates and numbers
+    table: str, key: int, prefix: str, low: Any, high: Any, edges: tuple[Any, Any], narrow: int, also: Where
+) -> list[Match]:
+    """The rows whose range meets `prefix` against [low, high]; narrow and wide rows have a key each.
+
+    Narrow rows are at most `narrow` wide, so a bound on `high` bounds `low` too.
+    Source: FHIR R4 3.1.1.4.3 to 3.1.1.4.6 (prefixes).
+    """
+    extra, parameters = also
+    first, last = edges
+    rules: dict[str, Where] = {
+        "eq": ("x.low >= ? AND x.low <= ? AND x.high <= ?", (low, high, high)),
+        "ne": ("NOT (x.low >= ? AND x.low <= ? AND x.high <= ?)", (low, high, high)),
+        "gt": ("x.high > ?", (last,)),
+        "lt": ("x.low < ?", (first,)),
+        "ge": ("x.high >= ?", (first,)),
+        "le": ("x.low <= ?", (last,)),
+        "sa": ("x.low > ?", (last,)),
+        "eb": ("x.low < ? AND x.high < ?", (first, first)),
+        "ap": ("x.low <= ? AND x.high >= ?", (high, low)),
+    }
+    where, bounds = rules[prefix]
+    near: Where = {
+        "gt": (" AND x.low > ?", (last - narrow,)),
+        "ge": (" AND x.low >= ?", (first - narrow,)),
+        "ap": (" AND x.low >= ?", (low - narrow,)),
+    }.get(prefix, ("", ()))
+    return [
+        Match(table, f"x.k = ? AND {where}{near[0]}{extra}", (key, *bounds, *near[1], *parameters)),
+        Match(table, f"x.k = ? AND {where}{extra}", (key + 1, *bounds, *parameters)),
+    ]
+
+
+def _strings(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
+    key, text = scope.key(source), values.normal(value.text)
+    if predicate.modifier == "exact":
+        spelling = values.hash32(value.text)
+        return [Match("fhir_string", "x.k = ? AND x.text = ? AND x.spelling = ?", (key, text, spelling))]
+    if not text:
+        raise _wrong("a string to search for has at least one letter")
+    if predicate.modifier == "contains":
+        within = "instr(x.text, ?)" if scope.engine == "sqlite" else "strpos(x.text, ?)"
+        return [Match("fhir_string", f"x.k = ? AND {within} > 0", (key, text))]
+    return [Match("fhir_string", "x.k = ? AND x.text >= ? AND x.text < ?", (key, text, text + LAST))]
+
+
+def _uris(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
+    key, text = scope.key(source), value.text
+    if predicate.modifier == "below":
+        start = text if text.endswith(("/", ":")) else text + "/"
+        beneath = Match("fhir_uri", "x.k = ? AND x.text >= ? AND x.text < ?", (key, start, start + LAST))
+        return [Match("fhir_uri", "x.k = ? AND x.text = ?", (key, text)), beneath]
+    if predicate.modifier == "above":
+        parts = text.split("/")
+        above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)][:100]
+        wanted = [*above, *(a + "/" for a in above[:-1])]
+        return [Match("fhir_uri", f"x.k = ? AND x.text IN ({', '.join('?' * len(wanted))})", (key, *wanted))]
+    made = [Match("fhir_uri", "x.k = ? AND x.text = ?", (key, text))]
+    if "|" not in text:
+        # A canonical is found by its URL whatever its version.
+        made.append(
+            Match("fhir_uri", "x.k = ? AND x.text >= ? AND x.text < ?", (key, text + "|", text + "|" + LAST))
+        )
+    return made
+
+
+_BY_KIND = {"date": _dates, "number": _numbers, "quantity": _numbers, "string": _strings, "uri": _uris}
+
+
+def _wrong(message: str) -> Incorrect:
+    return Incorrect(SEARCH_VALUE_WRONG, message, hint="See FHIR R4 search, or /fhir/metadata")

@@ -1,0 +1,98 @@
+"""The order of a search's results, and the condition that continues after a page's last row.
+
+Without `_sort` the newest come first: by the type's clinical date, where it has one, then by when they came.
+A row without a value for a sort key counts as before every value.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kiungo.base.errors import Incorrect
+from kiungo.fhir.search.conditions import Sql
+from kiungo.fhir.search.matching import Scope
+from kiungo.fhir.search.parameters import Parameter, is_single, sort_parameter
+from kiungo.fhir.search.query import SEARCH_NOT_SUPPORTED, SortKey
+from kiungo.fhir.search.values import NUMBER_MIN, TIME_MIN
+
+_VALUE_TABLES = {
+    "date": ("fhir_date", "low", TIME_MIN - 1, 2),
+    "number": ("fhir_number", "low", NUMBER_MIN, 2),
+    "quantity": ("fhir_number", "low", NUMBER_MIN, 2),
+    "string": ("fhir_string", "text", "", 1),
+    "uri": ("fhir_uri", "text", "", 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One sort key: an expression over the row `d` and its resource `s`, perhaps from a joined table."""
+
+    expression: str
+    descending: bool
+    join: Sql = Sql("")
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """The keys, the row id last. `natural`: the order index rows already have, forwards or backwards."""
+
+    keys: tuple[Key, ...]
+    natural: bool
+
+    @property
+    def needs_resource(self) -> bool:
+        """Whether a key stands in the resource's own row."""
+        return any(key.expression.startswith("s.") for key in self.keys)
+
+    def order_by(self) -> str:
+        """The ORDER BY list."""
+        return ", ".join(f"{key.expression} {'DESC' if key.descending else 'ASC'}" for key in self.keys)
+
+    def after(self, last: list[Any]) -> Sql:
+        """The rows after this one. Raises: Incorrect when the page link does not fit the order."""
+        if len(last) != len(self.keys):
+            raise Incorrect(SEARCH_NOT_SUPPORTED, "The page link does not fit this search", hint="Search again")
+        if self.natural:
+            mark = "<" if self.keys[0].descending else ">"
+            return Sql(f"({self.keys[0].expression}, {self.keys[1].expression}) {mark} (?, ?)", tuple(last))
+        parts, parameters = [], []
+        for position, key in enumerate(self.keys):
+            equal = [f"{k.expression} = ?" for k in self.keys[:position]]
+            parts.append(" AND ".join([*equal, f"{key.expression} {'<' if key.descending else '>'} ?"]))
+            parameters += [*last[:position], last[position]]
+        return Sql("(" + " OR ".join(f"({part})" for part in parts) + ")", tuple(parameters))
+
+
+def ordering(scope: Scope, sort: list[SortKey]) -> Ordering:
+    """The order a query asks for. Raises: Incorrect SEARCH_NOT_SUPPORTED for keys that have no order."""
+    own = sort_parameter(scope.type)
+    if not sort or (
+        len(sort) == 1 and own is not None and sort[0].parameter.key == own.key and is_single(own)
+    ):
+        down = not sort or sort[0].descending
+        return Ordering((Key("d.sort_ms", down), Key("d.rid", down)), natural=True)
+    keys = [_key(scope, key.parameter, key.descending, f"o{n}") for n, key in enumerate(sort)]
+    return Ordering((*keys, Key("d.rid", sort[-1].descending)), natural=False)
+
+
+def _key(scope: Scope, parameter: Parameter, descending: bool, alias: str) -> Key:
+    if parameter.code == "_id":
+        return Key("s.fid", descending)
+    if parameter.code == "_lastUpdated":
+        return Key("s.updated_us", descending)
+    if parameter.kind not in _VALUE_TABLES:
+        raise Incorrect(
+            SEARCH_NOT_SUPPORTED,
+            f"Sorting by {parameter.code} is not offered: a {parameter.kind} has no order",
+            field="_sort",
+            hint="Sort by a date, number, quantity, string or uri parameter, _id or _lastUpdated",
+        )
+    table, column, lowest, factor = _VALUE_TABLES[parameter.kind]
+    keys = [scope.key(source) * factor + wide for source in parameter.sources for wide in range(factor)]
+    pick = "MAX" if descending else "MIN"
+    text = (
+        f" LEFT JOIN (SELECT rid, {pick}({column}) AS v FROM {table} WHERE k IN ({', '.join('?' * len(keys))}) "
+        f"GROUP BY rid) {alias} ON {alias}.rid = d.rid"
+    )
+    literal = f"'{lowest}'" if isinstance(lowest, str) else repr(lowest)
+    return Key(f"COALESCE({alias}.v, {literal})", descending, Sql(text, tuple(keys)))

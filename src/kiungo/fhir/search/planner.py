@@ -1,0 +1,99 @@
+"""Which condition a search begins with: ours to decide, from counts sampled in the index, not the database's.
+
+One condition drives, the others test its rows. A patient and a code together are one compartment lookup.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kiungo.fhir.search.conditions import Driver, Sql, driver, is_drivable, match_driver, test
+from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
+from kiungo.fhir.search.parameters import compartment_keys, person_parameter
+from kiungo.fhir.search.query import Condition, Predicate
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Unit
+
+SAMPLE_MAX = 1000
+# So few rows that looking for a better driver costs more than it saves.
+FEW = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A driver (None: all resources of the type) and the conditions its rows are tested for."""
+
+    driver: Driver | None
+    tests: tuple[Condition, ...]
+
+
+def plan(unit: "Unit", scope: Scope, conditions: list[Condition]) -> Plan:
+    """Choose the driver with the fewest rows; among many-rowed ones, one that comes in order."""
+    combined = _compartment(scope, conditions)
+    if combined is not None:
+        return combined
+    drivable = [c for c in conditions if is_drivable(c)]
+    if not drivable:
+        return Plan(None, tuple(conditions))
+    if len(drivable) == 1:
+        return Plan(driver(scope, drivable[0]), tuple(c for c in conditions if c is not drivable[0]))
+    best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), SAMPLE_MAX + 1
+    for condition in drivable:
+        candidate = driver(scope, condition)
+        found = sample(unit, candidate.sql)
+        if found < fewest or (found == fewest and candidate.ordered and not best_driver.ordered):
+            best, best_driver, fewest = condition, candidate, found
+        if fewest <= FEW:
+            break
+    return Plan(best_driver, tuple(c for c in conditions if c is not best))
+
+
+def sample(unit: "Unit", rows: Sql) -> int:
+    """How many rows a driver has, counted up to the sample's limit."""
+    text = f"SELECT count(*) FROM (SELECT 1 FROM ({rows.text}) q LIMIT {SAMPLE_MAX}) w"
+    return int(unit.value(text, rows.parameters))
+
+
+def _compartment(scope: Scope, conditions: list[Condition]) -> Plan | None:
+    """One seek for "this patient and this code", where the type has compartment rows for the code."""
+    keys = compartment_keys(scope.type)
+    person = person_parameter(scope.type)
+    if not keys or person is None:
+        return None
+    simple = [c for c in conditions if isinstance(c, Predicate) and not c.modifier]
+    owners = {source.key for source in person.sources}
+    people = [c for c in simple if {s.key for s in c.parameter.sources} == owners and c.parameter.kind == "reference"]
+    tokens = [c for c in simple if len(c.parameter.sources) == 1 and c.parameter.sources[0].key in keys]
+    if len(people) != 1 or len(people[0].values) != 1 or not tokens:
+        return None
+    source = person.sources[0]
+    targets = reference_targets(person, source, people[0].values[0])
+    patient = people[0].values[0].text
+    if len(targets) != 1 or ("/" in patient and not patient.startswith("Patient/")):
+        return None
+    matches = [m for value in tokens[0].values for m in _matches(scope, tokens[0], targets[0], value)]
+    if not matches:
+        return None
+    used = (people[0], tokens[0])
+    return Plan(match_driver(scope, matches), tuple(c for c in conditions if c not in used))
+
+
+def _matches(scope: Scope, token: Predicate, target: int, value: object) -> list[Match]:
+    source = token.parameter.sources[0]
+    code, system = token_condition(value, source)  # type: ignore[arg-type]
+    if code is None:
+        where = "x.k = ? AND x.target = ? AND x.system = ?"
+        return [Match("fhir_compartment", where, (scope.key(source), target, system))]
+    where, parameters = "x.k = ? AND x.target = ? AND x.hash = ?", (scope.key(source), target, code)
+    if system is None:
+        return [Match("fhir_compartment", where, parameters, True, True)]
+    return [Match("fhir_compartment", where + " AND x.system = ?", (*parameters, system), True, True)]
+
+
+def tests_sql(scope: Scope, conditions: tuple[Condition, ...], sort: str, rid: str) -> Sql:
+    """All tests joined by AND, each with AND before it; empty when there are none."""
+    found = [test(scope, condition, sort, rid) for condition in conditions]
+    return Sql(
+        "".join(f" AND {t.text}" for t in found),
+        tuple(parameter for t in found for parameter in t.parameters),
+    )

@@ -1,0 +1,117 @@
+"""Runs a query: the page's rows in their order, the total when asked for, the matches of a condition."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kiungo.base.errors import Incorrect
+from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.model import Stored
+from kiungo.fhir.search.conditions import Sql, joined
+from kiungo.fhir.search.matching import Scope
+from kiungo.fhir.search.ordering import Ordering, ordering
+from kiungo.fhir.search.planner import Plan, plan, tests_sql
+from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Params, Query, parse_query
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Unit
+
+TOTAL_ESTIMATE_MAX = 10_000
+_COLUMNS = "r.rid, r.fid, r.version, r.updated_us, r.method, r.person, r.body"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page: its resources in order, where the next begins (None: this is the last), and the total."""
+
+    resources: tuple[Stored, ...]
+    next: list[Any] | None
+    total: int | None
+
+
+def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None) -> Found:
+    """One page of a query. `after` are the sort values of the last row of the page before."""
+    chosen = plan(unit, scope, query.conditions)
+    total = None
+    if query.total != "none" or query.summary == "count":
+        total = _count(unit, scope, chosen, estimate=query.total == "estimate")
+    if query.summary == "count":
+        return Found((), None, total)
+    order = ordering(scope, query.sort)
+    rows = _page(unit, scope, chosen, order, after, query.count + 1)
+    more = len(rows) > query.count
+    width = len(order.keys)
+    rows = rows[: query.count]
+    resources = tuple(_stored(scope.type, row[width:]) for row in rows)
+    return Found(resources, list(rows[-1][:width]) if more else None, total)
+
+
+def find_matches(unit: "Unit", tenant: int, type_name: str, params: Params, *, limit: int) -> list[Stored]:
+    """The resources a condition matches, as many as `limit`.
+
+    Raises: Incorrect for a condition without a search parameter: it would match everything.
+    """
+    query = parse_query(type_name, params)
+    if not query.conditions:
+        raise Incorrect(
+            SEARCH_VALUE_WRONG,
+            "A condition needs at least one search parameter",
+            field="If-None-Exist",
+            hint="Name an identifier, such as identifier=http://example.org/mrn|12345",
+        )
+    query.count = limit
+    query.sort, query.total, query.summary = [], "none", "false"
+    return list(run(unit, Scope(tenant, type_name, unit.engine, unit.now_us), query).resources)
+
+
+def _page(
+    unit: "Unit", scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """Rows of (sort values..., columns...). The page's keys are found first, then its bodies are fetched."""
+    keys = _keys_sql(scope, chosen, order, after)
+    names = [f"p.v{n}" for n in range(len(order.keys))]
+    directions = ", ".join(
+        f"{name} {'DESC' if key.descending else 'ASC'}" for name, key in zip(names, order.keys, strict=True)
+    )
+    text = (
+        f"SELECT {', '.join(names)}, {_COLUMNS} FROM ({keys.text} LIMIT ?) p "
+        f"{joined(scope)} fhir_resource r ON r.rid = {names[-1]} ORDER BY {directions}"
+    )
+    return unit.rows(text, (*keys.parameters, limit))
+
+
+def _keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None) -> Sql:
+    tests = tests_sql(scope, chosen.tests, "d.sort_ms", "d.rid")
+    rest = order.after(after) if after is not None else Sql("")
+    columns = ", ".join(f"{key.expression} AS v{n}" for n, key in enumerate(order.keys))
+    joins = Sql("".join(k.join.text for k in order.keys), tuple(p for k in order.keys for p in k.join.parameters))
+    limits = (" AND " + rest.text if rest.text else "") + tests.text
+    values = (*rest.parameters, *tests.parameters)
+    ends = f" ORDER BY {order.order_by()}"
+    if chosen.driver is None:
+        # Every row of the type stands for itself: it is `d` and, where a key needs it, `s`.
+        limits, columns, ends = (part.replace("s.fid", "d.fid").replace("s.updated_us", "d.updated_us") for part in (limits, columns, ends))
+        text = f"SELECT {columns} FROM fhir_resource d{joins.text} WHERE d.tn = ? AND d.type = ? AND d.deleted = 0"
+        return Sql(text + limits + ends, (*joins.parameters, scope.tenant, type_ids()[scope.type], *values))
+    rows = chosen.driver.sql
+    own = f" {joined(scope)} fhir_resource s ON s.rid = d.rid" if order.needs_resource else ""
+    text = f"SELECT DISTINCT {columns} FROM ({rows.text}) d{own}{joins.text} WHERE 1 = 1{limits}{ends}"
+    return Sql(text, (*rows.parameters, *joins.parameters, *values))
+
+
+def _count(unit: "Unit", scope: Scope, chosen: Plan, *, estimate: bool) -> int:
+    """How many match; an estimate stops counting at its limit."""
+    tests = tests_sql(scope, chosen.tests, "d.sort_ms", "d.rid")
+    if chosen.driver is None:
+        inner = "SELECT d.rid FROM fhir_resource d WHERE d.tn = ? AND d.type = ? AND d.deleted = 0" + tests.text
+        parameters: tuple[Any, ...] = (scope.tenant, type_ids()[scope.type], *tests.parameters)
+    else:
+        rows = chosen.driver.sql
+        inner = f"SELECT DISTINCT d.rid FROM ({rows.text}) d WHERE 1 = 1{tests.text}"
+        parameters = (*rows.parameters, *tests.parameters)
+    limit = f" LIMIT {TOTAL_ESTIMATE_MAX}" if estimate else ""
+    return int(unit.value(f"SELECT count(*) FROM ({inner}{limit}) q", parameters))
+
+
+def _stored(type_name: str, row: tuple[Any, ...]) -> Stored:
+    rid, logical_id, version, updated_us, method, person, body = row
+    return Stored(type_name, logical_id, version, updated_us, body, person, "read", False, method, rid)
