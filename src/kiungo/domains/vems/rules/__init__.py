@@ -1,0 +1,1 @@
+"""What our business decides about bookings: pure functions from values to values."""
