@@ -53,10 +53,6 @@ class GuardedAsyncTransport(httpx.AsyncBaseTransport):
                 breaker.abandoned(host)
             raise
         _tell(breaker, host, well=response.status_code < 500)
-        refused = _why_refused(response, self._response_bytes_max)
-        if refused:
-            await response.aclose()
-            raise ResponseTooLarge(refused)
         response.stream = _BoundedAsyncStream(response, self._response_bytes_max, until_s)
         return response
 
@@ -100,10 +96,6 @@ class GuardedTransport(httpx.BaseTransport):
                 breaker.abandoned(host)
             raise
         _tell(breaker, host, well=response.status_code < 500)
-        refused = _why_refused(response, self._response_bytes_max)
-        if refused:
-            response.close()
-            raise ResponseTooLarge(refused)
         response.stream = _BoundedStream(response, self._response_bytes_max, until_s)
         return response
 
@@ -115,11 +107,14 @@ class GuardedTransport(httpx.BaseTransport):
 class _BoundedAsyncStream(httpx.AsyncByteStream):
     def __init__(self, response: httpx.Response, bytes_max: int, until_s: float) -> None:
         self._stream = response.stream
+        self._refused = _why_refused(response, bytes_max)
         self._bytes_max = bytes_max
         self._until_s = until_s
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         assert isinstance(self._stream, httpx.AsyncByteStream)
+        if self._refused:
+            raise ResponseTooLarge(self._refused)
         read = 0
         chunks = aiter(self._stream)
         while True:
@@ -143,11 +138,14 @@ class _BoundedAsyncStream(httpx.AsyncByteStream):
 class _BoundedStream(httpx.SyncByteStream):
     def __init__(self, response: httpx.Response, bytes_max: int, until_s: float) -> None:
         self._stream = response.stream
+        self._refused = _why_refused(response, bytes_max)
         self._bytes_max = bytes_max
         self._until_s = until_s
 
     def __iter__(self) -> Iterator[bytes]:
         assert isinstance(self._stream, httpx.SyncByteStream)
+        if self._refused:
+            raise ResponseTooLarge(self._refused)
         read = 0
         for chunk in self._stream:
             read += len(chunk)
@@ -163,7 +161,10 @@ class _BoundedStream(httpx.SyncByteStream):
 
 
 def _why_refused(response: httpx.Response, bytes_max: int) -> str | None:
-    """We ask for `identity`: a compressed answer could unfold into anything, so it is refused unread."""
+    """Why the body must not be read; who wants only the status never learns.
+
+    We ask for `identity`: a compressed answer could unfold into anything.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         return f"the answer is {encoding[:20]}-encoded"
