@@ -1,6 +1,5 @@
 """Signing in with an API key, and signing out."""
 
-import re
 import secrets
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ FIRST_PAGE = "/console/claims"
 SIGN_IN = "/console/sign-in"
 SIGN_OUT = "/console/sign-out"
 BEFORE = "kiungo_before"
-# Where a sign-in may lead: our own pages and nowhere else.
-_OWN_PAGE = re.compile(r"/console/[A-Za-z0-9/_.-]*\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +29,19 @@ class Access:
 
     async def show(self, request: Request) -> Response:
         """The sign-in form."""
-        return self._form(request, next_page=dict(request.query).get("next", HOME))
+        return self._form(request)
 
     async def enter(self, request: Request) -> Response:
-        """Open a session and go where the visitor wanted; a wrong key is said on the form."""
+        """Open a session and go to the first page; a wrong key is said on the form."""
         form = parse_form(request.body)
-        next_page = form.get("next", HOME)
         if not token_fits(cookie_of(request, BEFORE), form.get(CSRF_FIELD, "")):
-            return self._form(request, "The page was too old. Please try again.", next_page, 403)
+            return self._form(request, "The page was too old. Please try again.", 403)
         key = form.get("api_key", "")
         try:
             value = await self.database.write_async(lambda unit: open_session(unit, request.call, key))
         except Unauthenticated:
-            return self._form(
-                request, "This key opens nothing. It may be mistyped, revoked or expired.", next_page, 401
-            )
-        return go_to(own_page(next_page), (cookie_header(value, secure=self.secure),))
+            return self._form(request, "This key opens nothing. It may be mistyped, revoked or expired.", 401)
+        return go_to(FIRST_PAGE, (cookie_header(value, secure=self.secure),))
 
     async def leave(self, visit: Visit) -> Response:
         """End the session and show the sign-in form."""
@@ -72,13 +66,12 @@ class Access:
             return go_to(SIGN_IN, (cookie_header("", secure=self.secure, lifetime_s=0),))
         return error_page(error, request_id)
 
-    def _form(self, request: Request, problem: str = "", next_page: str = HOME, status: int = 200) -> Response:
+    def _form(self, request: Request, problem: str = "", status: int = 200) -> Response:
         before = cookie_of(request, BEFORE) or secrets.token_urlsafe(24)
         flags = f"{BEFORE}={before}; Path={SIGN_IN}; Max-Age=3600; HttpOnly; SameSite=Strict"
         cookie = (b"set-cookie", (flags + ("; Secure" if self.secure else "")).encode("ascii"))
         values = {
             "problem": problem,
-            "next": own_page(next_page),
             "is_dev": self.is_dev,
             "csrf": form_token(before),
         }
@@ -96,8 +89,3 @@ class Access:
     def error_shape(self) -> ErrorShape:
         """How errors under /console look."""
         return ErrorShape("console", ("/console",), self.refuse)
-
-
-def own_page(address: str) -> str:
-    """The address when it is one of our pages, else the first page."""
-    return address if _OWN_PAGE.match(address) else HOME

@@ -49,7 +49,8 @@ def money(amount: Money | None) -> Markup:
     if amount is None:
         return Markup('<span class="quiet">&ndash;</span>')
     whole, point, cents = amount.text().partition(".")
-    digits = f"{int(whole):,}{point}{cents}".replace("-", "\N{MINUS SIGN}")
+    sign = "\N{MINUS SIGN}" if amount.minor < 0 else ""
+    digits = f"{sign}{int(whole.lstrip('-')):,}{point}{cents}"
     return Markup('<data value="{}" title="{}">{}</data>').format(amount.text(), amount.currency, digits)
 
 
