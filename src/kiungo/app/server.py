@@ -1,22 +1,23 @@
-"""Serving: uvicorn with uvloop and httptools around the site, and the worker beside it."""
+"""Serving: take the port, say so, run the site until told to stop."""
 
 import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import uvicorn
+from kiungo.kernel.config import Settings
+from kiungo.kernel.http.server import server_of
+from kiungo.kernel.http.site import Site
 
 BACKLOG = 2048
-SHUTDOWN_S = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """An open listening socket and the address people use for it."""
+    """An open listening socket, its port, and the address people use for it."""
 
     socket: socket.socket
+    port: int
     url: str
 
 
@@ -25,31 +26,35 @@ def listen(host: str, port: int) -> Listening:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    opened.bind((host, port))
-    opened.listen(BACKLOG)
-    bound = opened.getsockname()[1]
+    try:
+        opened.bind((host, port))
+        opened.listen(BACKLOG)
+    except OSError:
+        opened.close()
+        raise
+    bound: int = opened.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    return Listening(opened, f"http://{shown}:{bound}")
+    return Listening(opened, bound, f"http://{shown}:{bound}")
 
 
-async def serve(app: Any, listening: Listening, *, ready: Callable[[], None] | None = None) -> None:
-    """Serve an ASGI app on an open socket until SIGINT or SIGTERM; `ready` is called once it accepts."""
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        backlog=BACKLOG,
-    )
-    server = uvicorn.Server(config)
+async def serve(
+    site: Site,
+    settings: Settings,
+    listening: Listening,
+    *,
+    ready: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve on an open socket until SIGINT, SIGTERM or `stop`; `ready` is called once it accepts."""
+    server = server_of(site, settings)
     task = asyncio.create_task(server.serve(sockets=[listening.socket]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event to wait on
         await asyncio.sleep(0.005)
     if ready is not None and server.started:
         ready()
+    if stop is not None:
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopped.cancel()
     await task

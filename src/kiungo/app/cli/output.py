@@ -67,16 +67,18 @@ def readable_errors() -> Iterator[None]:
 
 
 @contextmanager
-def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal and nothing elsewhere; yields `report(done, total)`."""
+def progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on a terminal and nothing elsewhere; yields `report(what, done, total)`."""
     bar = Progress(
-        TextColumn(title),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=errors,
-        disable=quiet or not errors.is_terminal,
+        disable=not errors.is_terminal,
     )
     with bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda what, done, total: bar.update(
+            task, description=f"{title}: {what}", completed=done, total=total or None
+        )
