@@ -51,7 +51,7 @@ def schema_state(url: str) -> SchemaState:
 def require_current(url: str) -> None:
     """Refuse to run on a schema that is newer or behind. Raises: Conflict SCHEMA_NEWER, SCHEMA_BEHIND."""
     state = schema_state(url)
-    _refuse_newer(state)
+    refuse_newer(state)
     if not state.up_to_date:
         raise Conflict(
             SCHEMA_BEHIND,
@@ -65,7 +65,7 @@ def migrate(url: str) -> SchemaState:
 
     Raises: Conflict SCHEMA_NEWER.
     """
-    _refuse_newer(schema_state(url))
+    refuse_newer(schema_state(url))
     engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
     with engine.connect() as connection:
         _lock(connection)
@@ -76,7 +76,8 @@ def migrate(url: str) -> SchemaState:
     return schema_state(url)
 
 
-def _refuse_newer(state: SchemaState) -> None:
+def refuse_newer(state: SchemaState) -> None:
+    """Refuse a schema this program does not know. Raises: Conflict SCHEMA_NEWER."""
     if not state.known:
         raise Conflict(
             SCHEMA_NEWER,
