@@ -41,16 +41,24 @@ def claim_not_found(claim_id: str) -> NotFound:
     )
 
 
+def suggestions_of(error: KiungoError) -> list[str]:
+    """What the caller can do about an error, one line each."""
+    if error.code == INSURANCE_NOT_FOUND:
+        return list(INSURANCE_SUGGESTIONS)
+    suggestions = [error.hint] if error.hint else []
+    if len(error.details) > 1:
+        suggestions += [f"{detail.field}: {detail.message}" for detail in error.details]
+    return suggestions
+
+
 def render(error: KiungoError, _request_id: str) -> Response:
     """{"error", "error_code", "claim_id": null, "suggestions": [...]}. Source: provider guide, error response."""
-    suggestions: list[str]
-    if error.code == INSURANCE_NOT_FOUND:
-        suggestions = list(INSURANCE_SUGGESTIONS)
-    else:
-        suggestions = [error.hint] if error.hint else []
-        if len(error.details) > 1:
-            suggestions += [f"{detail.field}: {detail.message}" for detail in error.details]
-    body = {"error": error.message, "error_code": error.code, "claim_id": None, "suggestions": suggestions}
+    body = {
+        "error": error.message,
+        "error_code": error.code,
+        "claim_id": None,
+        "suggestions": suggestions_of(error),
+    }
     return Response.json(body, error.http_status)
 
 
