@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from kiungo.base.money import Money
 from kiungo.domains.payor.book import Exclusion, Fee, Limit, ListedCode, Pair, Provider, UnitLimit
 from kiungo.domains.payor.snapshot import Item
 
@@ -24,12 +25,27 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 def to_bytes(value: Any) -> bytes:
     """A value of this domain as JSON bytes; money as its minor units and currency."""
-    return msgspec.json.encode(value)
+    return _encoder.encode(value)
 
 
 def from_bytes(body: bytes, kind: type[T]) -> T:
     """The value those bytes were made of."""
-    return msgspec.json.decode(body, type=kind)
+    return msgspec.json.decode(body, type=kind, dec_hook=_decode)
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Money):
+        return {"minor": value.minor, "currency": value.currency}
+    raise TypeError(f"{type(value).__name__} is no reference value")
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Money:
+        return Money(value["minor"], value["currency"])
+    raise TypeError(f"{kind.__name__} is no reference value")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode)
 
 
 def kind_of(item: Item) -> str:

@@ -76,6 +76,13 @@ def status_update(
     return {"provider_id": view["provider_id"], "event": CLAIM_STATUS_UPDATE, "body": body}
 
 
+def message_of(view: Mapping[str, Any]) -> str:
+    """The sentence a status update carries."""
+    if view["status"] == "approved":
+        return MESSAGE_APPROVED
+    return str(view["rejection_reason"] if view["status"] == "rejected" else view["review_reason"])
+
+
 def payment_details(approved: Money, patient: Money, *, expected_on: str, method: str) -> Payload:
     """What an approved claim will be paid."""
     return {

@@ -180,10 +180,11 @@ class Entry:
 class Ruling:
     """A reviewer's decision, which adjudication then carries out.
 
+    `reopen` takes a decision back: the claim waits for a person again, whatever the rules say.
     Shapes: `allowed` names lines whose allowed amount the reviewer set; naming a line also lifts its denial.
     """
 
-    kind: Literal["approve", "reject"]
+    kind: Literal["approve", "reject", "reopen"]
     reason: str
     allowed: Mapping[int, Money] = field(default_factory=dict)
 

@@ -19,7 +19,10 @@ from kiungo.domains.payor.book import (
     UnitLimit,
 )
 from kiungo.domains.payor.model import Authorization, Coverage, Member
+from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.snapshot import Reference
+from kiungo.kernel.auth import Call
+from kiungo.kernel.database import Unit
 
 PAYOR_ID = "PAY001"
 STANDARD, FAMILY_PLUS, NATIONAL = "STANDARD", "FAMILY-PLUS", "NATIONAL"
@@ -178,3 +181,14 @@ def reference() -> Iterator[Reference]:
     yield Reference("", UnitLimit("85025", 2))
     for provider in PROVIDERS:
         yield Reference("", provider)
+
+
+def load(registers: Registers, unit: Unit, call: Call) -> None:
+    """Write all sample data; again without harm."""
+    for plan in PLANS:
+        registers.put_plan(unit, call, plan)
+    registers.put_items(unit, call, reference())
+    for member in MEMBERS:
+        registers.put_member(unit, call, member)
+    for authorization in AUTHORIZATIONS:
+        registers.put_authorization(unit, call, authorization)

@@ -6,7 +6,7 @@ Amounts stay as they were written until the member's plan says in which currency
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -153,6 +153,7 @@ def complete(stated: Stated, *, currency: str, provider_id: str, today: str, pro
     Raises: Incorrect for amounts the currency cannot hold, lines that do not sum up, and days yet to come.
     """
     problems = _Problems()
+    latest = (date.fromisoformat(today) + timedelta(days=1)).isoformat()  # it may be tomorrow where they are
     total = _money(stated.amount, currency, "amount", problems)
     lines = []
     for index, line in enumerate(stated.lines):
@@ -162,14 +163,14 @@ def complete(stated: Stated, *, currency: str, provider_id: str, today: str, pro
         if line.prior_paid is not None:
             prior = _money(line.prior_paid, currency, f"{where}other_payer_paid", problems, zero=True)
         day = line.service_date or today
-        if day > today:
+        if day > latest:
             problems.add(f"{where}date_of_service", f"{day} is in the future")
         lines.append(Line(index + 1, day, line.procedure, charge, line.units, line.modifiers, prior, line.description))
     if stated.itemized and not problems.found:
         summed = Money(sum(line.charge.minor for line in lines), currency)
         if summed != total:
             problems.add("amount", f"is {total.text()}, the lines sum to {summed.text()}")
-    if stated.birth_date is not None and stated.birth_date > today:
+    if stated.birth_date is not None and stated.birth_date > latest:
         problems.add("patient_dob", f"{stated.birth_date} is in the future")
     problems.raise_any()
     texts = stated.texts

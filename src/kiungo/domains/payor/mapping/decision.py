@@ -7,7 +7,7 @@ from kiungo.base import codes
 from kiungo.base.time import iso_seconds
 from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, money, read_money, reference
-from kiungo.domains.payor.model import Adjudication, Adjustment, Finding, LineResult
+from kiungo.domains.payor.model import Adjudication, Adjustment, Finding, LineResult, Outcome
 from kiungo.domains.payor.rules.case import Case
 
 OUTCOMES: Final = {"approved": "complete", "rejected": "complete", "under_review": "queued"}
@@ -23,7 +23,7 @@ class Ids:
 
 
 def response(
-    case: Case, result: Adjudication, ids: Ids, *, claim_id: str, disposition: str, submitted_us: int, decided_us: int
+    case: Case, result: Adjudication, ids: Ids, *, claim_id: str, disposition: str, decided_us: int
 ) -> Resource:
     """The ClaimResponse: outcome, one sentence, and the totals."""
     return {
@@ -44,7 +44,7 @@ def response(
 
 
 def benefit(
-    case: Case, result: Adjudication, ids: Ids, *, claim_id: str, disposition: str, submitted_us: int, decided_us: int
+    case: Case, result: Adjudication, ids: Ids, *, claim_id: str, disposition: str, decided_us: int
 ) -> Resource:
     """The ExplanationOfBenefit: each line's amounts, and every finding in the order it was made."""
     claim = case.claim
@@ -142,6 +142,24 @@ def _finding(finding: Finding) -> Resource:
     if finding.amount is not None:
         entry["amount"] = money(finding.amount)
     return entry
+
+
+def result_of(resource: Resource, outcome: Outcome) -> Adjudication:
+    """The decision an ExplanationOfBenefit holds; what it moved in the accumulators is not part of it."""
+    lines = lines_of(resource)
+    totals = {
+        terms.code_in(total["category"], terms.AMOUNT): read_money(total["amount"]) for total in resource["total"]
+    }
+    return Adjudication(
+        outcome=outcome,
+        findings=findings_of(resource),
+        lines=lines,
+        entries=(),
+        charge=totals["submitted"],
+        allowed=totals["eligible"],
+        paid=totals["benefit"],
+        patient=totals["copay"],
+    )
 
 
 def findings_of(resource: Resource) -> tuple[Finding, ...]:

@@ -60,12 +60,14 @@ def adjudicate(case: Case) -> Adjudication:
             findings.append(finding)
             if finding.line:
                 sheet.by_number[finding.line].apply(finding)
-    outcome = _outcome(findings, sheet)
+    outcome = _outcome(case, findings, sheet)
     entries: tuple[Entry, ...] = entries_of(case, sheet) if outcome == "approved" else ()
     return _result(sheet, outcome, findings, entries)
 
 
-def _outcome(findings: list[Finding], sheet: Sheet) -> Outcome:
+def _outcome(case: Case, findings: list[Finding], sheet: Sheet) -> Outcome:
+    if case.ruling is not None and case.ruling.kind == "reopen":
+        return "under_review"
     if all(line.denied for line in sheet.lines):
         return "rejected"
     if any(finding.effect == "pend" for finding in findings):

@@ -10,9 +10,12 @@ REASON_REJECTED = "A1"
 
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    """Deny what is left of a claim the reviewer rejected."""
+    """Deny what is left of a claim the reviewer rejected; ask again about one that was reopened."""
     ruling = case.ruling
-    if ruling is None or ruling.kind != "reject":
+    if ruling is None or ruling.kind == "approve":
+        return
+    if ruling.kind == "reopen":
+        yield Finding(STEP, "pend", f"Reopened: {ruling.reason}", review="Reopened for review", resolve="Decide again")
         return
     for line_sheet in sheet.open_lines():
         yield Finding(
@@ -32,6 +35,8 @@ def overrule(ruling: Ruling, finding: Finding) -> Finding:
     Questions are answered, so they become notes; a denial is lifted only from a line whose allowed amount the
     reviewer set by hand.
     """
+    if ruling.kind == "reopen":
+        return finding
     lifted = finding.effect == "deny" and finding.line in ruling.allowed
     if finding.effect != "pend" and not lifted:
         return finding

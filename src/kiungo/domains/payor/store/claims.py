@@ -41,13 +41,16 @@ class ClaimRow:
 
 COLUMNS = tuple(field.name for field in fields(ClaimRow))
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM payor_claim"
-_INSERT = f"INSERT INTO payor_claim (tn, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
+_INSERT = (
+    f"INSERT INTO payor_claim (tn, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
+    " ON CONFLICT (tn, claim_id) DO NOTHING"
+)
 _UPDATE = f"UPDATE payor_claim SET {', '.join(f'{name} = ?' for name in COLUMNS)} WHERE tn = ? AND claim_id = ?"
 
 
-def insert(unit: Unit, tenant: int, row: ClaimRow) -> None:
-    """Write a new claim. Raises: IntegrityViolation when its id, content or booking is taken."""
-    unit.execute(_INSERT, (tenant, *_values(row)))
+def insert(unit: Unit, tenant: int, row: ClaimRow) -> bool:
+    """Write a new claim; False when its id is taken. Raises: IntegrityViolation for content or booking."""
+    return unit.execute(_INSERT, (tenant, *_values(row))) == 1
 
 
 def update(unit: Unit, tenant: int, row: ClaimRow) -> None:
@@ -68,11 +71,6 @@ def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, 
         (tenant, claim_id),
     )
     return (row[0], row[1], row[2], row[3]) if row else None
-
-
-def exists(unit: Unit, tenant: int, claim_id: str) -> bool:
-    """Whether an id is taken."""
-    return unit.value("SELECT 1 FROM payor_claim WHERE tn = ? AND claim_id = ?", (tenant, claim_id)) is not None
 
 
 def find_same(unit: Unit, tenant: int, member_id: str, fingerprint: bytes) -> ClaimRow | None:

@@ -81,6 +81,15 @@ def items(
     return [from_bytes(body, KINDS[kind]) for (body,) in rows]
 
 
+def of_key(unit: Unit, tenant: int, kind: str, item_key: str, owner: str = "") -> list[Item]:
+    """The rows of one key, one for each first day."""
+    rows = unit.rows(
+        "SELECT body FROM payor_reference WHERE tn = ? AND kind = ? AND owner = ? AND item_key = ?",
+        (tenant, kind, owner, item_key),
+    )
+    return [from_bytes(body, KINDS[kind]) for (body,) in rows]
+
+
 def delete_item(unit: Unit, tenant: int, kind: str, owner: str, *, item_key: str, valid_from: str) -> bool:
     """Remove one row; whether there was one."""
     return (

@@ -1,0 +1,181 @@
+"""Everything there is to know about a claim before judging it, read in one go."""
+
+import threading
+from dataclasses import dataclass
+
+from kiungo.base.errors import Detail, Incorrect
+from kiungo.domains.payor import stated
+from kiungo.domains.payor.book import Snapshot
+from kiungo.domains.payor.errors import VALIDATION_ERROR, insurance_not_found
+from kiungo.domains.payor.model import Adjudication, Claim, Coverage, Member, Ruling
+from kiungo.domains.payor.rules.case import Case
+from kiungo.domains.payor.rules.duplicate import fingerprint
+from kiungo.domains.payor.store import claims, members, reference
+from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.kernel.database import Unit
+from kiungo.ports.bookings import Bookings
+
+
+class Snapshots:
+    """The newest snapshot of each tenant's reference data, loaded again only when its version changed."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[int, Snapshot] = {}
+        self._loading = threading.Lock()
+
+    def current(self, unit: Unit, tenant: int) -> Snapshot:
+        """The snapshot as this unit sees it."""
+        known = self._loaded.get(tenant)
+        version = reference.version_of(unit, tenant)
+        if known is not None and known.version == version:
+            return known
+        with self._loading:
+            known = self._loaded.get(tenant)
+            if known is None or known.version != version:
+                known = reference.load(unit, tenant)
+                # A unit may yet roll back what it loaded; its version number would then come again.
+                if known.version == version:
+                    self._loaded[tenant] = known
+            return known
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A case ready to be judged, and what must still be true when its decision is written.
+
+    Shapes: `same` is the live claim of the same content; `replaced` the claim this one takes the place of.
+    """
+
+    case: Case
+    family_version: int
+    fingerprint: bytes
+    same: ClaimRow | None = None
+    replaced: ClaimRow | None = None
+
+
+class Openings:
+    """Opens cases for one installation: reference data, and bookings where somebody keeps them."""
+
+    def __init__(self, snapshots: Snapshots, bookings: Bookings | None) -> None:
+        self._snapshots = snapshots
+        self._bookings = bookings
+
+    def snapshot(self, unit: Unit, tenant: int) -> Snapshot:
+        """The reference data as this unit sees it."""
+        return self._snapshots.current(unit, tenant)
+
+    def submitted(self, unit: Unit, tenant: int, sent: stated.Stated, *, provider_id: str, today: str) -> Opening:
+        """Open a claim as it was sent.
+
+        Raises: NotFound INSURANCE_NOT_FOUND; Incorrect VALIDATION_ERROR.
+        """
+        found = members.find(unit, tenant, sent.insurance_id)
+        if found is None or not found[0].coverages:
+            raise insurance_not_found(sent.insurance_id)
+        member, family_version = found
+        snapshot = self.snapshot(unit, tenant)
+        cover = cover_for(member, sent.lines[0].service_date or today)
+        provider = snapshot.providers.get(provider_id)
+        claim = stated.complete(
+            sent,
+            currency=snapshot.plans[cover.plan_id].plan.currency,
+            provider_id=provider_id,
+            provider_name=provider.name if provider else None,
+            today=today,
+        )
+        print_ = fingerprint(claim)
+        same = claims.find_same(unit, tenant, claim.member_id, print_)
+        replaced = None if same else self._replaced(unit, tenant, claim)
+        case = self._case(unit, tenant, claim, member, snapshot, cover=cover)
+        return Opening(case, family_version, print_, same, replaced)
+
+    def on_file(
+        self, unit: Unit, tenant: int, claim: Claim, *, claim_id: str, plan_id: str, ruling: Ruling | None
+    ) -> Case:
+        """Open a claim that is already on file, for a person's decision. The family must be held."""
+        found = members.find(unit, tenant, claim.member_id)
+        if found is None:
+            raise insurance_not_found(claim.member_id)
+        member = found[0]
+        cover = next((c for c in member.coverages if c.plan_id == plan_id), None)
+        cover = cover or cover_for(member, claim.lines[0].service_date)
+        return self._case(
+            unit, tenant, claim, member, self.snapshot(unit, tenant), cover=cover, claim_id=claim_id, ruling=ruling
+        )
+
+    def _case(
+        self,
+        unit: Unit,
+        tenant: int,
+        claim: Claim,
+        member: Member,
+        snapshot: Snapshot,
+        *,
+        cover: Coverage,
+        claim_id: str = "",
+        ruling: Ruling | None = None,
+    ) -> Case:
+        authorization = None
+        if claim.prior_authorization is not None:
+            authorization = members.find_authorization(unit, tenant, claim.prior_authorization)
+        booking, used_by = None, None
+        if claim.booking_no is not None:
+            if self._bookings is not None:
+                booking = self._bookings.find(unit, tenant, claim.booking_no)
+            used_by = claims.claim_of_booking(unit, tenant, claim.booking_no)
+        return Case(
+            claim=claim,
+            member=member,
+            coverage=cover,
+            book=snapshot.plans[cover.plan_id],
+            snapshot=snapshot,
+            provider=snapshot.providers.get(claim.provider_id),
+            used=members.used(unit, tenant, member.family_id),
+            neighbours=claims.neighbours(unit, tenant, claim, but=claim_id),
+            authorization=authorization,
+            booking=booking,
+            booking_used_by=used_by if used_by not in (claim_id, claim.replaces) else None,
+            ruling=ruling,
+        )
+
+    def _replaced(self, unit: Unit, tenant: int, claim: Claim) -> ClaimRow | None:
+        if claim.replaces is None:
+            return None
+        row = claims.find(unit, tenant, claim.replaces)
+        problem = None
+        if row is None or row.provider_id != claim.provider_id:
+            problem = f"{claim.replaces} is not a claim of this provider"
+        elif row.member_id != claim.member_id:
+            problem = f"{claim.replaces} is a claim for another member"
+        elif row.voided_us is not None:
+            problem = f"{claim.replaces} is void already"
+        if problem is not None:
+            raise Incorrect(
+                VALIDATION_ERROR,
+                f"replaces {problem}",
+                field="replaces",
+                hint="Name a claim of this member and provider that still stands",
+            )
+        return row
+
+
+def cover_for(member: Member, day: str) -> Coverage:
+    """The cover a claim is judged under: the one in force, else the one that began last before it."""
+    holding = member.coverage_on(day)
+    if holding is not None:
+        return holding
+    begun = [cover for cover in member.coverages if cover.valid_from <= day]
+    return max(begun or member.coverages, key=lambda cover: cover.valid_from)
+
+
+def refuse_if_refused(result: Adjudication) -> None:
+    """A claim with a refusal is not taken at all. Raises: Incorrect VALIDATION_ERROR naming every field."""
+    refusals = [finding for finding in result.findings if finding.effect == "refuse"]
+    if refusals:
+        raise Incorrect(
+            VALIDATION_ERROR,
+            "; ".join(finding.text for finding in refusals[:5]),
+            field=refusals[0].field,
+            hint="Correct the named fields and send the claim again",
+            details=tuple(Detail(finding.field or "", finding.text) for finding in refusals),
+        )

@@ -1,0 +1,108 @@
+"""Keep plans, members, providers and reference rows: FHIR first, then the row adjudication reads."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from kiungo.base.errors import Incorrect, NotFound
+from kiungo.domains.payor.book import Plan, Provider
+from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
+from kiungo.domains.payor.mapping import people
+from kiungo.domains.payor.model import Authorization, Coverage, Member
+from kiungo.domains.payor.snapshot import Reference
+from kiungo.domains.payor.store import members, reference
+from kiungo.fhir.prepare import prepare
+from kiungo.fhir.repository import Repository
+from kiungo.kernel import audit
+from kiungo.kernel.auth import Call
+from kiungo.kernel.database import Unit
+
+
+class Registers:
+    """Writes reference data. Every method works inside its caller's unit of work."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    def put_plan(self, unit: Unit, call: Call, plan: Plan) -> Plan:
+        """Insert or change a plan. Raises: Incorrect REFERENCE_WRONG when a currency differs."""
+        known = reference.find_plan(unit, call.tenant, plan.plan_id)
+        if known is not None and known.currency != plan.currency:
+            raise wrong("currency", f"of plan {plan.plan_id} is {known.currency} and cannot change")
+        plan = replace(plan, fhir_id=known.fhir_id if known else self._repository.new_id())
+        self._put(unit, call, people.insurance_plan(plan))
+        reference.put_plan(unit, call.tenant, plan)
+        reference.bump(unit, call.tenant)
+        audit.record(unit, call, "put", kind="plan", id=plan.plan_id)
+        return plan
+
+    def put_items(self, unit: Unit, call: Call, rows: Iterable[Reference]) -> int:
+        """Insert or change fees, codes, exclusions, limits, pairs, unit limits and providers; how many."""
+        stored = [self._with_record(unit, call, row) for row in rows]
+        reference.put_items(unit, call.tenant, stored)
+        reference.bump(unit, call.tenant)
+        audit.record(unit, call, "put", kind="reference", id=str(len(stored)))
+        return len(stored)
+
+    def put_member(self, unit: Unit, call: Call, member: Member) -> Member:
+        """Insert or change a member with all covers.
+
+        Raises: NotFound PLAN_NOT_FOUND; Incorrect REFERENCE_WRONG when the member would change family.
+        """
+        found = members.find(unit, call.tenant, member.member_id)
+        known = found[0] if found else None
+        if known is not None and known.family_id != member.family_id:
+            raise wrong("family_id", f"of {member.member_id} is {known.family_id} and cannot change")
+        member = replace(
+            member,
+            fhir_id=known.fhir_id if known else self._repository.new_id(),
+            coverages=tuple(self._with_id(cover, known) for cover in member.coverages),
+        )
+        self._put(unit, call, people.patient(member))
+        for cover in member.coverages:
+            plan = reference.find_plan(unit, call.tenant, cover.plan_id)
+            if plan is None:
+                raise NotFound(
+                    PLAN_NOT_FOUND,
+                    f"plan_id {cover.plan_id} is not a plan of this payor",
+                    field="plan_id",
+                    hint="Load the plan first",
+                )
+            self._put(unit, call, people.coverage(member, cover, plan))
+        members.put(unit, call.tenant, member)
+        audit.record(unit, call, "put", kind="member", id=member.fhir_id, person=member.fhir_id)
+        return member
+
+    def put_authorization(self, unit: Unit, call: Call, authorization: Authorization) -> None:
+        """Insert or change a prior authorization."""
+        members.put_authorization(unit, call.tenant, authorization)
+        audit.record(unit, call, "put", kind="authorization", id=authorization.number)
+
+    def _with_id(self, cover: Coverage, known: Member | None) -> Coverage:
+        for old in known.coverages if known else ():
+            if (old.plan_id, old.valid_from) == (cover.plan_id, cover.valid_from):
+                return replace(cover, fhir_id=old.fhir_id)
+        return replace(cover, fhir_id=self._repository.new_id())
+
+    def _with_record(self, unit: Unit, call: Call, row: Reference) -> Reference:
+        if not isinstance(row.item, Provider):
+            return row
+        known = next(
+            (
+                item.fhir_id
+                for item in reference.of_key(unit, call.tenant, "provider", row.item.provider_id)
+                if isinstance(item, Provider)
+            ),
+            None,
+        )
+        provider = replace(row.item, fhir_id=known or self._repository.new_id())
+        self._put(unit, call, people.organization(provider))
+        return Reference(row.owner, provider)
+
+    def _put(self, unit: Unit, call: Call, resource: dict[str, Any]) -> None:
+        self._repository.update(unit, call, prepare(resource, id=resource["id"]))
+
+
+def wrong(field: str, problem: str) -> Incorrect:
+    """A row of reference data that cannot be kept."""
+    return Incorrect(REFERENCE_WRONG, f"{field} {problem}", field=field, hint="Correct the row and send it again")

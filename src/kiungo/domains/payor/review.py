@@ -1,0 +1,277 @@
+"""The review desk: what people decide about claims, each step audited, each accumulator reversed exactly."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kiungo.base.errors import Conflict, Forbidden, Incorrect
+from kiungo.base.money import Money
+from kiungo.domains.payor import events, rebuild, voiding
+from kiungo.domains.payor.decided import Decided, describe
+from kiungo.domains.payor.errors import CLAIM_STATE, SECOND_PERSON_NEEDED, VALIDATION_ERROR, claim_not_found
+from kiungo.domains.payor.model import Adjudication, Ruling
+from kiungo.domains.payor.rules.case import Case
+from kiungo.domains.payor.rules.pipeline import adjudicate
+from kiungo.domains.payor.store import claims, desk, members
+from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.kernel import audit, json
+from kiungo.kernel.auth import Call
+from kiungo.kernel.database import Unit
+
+NOTE_CHARACTERS_MAX = 2_000
+
+
+class ReviewDesk:
+    """Everything a reviewer does. Every method works inside its caller's unit of work.
+
+    Raises (all methods): NotFound CLAIM_NOT_FOUND; Conflict CLAIM_STATE; Incorrect VALIDATION_ERROR.
+    """
+
+    def __init__(self, payor: voiding.Desk) -> None:
+        self._payor = payor
+
+    def assign(self, unit: Unit, call: Call, claim_id: str, *, to: str | None) -> ClaimRow:
+        """Give a waiting claim to somebody, or back to nobody."""
+        row = self._waiting(unit, call, claim_id)
+        self._step(unit, call, row, "assign", to or "")
+        return self._store(unit, call, replace(row, assigned_to=to))
+
+    def approve(
+        self,
+        unit: Unit,
+        call: Call,
+        claim_id: str,
+        *,
+        note: str = "",
+        allowed: Mapping[int, str] | None = None,
+        allowed_total: str | None = None,
+    ) -> ClaimRow:
+        """Approve a waiting claim, wholly or in part.
+
+        `allowed` sets the allowed amount of lines, `allowed_total` that of the claim, spread over its lines;
+        the patient's part is then worked out as always. Above the plan's four-eyes amount the first approval
+        is kept until a second person gives the same one.
+        Raises: Forbidden SECOND_PERSON_NEEDED when the same person approves twice.
+        """
+        row = self._waiting(unit, call, claim_id)
+        on_file = rebuild.read(unit, call, self._payor.repository, row)
+        ruling = Ruling("approve", note, _amounts(on_file, allowed or {}, allowed_total))
+        case, result = self._judge(unit, call, on_file, ruling)
+        if result.outcome != "approved":
+            raise Conflict(
+                CLAIM_STATE,
+                f"Claim {claim_id} has no line that could be paid: {_denial(result)}",
+                hint="Set the allowed amount of the lines to pay, or reject the claim",
+            )
+        above = case.book.plan.four_eyes_above
+        if above is not None and result.paid > above and not self._seconded(unit, call, row, ruling):
+            self._step(unit, call, row, "first_approval", note, ruling)
+            return self._store(unit, call, replace(row, desk="second_approval"))
+        return self._decide(unit, call, on_file, case, result, action="approve", note=note, ruling=ruling)
+
+    def reject(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
+        """Reject a waiting claim."""
+        row = self._waiting(unit, call, claim_id)
+        on_file = rebuild.read(unit, call, self._payor.repository, row)
+        ruling = Ruling("reject", _said(reason, "reason"))
+        case, result = self._judge(unit, call, on_file, ruling)
+        return self._decide(unit, call, on_file, case, result, action="reject", note=ruling.reason, ruling=ruling)
+
+    def request_information(self, unit: Unit, call: Call, claim_id: str, *, question: str) -> ClaimRow:
+        """Ask the provider something; the claim stays under review."""
+        row = self._waiting(unit, call, claim_id)
+        self._step(unit, call, row, "request_information", _said(question, "question"))
+        changed = self._store(unit, call, replace(row, desk="information_requested"))
+        self._publish(unit, call, changed, "claim.information_requested", previous=row.state, message=question.strip())
+        return changed
+
+    def provide_information(self, unit: Unit, call: Call, claim_id: str, *, text: str) -> ClaimRow:
+        """The provider's answer; the claim goes back to the desk."""
+        row = self._waiting(unit, call, claim_id)
+        own = call.principal.bindings.get("provider")
+        if own is not None and own != row.provider_id:
+            raise claim_not_found(claim_id)
+        self._step(unit, call, row, "information", _said(text, "text"))
+        return self._store(unit, call, replace(row, desk="open"))
+
+    def reopen(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
+        """Take a decision back: its accumulators are reversed and the claim waits again."""
+        row = voiding.hold(unit, call, claim_id)
+        if row.state == "under_review" or row.payment_id is not None:
+            why = "is under review already" if row.payment_id is None else "was paid"
+            raise Conflict(CLAIM_STATE, f"Claim {claim_id} {why}", hint="A paid claim can be voided, not reopened")
+        on_file = rebuild.read(unit, call, self._payor.repository, row)
+        ruling = Ruling("reopen", _said(reason, "reason"))
+        case, result = self._judge(unit, call, on_file, ruling)
+        return self._decide(unit, call, on_file, case, result, action="reopen", note=ruling.reason, ruling=ruling)
+
+    def void(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
+        """Take a claim out of force; what was paid for it is owed back."""
+        return voiding.void(self._payor, unit, call, claim_id, reason=_said(reason, "reason"))
+
+    def _waiting(self, unit: Unit, call: Call, claim_id: str) -> ClaimRow:
+        row = voiding.hold(unit, call, claim_id)
+        if row.state != "under_review":
+            raise Conflict(
+                CLAIM_STATE, f"Claim {claim_id} is {row.state}, not under review", hint="Reopen it to decide again"
+            )
+        return row
+
+    def _judge(self, unit: Unit, call: Call, on_file: rebuild.OnFile, ruling: Ruling) -> tuple[Case, Adjudication]:
+        """Reverse what the claim took, then judge it again as of now with the reviewer's ruling."""
+        row = on_file.row
+        voiding.reverse_entries(unit, call.tenant, row, version=row.version + 1)
+        case = self._payor.openings.on_file(
+            unit, call.tenant, on_file.claim, claim_id=row.claim_id, plan_id=row.plan_id, ruling=ruling
+        )
+        return case, adjudicate(case)
+
+    def _decide(
+        self,
+        unit: Unit,
+        call: Call,
+        on_file: rebuild.OnFile,
+        case: Case,
+        result: Adjudication,
+        *,
+        action: str,
+        note: str,
+        ruling: Ruling,
+    ) -> ClaimRow:
+        row, tenant = on_file.row, call.tenant
+        self._step(unit, call, row, action, note, ruling)
+        decided = describe(
+            case,
+            result,
+            rebuild.standing_of(unit, tenant, row),
+            claim_id=row.claim_id,
+            ids=on_file.ids,
+            submitted_us=row.submitted_us,
+            decided_us=unit.now_us,
+        )
+        for prepared in (decided.response, decided.benefit):
+            self._payor.repository.update(unit, call, prepared)
+        version = row.version + 1
+        members.add_entries(
+            unit,
+            tenant,
+            result.entries,
+            family_id=row.family_id,
+            claim_id=row.claim_id,
+            version=version,
+            reversal=False,
+        )
+        claims.remove_services(unit, tenant, row.claim_id, on_file.claim)
+        if result.outcome != "rejected":
+            claims.add_services(unit, tenant, row.claim_id, on_file.claim)
+        changed = replace(
+            row,
+            state=result.outcome,
+            version=version,
+            paid_minor=result.paid.minor if result.outcome == "approved" else 0,
+            patient_minor=result.patient.minor if result.outcome != "under_review" else 0,
+            decided_us=None if result.outcome == "under_review" else unit.now_us,
+            desk="open" if result.outcome == "under_review" else None,
+            wire=decided.wire,
+        )
+        claims.update(unit, tenant, changed)
+        self._announce(unit, call, row, decided)
+        return changed
+
+    def _announce(self, unit: Unit, call: Call, row: ClaimRow, decided: Decided) -> None:
+        topic = "claim.pended" if decided.result.outcome == "under_review" else "claim.decided"
+        message = decided.view["notes"] or events.message_of(decided.view)
+        payload = events.status_update(
+            decided.view,
+            at_us=unit.now_us,
+            previous=row.state,
+            new=decided.result.outcome,
+            message=message,
+            processed_by=call.principal.name,
+            payment=decided.payment_details(),
+        )
+        self._payor.outbox.publish(unit, tenant=call.tenant, topic=topic, aggregate=decided.claim_id, payload=payload)
+
+    def _publish(self, unit: Unit, call: Call, row: ClaimRow, topic: str, *, previous: str, message: str) -> None:
+        payload = events.status_update(
+            json.loads(row.wire),
+            at_us=unit.now_us,
+            previous=previous,
+            new=row.state,
+            message=message,
+            processed_by=call.principal.name,
+        )
+        self._payor.outbox.publish(unit, tenant=call.tenant, topic=topic, aggregate=row.claim_id, payload=payload)
+
+    def _store(self, unit: Unit, call: Call, row: ClaimRow) -> ClaimRow:
+        return voiding.store_view(self._payor, unit, call, row)
+
+    def _step(
+        self, unit: Unit, call: Call, row: ClaimRow, action: str, note: str, ruling: Ruling | None = None
+    ) -> None:
+        principal = call.principal
+        desk.add(
+            unit,
+            call.tenant,
+            row.claim_id,
+            action=action,
+            principal_id=principal.id,
+            principal_name=principal.name,
+            note=note,
+            ruling=ruling,
+        )
+        audit.record(unit, call, action, kind="claim", id=row.claim_id, person=row.patient_fhir)
+
+    def _seconded(self, unit: Unit, call: Call, row: ClaimRow, ruling: Ruling) -> bool:
+        """Whether somebody else gave the same approval just before. Raises: Forbidden SECOND_PERSON_NEEDED."""
+        steps = [step for step in desk.steps(unit, call.tenant, row.claim_id) if step.action != "assign"]
+        last = steps[-1] if steps else None
+        if last is None or last.action != "first_approval" or last.ruling is None:
+            return False
+        if dict(last.ruling.allowed) != dict(ruling.allowed):
+            return False
+        if last.principal_id == call.principal.id:
+            raise Forbidden(
+                SECOND_PERSON_NEEDED,
+                "Approving this amount needs a second person",
+                hint="Ask a colleague with the scope review:claims to approve the same amounts",
+            )
+        return True
+
+
+def _amounts(on_file: rebuild.OnFile, allowed: Mapping[int, str], total: str | None) -> dict[int, Money]:
+    """The allowed amounts a reviewer set, by line. Raises: Incorrect VALIDATION_ERROR."""
+    lines = {line.number: line.charge for line in on_file.claim.lines}
+    currency = on_file.row.currency
+    if total is not None:
+        if allowed:
+            raise _wrong("allowed_total", "cannot be given together with amounts for lines")
+        amount = Money.parse(total, currency, field="allowed_total")
+        if not Money.zero(currency) < amount <= on_file.claim.total:
+            raise _wrong("allowed_total", f"must be above zero and at most {on_file.claim.total.text()}")
+        parts = amount.allocate([charge.minor for charge in lines.values()])
+        return dict(zip(lines, parts, strict=True))
+    amounts = {}
+    for number, text in allowed.items():
+        field = f"lines[{number}].allowed"
+        if number not in lines:
+            raise _wrong(field, "names a line the claim does not have")
+        amounts[number] = Money.parse(text, currency, field=field)
+        if not Money.zero(currency) <= amounts[number] <= lines[number]:
+            raise _wrong(field, f"must be from zero to {lines[number].text()}")
+    return amounts
+
+
+def _said(text: str, field: str) -> str:
+    text = text.strip()
+    if not 1 <= len(text) <= NOTE_CHARACTERS_MAX:
+        raise _wrong(field, f"must have 1 to {NOTE_CHARACTERS_MAX} characters")
+    return text
+
+
+def _wrong(field: str, problem: str) -> Incorrect:
+    return Incorrect(VALIDATION_ERROR, f"{field} {problem}", field=field, hint="Correct it and send it again")
+
+
+def _denial(result: Adjudication) -> str:
+    denial = result.first("deny")
+    return denial.text if denial else "nothing would be paid"

@@ -1,0 +1,301 @@
+"""The payor's use cases for providers: submit a claim, look at it, list claims, ask why.
+
+Prepare outside, decide inside: a claim is read, looked up and adjudicated before the unit of work; inside, the
+family is held, and only if anything changed meanwhile is the claim judged again.
+"""
+
+import time
+from dataclasses import dataclass
+from random import Random
+
+from kiungo.base.errors import Forbidden, Incorrect
+from kiungo.base.ids import human_id
+from kiungo.base.time import Clock, date_of
+from kiungo.domains.payor import events, stated, view, voiding
+from kiungo.domains.payor.decided import Decided, describe, stated_claim
+from kiungo.domains.payor.errors import PROVIDER_DIFFERS, VALIDATION_ERROR, claim_not_found
+from kiungo.domains.payor.mapping.decision import Ids
+from kiungo.domains.payor.model import Adjudication
+from kiungo.domains.payor.opening import Opening, Openings, Snapshots, refuse_if_refused
+from kiungo.domains.payor.rules.pipeline import adjudicate
+from kiungo.domains.payor.store import claims, members
+from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.domains.payor.view import Standing
+from kiungo.fhir.model import Prepared
+from kiungo.fhir.repository import Repository
+from kiungo.kernel import audit, json
+from kiungo.kernel.auth import Call
+from kiungo.kernel.database import Database, Unit
+from kiungo.kernel.outbox import Outbox
+from kiungo.ports.bookings import Bookings
+
+CLAIM_ID_TRIES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A decision of a new claim, with the claim itself as FHIR."""
+
+    decided: Decided
+    stated: Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A submission on its way: read and judged, not yet written."""
+
+    sent: stated.Stated
+    provider_id: str
+    opening: Opening
+    new: New | None
+    begun_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What POST answers: 201 for a new claim, 200 for one that was there already."""
+
+    status: int
+    claim_id: str
+    body: bytes
+
+
+class Payor:
+    """The claims desk of one installation.
+
+    `default_provider_id` stands in for a provider nobody named; None refuses such a claim.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        repository: Repository,
+        outbox: Outbox,
+        *,
+        bookings: Bookings | None = None,
+        default_provider_id: str | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self.database = database
+        self.repository = repository
+        self.outbox = outbox
+        self.clock: Clock = database.clock
+        self.openings = Openings(Snapshots(), bookings)
+        self._default_provider_id = default_provider_id
+        self._rng = rng
+
+    async def prepare(self, call: Call, body: bytes, *, named_provider: str | None = None) -> Sent:
+        """Read, look up and judge a submission; nothing is written.
+
+        Raises: Incorrect, NotFound INSURANCE_NOT_FOUND, Forbidden PROVIDER_DIFFERS.
+        """
+        begun_s = time.perf_counter()
+        sent = stated.parse(body)
+        provider_id = self._provider(call, sent, named_provider)
+        opening = await self.database.point_read(lambda unit: self._open(unit, call, sent, provider_id))
+        new = None if opening.same else self._decide(opening)
+        return Sent(sent, provider_id, opening, new, begun_s)
+
+    def submit(self, unit: Unit, call: Call, sent: Sent) -> Answer:
+        """Write a prepared submission: FHIR, row, accumulators, audit and events, or nothing.
+
+        Raises: as `prepare`, when what was read has changed and the claim is judged again.
+        """
+        tenant, opening, new = call.tenant, sent.opening, sent.new
+        family_id = opening.case.member.family_id
+        fresh = sent.opening.case.claim.booking_no is None and members.take_family(
+            unit, tenant, family_id, opening.family_version, opening.case.snapshot.version
+        )
+        if not fresh:
+            opening, new = self._again(unit, call, sent)
+        if opening.same is not None:
+            return self._repeated(unit, call, sent, opening.same)
+        assert new is not None
+        decided = self._write(unit, call, opening, new)
+        body = view.submission_answer(
+            decided.view,
+            itemized=decided.case.claim.itemized,
+            message=view.MESSAGES[decided.result.outcome],
+            processing_time_ms=_elapsed_ms(sent),
+        )
+        return Answer(201, decided.claim_id, body)
+
+    def find(self, unit: Unit, call: Call, claim_id: str, *, named_provider: str | None = None) -> ClaimRow:
+        """A claim the caller may see. Raises: NotFound CLAIM_NOT_FOUND, also for another provider's."""
+        row = claims.find(unit, call.tenant, claim_id)
+        if row is None or not _visible(call, row.provider_id, named_provider):
+            raise claim_not_found(claim_id)
+        return row
+
+    def find_wire(
+        self, unit: Unit, call: Call, claim_id: str, *, named_provider: str | None = None
+    ) -> tuple[bytes, str]:
+        """The body of GET and the patient's record id. Raises: NotFound CLAIM_NOT_FOUND."""
+        found = claims.find_wire(unit, call.tenant, claim_id)
+        if found is None or not _visible(call, found[2], named_provider):
+            raise claim_not_found(claim_id)
+        return view.claim_answer(found[0], found[1]), found[3]
+
+    def _open(self, unit: Unit, call: Call, sent: stated.Stated, provider_id: str) -> Opening:
+        today = date_of(self.clock.now_us()).isoformat()
+        return self.openings.submitted(unit, call.tenant, sent, provider_id=provider_id, today=today)
+
+    def _again(self, unit: Unit, call: Call, sent: Sent) -> tuple[Opening, New | None]:
+        """Hold what may change and read it all again."""
+        claim, member = sent.opening.case.claim, sent.opening.case.member
+        if claim.booking_no is not None:
+            unit.lock(f"payor:booking:{call.tenant}:{claim.booking_no}")
+        members.hold_family(unit, call.tenant, member.family_id)
+        opening = self._open(unit, call, sent.sent, sent.provider_id)
+        return opening, None if opening.same else self._decide(opening)
+
+    def _decide(self, opening: Opening) -> New:
+        result = adjudicate(opening.case)
+        refuse_if_refused(result)
+        return self._describe(opening, result, Ids(*(self.repository.new_id() for _ in range(3))))
+
+    def _describe(self, opening: Opening, result: Adjudication, ids: Ids) -> New:
+        now_us = self.clock.now_us()
+        decided = describe(
+            opening.case,
+            result,
+            Standing(),
+            claim_id=human_id("CLM", date_of(now_us), self._rng),
+            ids=ids,
+            submitted_us=now_us,
+            decided_us=now_us,
+        )
+        return New(decided, stated_claim(decided))
+
+    def _insert(self, unit: Unit, tenant: int, opening: Opening, new: New) -> New:
+        """Write the row under a claim id nobody has; a taken one is drawn again."""
+        for _ in range(CLAIM_ID_TRIES_MAX):
+            if claims.insert(unit, tenant, _row(opening, new.decided)):
+                return new
+            new = self._describe(opening, new.decided.result, new.decided.ids)
+        raise AssertionError("no free claim id was drawn; the generator does not draw")
+
+    def _write(self, unit: Unit, call: Call, opening: Opening, new: New) -> Decided:
+        if opening.replaced is not None:
+            voiding.void(self, unit, call, opening.replaced.claim_id, reason="Replaced", by=new.decided.claim_id)
+        new = self._insert(unit, call.tenant, opening, new)
+        tenant, decided = call.tenant, new.decided
+        claim, result = decided.case.claim, decided.result
+        for prepared in (new.stated, decided.response, decided.benefit):
+            self.repository.create(unit, call, prepared)
+        if result.outcome != "rejected":
+            claims.add_services(unit, tenant, decided.claim_id, claim)
+        members.add_entries(
+            unit,
+            tenant,
+            result.entries,
+            family_id=decided.case.member.family_id,
+            claim_id=decided.claim_id,
+            version=1,
+            reversal=False,
+        )
+        person = decided.case.member.fhir_id
+        audit.record(unit, call, "submit", kind="claim", id=decided.claim_id, person=person)
+        self._publish(unit, tenant, decided)
+        return decided
+
+    def _publish(self, unit: Unit, tenant: int, decided: Decided) -> None:
+        received = events.status_update(
+            decided.view, at_us=decided.submitted_us, previous=None, new="submitted", message=events.MESSAGE_RECEIVED
+        )
+        publish = self.outbox.publish
+        publish(unit, tenant=tenant, topic="claim.submitted", aggregate=decided.claim_id, payload=received)
+        topic = "claim.pended" if decided.result.outcome == "under_review" else "claim.decided"
+        payload = events.status_update(
+            decided.view,
+            at_us=decided.decided_us,
+            previous="submitted",
+            new=decided.result.outcome,
+            message=events.message_of(decided.view),
+            payment=decided.payment_details(),
+        )
+        publish(unit, tenant=tenant, topic=topic, aggregate=decided.claim_id, payload=payload)
+
+    def _repeated(self, unit: Unit, call: Call, sent: Sent, row: ClaimRow) -> Answer:
+        audit.record(unit, call, "submit", kind="claim", id=row.claim_id, person=row.patient_fhir, detail="REPEATED")
+        body = view.submission_answer(
+            json.loads(row.wire),
+            itemized=sent.sent.itemized,
+            message=view.MESSAGE_REPEATED,
+            processing_time_ms=_elapsed_ms(sent),
+        )
+        return Answer(200, row.claim_id, body)
+
+    def _provider(self, call: Call, sent: stated.Stated, named: str | None) -> str:
+        """Who the claim is from: the key's own provider, else the header's, the body's, or the default."""
+        own = call.principal.bindings.get("provider")
+        in_body = sent.texts.get("provider_id")
+        known = own or named
+        if known and in_body and in_body != known:
+            raise Forbidden(
+                PROVIDER_DIFFERS,
+                f"provider_id {in_body} is not the provider of this call",
+                field="provider_id",
+                hint="Leave provider_id out, or send the claim with that provider's own key",
+            )
+        if own and named and named != own:
+            raise Forbidden(
+                PROVIDER_DIFFERS,
+                "X-Provider-ID names another provider than the key's",
+                field="X-Provider-ID",
+                hint="Leave the header out, or use that provider's own key",
+            )
+        provider_id = known or in_body or self._default_provider_id
+        if provider_id is None:
+            raise Incorrect(
+                VALIDATION_ERROR,
+                "provider_id is required",
+                field="provider_id",
+                hint="Name the provider in provider_id or in the header X-Provider-ID",
+            )
+        return provider_id
+
+
+def _visible(call: Call, provider_id: str, named: str | None) -> bool:
+    """A bound caller sees its own claims; a caller without a key sees those of the provider it names."""
+    own = call.principal.bindings.get("provider")
+    if own is None and call.principal.is_anonymous:
+        own = named
+    return own is None or own == provider_id
+
+
+def _elapsed_ms(sent: Sent) -> int:
+    return int((time.perf_counter() - sent.begun_s) * 1_000)
+
+
+def _row(opening: Opening, decided: Decided) -> ClaimRow:
+    case, result = decided.case, decided.result
+    claim, ids = case.claim, decided.ids
+    return ClaimRow(
+        claim_id=decided.claim_id,
+        state=result.outcome,
+        version=1,
+        provider_id=claim.provider_id,
+        member_id=claim.member_id,
+        family_id=case.member.family_id,
+        plan_id=case.coverage.plan_id,
+        currency=claim.total.currency,
+        charge_minor=result.charge.minor,
+        paid_minor=result.paid.minor if result.outcome == "approved" else 0,
+        patient_minor=result.patient.minor if result.outcome != "under_review" else 0,
+        submitted_us=decided.submitted_us,
+        decided_us=None if result.outcome == "under_review" else decided.decided_us,
+        fingerprint=opening.fingerprint,
+        provider_claim_id=claim.provider_claim_id,
+        booking_no=claim.booking_no,
+        patient_fhir=case.member.fhir_id,
+        claim_fhir=ids.claim,
+        response_fhir=ids.response,
+        benefit_fhir=ids.benefit,
+        desk="open" if result.outcome == "under_review" else None,
+        assigned_to=None,
+        voided_us=None,
+        replaced_by=None,
+        payment_id=None,
+        wire=decided.wire,
+    )

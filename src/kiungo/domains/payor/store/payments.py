@@ -1,0 +1,61 @@
+"""Payments: one for each provider and currency of a payment run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from kiungo.base.money import Money
+from kiungo.kernel.database import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What was paid to a provider in a run, and by which means."""
+
+    payment_id: str
+    run_id: str
+    provider_id: str
+    currency: str
+    amount_minor: int
+    claims: int
+    method: str
+    reference: str
+    payment_date: str
+    created_us: int
+
+    @property
+    def amount(self) -> Money:
+        """The sum of the claims paid."""
+        return Money(self.amount_minor, self.currency)
+
+    def shown(self) -> Mapping[str, str]:
+        """What a claim says about its payment."""
+        return {
+            "payment_id": self.payment_id,
+            "payment_date": self.payment_date,
+            "payment_method": self.method,
+            "payment_reference": self.reference,
+        }
+
+
+_COLUMNS = ", ".join(field.name for field in fields(Payment))
+
+
+def insert(unit: Unit, tenant: int, payment: Payment) -> None:
+    """Write a payment."""
+    values = tuple(getattr(payment, field.name) for field in fields(Payment))
+    unit.execute(f"INSERT INTO payor_payment (tn, {_COLUMNS}) VALUES (?{', ?' * len(values)})", (tenant, *values))
+
+
+def find(unit: Unit, tenant: int, payment_id: str) -> Payment | None:
+    """One payment."""
+    row = unit.row(f"SELECT {_COLUMNS} FROM payor_payment WHERE tn = ? AND payment_id = ?", (tenant, payment_id))
+    return Payment(*row) if row else None
+
+
+def of_run(unit: Unit, tenant: int, run_id: str) -> list[Payment]:
+    """The payments of a run by provider."""
+    rows = unit.rows(
+        f"SELECT {_COLUMNS} FROM payor_payment WHERE tn = ? AND run_id = ? ORDER BY provider_id, currency",
+        (tenant, run_id),
+    )
+    return [Payment(*row) for row in rows]
