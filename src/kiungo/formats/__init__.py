@@ -1,0 +1,1 @@
+"""Bytes and values: one folder for each standard, pure, without vendors, network or database."""
