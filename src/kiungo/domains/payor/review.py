@@ -108,6 +108,10 @@ class ReviewDesk:
         """Take a claim out of force; what was paid for it is owed back."""
         return voiding.void(self._payor, unit, call, claim_id, reason=_said(reason, "reason"))
 
+    def steps(self, unit: Unit, call: Call, claim_id: str) -> list[desk.DeskStep]:
+        """What people did with a claim, oldest first."""
+        return desk.steps(unit, call.tenant, claim_id)
+
     def _waiting(self, unit: Unit, call: Call, claim_id: str) -> ClaimRow:
         row = voiding.hold(unit, call, claim_id)
         if row.state != "under_review":
