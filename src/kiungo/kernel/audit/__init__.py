@@ -2,5 +2,7 @@
 
 from kiungo.kernel.audit.entries import Entry, Outcome, record
 from kiungo.kernel.audit.reads import Reads
+from kiungo.kernel.audit.sealing import seal_pending
+from kiungo.kernel.audit.verification import Report, verify
 
-__all__ = ["Entry", "Outcome", "Reads", "record"]
+__all__ = ["Entry", "Outcome", "Reads", "Report", "record", "seal_pending", "verify"]

@@ -8,12 +8,13 @@ strict buffer makes every caller wait for the commit.
 import asyncio
 import threading
 from asyncio import Future
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from kiungo.base.errors import Unavailable, define
-from kiungo.kernel.audit.entries import COLUMNS, Entry
+from kiungo.kernel.audit.entries import COLUMNS, Entry, Outcome
 from kiungo.kernel.auth.principal import Call
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ AUDIT_UNAVAILABLE = define(
 WhenFull = Literal["wait", "refuse"]
 ROWS_PER_STATEMENT = 64
 RETRY_DELAY_S_MAX = 5.0
+CLOSE_TIMEOUT_S = 15.0
 _ONE_ROW = f"({', '.join('?' * len(COLUMNS))})"
 _HEAD = f"INSERT INTO audit ({', '.join(COLUMNS)}) VALUES "
 _FULL_STATEMENT = _HEAD + ", ".join([_ONE_ROW] * ROWS_PER_STATEMENT)
@@ -63,13 +65,28 @@ class Reads:
         self._loop_thread = 0
         self.failures = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the buffer holds all it may; readiness says so."""
+        return len(self._waiting) + self._in_flight >= self._waiting_max
+
     def start(self) -> None:
         """Take the running event loop as the one that flushes."""
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
 
-    def note(self, call: Call, action: str, kind: str, id: str, person: str | None = None) -> None:
-        """Remember that this call read this record; from any thread.
+    def note(
+        self,
+        call: Call,
+        action: str,
+        kind: str,
+        id: str,
+        person: str | None = None,
+        *,
+        outcome: Outcome = "success",
+        detail: str | None = None,
+    ) -> None:
+        """Remember that this call read this record (or was refused); from any thread.
 
         When the caller must wait (strict, or the buffer is full), `call.pending` is set and the HTTP
         pipeline waits for it before the answer leaves.
@@ -77,7 +94,7 @@ class Reads:
         """
         principal = call.principal
         waiting = self._waiting
-        full = len(waiting) + self._in_flight >= self._waiting_max
+        full = self.is_full
         if full and self._when_full == "refuse":
             raise Unavailable(
                 AUDIT_UNAVAILABLE,
@@ -88,7 +105,7 @@ class Reads:
         waiting.append(
             Entry(
                 self._clock.now_us(), principal.tenant, principal.id, principal.kind, action, kind, id,
-                person, call.request_id, call.origin, "success", None,
+                person, call.request_id, call.origin, outcome, detail,
             )
         )  # fmt: skip
         if threading.get_ident() == self._loop_thread:
@@ -124,7 +141,7 @@ class Reads:
             committed, self._committed = self._committed, None
             self._in_flight = len(batch)
             try:
-                await self._database.write_async(lambda unit, batch=batch: insert_entries(unit, batch))
+                await self._database.write_async(partial(insert_entries, entries=batch))
             except Exception as problem:  # the reason is logged; the entries must survive any reason
                 self.failures += 1
                 log.error("audit.flush_failed", waiting=len(batch), error=type(problem).__name__)
@@ -144,12 +161,19 @@ class Reads:
         """Write everything noted so far, and wait for it."""
         self._flush_soon()
         if self._flushing is not None:
-            await self._flushing
+            await asyncio.shield(self._flushing)
 
-    async def close(self) -> None:
-        """Write what is left; the last thing before the database is closed."""
-        while self._waiting:
-            await self.flush()
+    async def close(self, *, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Write what is left; the last thing before the database is closed.
+
+        Entries a database did not take within the time are lost, and their number is logged.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._waiting or self._in_flight:
+                    await self.flush()
+        except TimeoutError:
+            log.error("audit.entries_lost", count=len(self._waiting) + self._in_flight)
 
 
 def insert_entries(unit: "Unit", entries: list[Entry]) -> None:

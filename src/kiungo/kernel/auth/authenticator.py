@@ -48,14 +48,15 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request shows: which kind, and the secret bytes."""
+    """What a request shows: which kind, the secret bytes, and the header that held them."""
 
     kind: str
     secret: bytes
+    shown: bytes
 
     def digest(self) -> bytes:
-        """The name it is remembered under; the secret itself is not kept."""
-        return hashlib.sha256(self.secret).digest()
+        """The name it is remembered under: a hash of the header as it was shown, not the secret itself."""
+        return hashlib.sha256(self.shown).digest()
 
 
 class Authenticator:
@@ -104,17 +105,31 @@ class Authenticator:
         if key is not None:
             if bearer is not None or not 0 < len(key) <= SECRET_BYTES_MAX:
                 raise _malformed()
-            return Credential("key", key)
+            return Credential("key", key, key)
         if bearer is not None:
             if bearer[:7].lower() != _BEARER or len(bearer) == len(_BEARER):
                 raise _malformed()
             secret = bearer[7:].strip()
-            return Credential("key" if secret.startswith(KEY_PREFIX.encode()) else "token", secret)
+            return Credential("key" if secret.startswith(KEY_PREFIX.encode()) else "token", secret, bearer)
         cookie = headers.get(b"cookie")
         if cookie is not None and _COOKIE in cookie:
             for part in cookie.split(b";"):
                 if part.strip().startswith(_COOKIE):
-                    return Credential("session", part.strip()[len(_COOKIE) :])
+                    return Credential("session", part.strip()[len(_COOKIE) :], b"cookie:" + part.strip())
+        return None
+
+    def remembered(self, headers: Mapping[bytes, bytes]) -> Verified | None:
+        """The remembered answer for the one header shown, or None; the hot path."""
+        shown = headers.get(b"x-api-key")
+        if shown is None:
+            shown = headers.get(b"authorization")
+        elif b"authorization" in headers:
+            return None
+        if shown is None:
+            return None
+        verified = self._remembered.get(hashlib.sha256(shown).digest())
+        if verified is not None and time.monotonic() < verified.until_s:
+            return verified
         return None
 
     def known(self, credential: Credential) -> Verified | None:

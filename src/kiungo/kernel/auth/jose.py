@@ -8,7 +8,7 @@ from joserfc.jws import deserialize_compact, extract_compact
 
 from kiungo.base.errors import Incorrect
 from kiungo.kernel import json
-from kiungo.kernel.auth.signing import PublicKey, algorithm_of
+from kiungo.kernel.auth.signing import PublicKey, algorithms_of
 
 JWT_BYTES_MAX = 8_192
 KeyChoice = Callable[[Mapping[str, Any]], "PublicKey | None"]
@@ -25,9 +25,9 @@ def verified(token: bytes, choose_key: KeyChoice) -> tuple[Mapping[str, Any], di
     try:
         header = extract_compact(token).headers()
         key = choose_key(header)
-        if key is None or header.get("alg") != algorithm_of(key):
+        if key is None or header.get("alg") not in algorithms_of(key):
             return None
-        claims = json.loads(deserialize_compact(token, key, algorithms=[algorithm_of(key)]).payload)
+        claims = json.loads(deserialize_compact(token, key, algorithms=algorithms_of(key)).payload)
     except (JoseError, Incorrect, ValueError, KeyError, TypeError):
         return None
     return (header, claims) if isinstance(claims, dict) else None

@@ -36,6 +36,11 @@ class Bucket:
         self._tokens = tokens
         return (1.0 - tokens) / self.per_s
 
+    def wait(self, now_s: float) -> float:
+        """The seconds until there is a token, without taking it."""
+        tokens = self._tokens + (now_s - self._at_s) * self.per_s
+        return 0.0 if tokens >= 1.0 else (1.0 - tokens) / self.per_s
+
 
 class Limits:
     """The buckets of one process."""
@@ -45,7 +50,7 @@ class Limits:
         *,
         per_minute: int = 60_000,
         burst: int = 10_000,
-        unauthenticated_per_minute: int = 600,
+        unauthenticated_per_minute: int = 3_000,
         buckets_max: int = BUCKETS_MAX,
     ) -> None:
         self._per_minute = per_minute

@@ -105,6 +105,11 @@ def algorithm_of(key: PublicKey) -> str:
     return _CURVES[curve]
 
 
+def algorithms_of(key: PublicKey) -> list[str]:
+    """Every algorithm a signature of this key may have; an RSA key may also sign with the longer hash."""
+    return ["RS256", "RS384"] if isinstance(key, RSAKey) else [algorithm_of(key)]
+
+
 def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")

@@ -39,8 +39,7 @@ def render_platform(error: KiungoError, request_id: str) -> Response:
         body["hint"] = error.hint
     if error.details:
         body["details"] = [
-            {"field": detail.field, "message": detail.message, "code": detail.code}
-            for detail in error.details
+            {"field": detail.field, "message": detail.message, "code": detail.code} for detail in error.details
         ]
     body["request_id"] = request_id
     return Response.json({"error": body}, error.http_status)
@@ -49,10 +48,10 @@ def render_platform(error: KiungoError, request_id: str) -> Response:
 PLATFORM = ErrorShape("platform", ("/",), render_platform)
 
 
-def common_headers(error: KiungoError) -> HeaderPairs:
-    """The headers an error's category asks for, whatever its shape."""
+def common_headers(error: KiungoError, given: HeaderPairs) -> HeaderPairs:
+    """The headers an error's category asks for, whatever its shape, beside those it has already."""
     headers: list[tuple[bytes, bytes]] = []
-    if error.http_status == 401:
+    if error.http_status == 401 and not any(name == b"www-authenticate" for name, _ in given):
         headers.append((b"www-authenticate", b'Bearer realm="kiungo"'))
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, -int(-error.retry_after_s // 1))))

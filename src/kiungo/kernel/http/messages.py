@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
     from kiungo.kernel.http.idempotency import Keeper
 
-QUERY_UNREADABLE = define(
-    "QUERY_UNREADABLE", Incorrect, "The query string is not UTF-8 or has too many parts."
-)
+QUERY_UNREADABLE = define("QUERY_UNREADABLE", Incorrect, "The query string is not UTF-8 or has too many parts.")
 HEADER_UNREADABLE = define("HEADER_UNREADABLE", Incorrect, "A request header holds bytes that are not ASCII.")
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
@@ -87,7 +85,7 @@ class Request:
         "template",
     )
 
-    def __init__(  # noqa: PLR0917 - built once per request, positional is fastest
+    def __init__(
         self,
         method: str,
         path: str,
@@ -144,9 +142,7 @@ def parse_query(raw: bytes) -> list[tuple[str, str]]:
     if not raw:
         return []
     try:
-        pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=QUERY_PARTS_MAX
-        )
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=QUERY_PARTS_MAX)
     except ValueError as problem:
         raise Incorrect(
             QUERY_UNREADABLE,
@@ -155,9 +151,7 @@ def parse_query(raw: bytes) -> list[tuple[str, str]]:
             hint="Percent-encode each value as UTF-8",
         ) from problem
     if any("\x00" in name or "\x00" in value for name, value in pairs):
-        raise Incorrect(
-            QUERY_UNREADABLE, "The query string holds a NUL character", field="query", hint="Remove %00"
-        )
+        raise Incorrect(QUERY_UNREADABLE, "The query string holds a NUL character", field="query", hint="Remove %00")
     return pairs
 
 

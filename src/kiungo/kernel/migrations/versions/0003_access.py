@@ -113,6 +113,7 @@ TABLES = (
         at_us BIGINT NOT NULL,
         keyed INTEGER NOT NULL,
         rows_hash TEXT NOT NULL,
+        digests {BYTES} NOT NULL,
         previous_hash TEXT NOT NULL,
         hash TEXT NOT NULL
     )

@@ -1,0 +1,200 @@
+"""The seal over the audit trail: blocks of entries in a hash chain, made beside the work, never in it.
+
+A block covers a range of sequence numbers. Numbers missing from the range (a unit that was rolled back,
+or one that is still running on PostgreSQL) are written down as absent; if their entry appears later, a
+later block takes it in as late. Entries and seals are both append-only.
+
+    hash(block) = H(hash(block - 1), block, range, absent, late, time, hash of the entries)
+
+H is SHA-256, or HMAC-SHA-256 when a seal key is set: then nobody can forge a seal with the database alone.
+Cutting off the newest blocks together with their entries shows only against a head noted elsewhere, which
+is why each seal's hash is logged.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from kiungo.base.time import SECOND_US
+from kiungo.kernel import json
+from kiungo.kernel.audit.entries import COLUMNS
+from kiungo.kernel.database import Database, Unit
+
+BLOCK_ROWS_MAX = 1_000
+BLOCKS_PER_RUN_MAX = 1_000
+LATE_AFTER_S_MAX = 86_400
+DIGEST_BYTES = 8
+NO_HASH = "0" * 64
+SELECT_ENTRIES = f"SELECT seq, {', '.join(COLUMNS)} FROM audit"
+SEAL_COLUMNS = (
+    "block, first_seq, last_seq, rows_sealed, absent, late, at_us, keyed, rows_hash, digests, previous_hash, hash"
+)
+log = structlog.get_logger(__name__)
+Row = tuple[Any, ...]
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One block of the chain. Shapes: `absent` and `late` are ranges; `digests` 8 bytes an entry."""
+
+    block: int
+    first_seq: int
+    last_seq: int
+    rows_sealed: int
+    absent: tuple[Range, ...]
+    late: tuple[Range, ...]
+    at_us: int
+    keyed: bool
+    rows_hash: str
+    digests: bytes
+    previous_hash: str
+    hash: str
+
+    def computed_hash(self, key: bytes) -> str:
+        """What `hash` must be."""
+        text = "|".join(
+            str(part)
+            for part in (
+                self.previous_hash, self.block, self.first_seq, self.last_seq, self.rows_sealed,
+                ranges_text(self.absent), ranges_text(self.late), self.at_us, int(self.keyed), self.rows_hash,
+                self.digests.hex(),
+            )
+        ).encode()  # fmt: skip
+        if self.keyed:
+            return hmac.new(key, text, hashlib.sha256).hexdigest()
+        return hashlib.sha256(text).hexdigest()
+
+
+def seal_pending(database: Database, key: bytes = b"") -> int:
+    """Seal every entry that is not yet sealed; returns how many. Not on the event loop.
+
+    Two sealers at once do no harm: the second finds the block made.
+    """
+    sealed = 0
+    for _ in range(BLOCKS_PER_RUN_MAX):
+        seal = database.read(lambda unit: next_seal(unit, key))
+        if seal is None:
+            break
+        if database.write(partial(_append, seal=seal)):
+            log.info("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
+            sealed += seal.rows_sealed
+    return sealed
+
+
+def next_seal(unit: Unit, key: bytes) -> Seal | None:
+    """The block that would come next, or None when everything is sealed."""
+    last = last_seal(unit)
+    last_seq, previous_hash, number = (last.last_seq, last.hash, last.block) if last else (0, NO_HASH, 0)
+    fresh = unit.rows(f"{SELECT_ENTRIES} WHERE seq > ? ORDER BY seq LIMIT ?", (last_seq, BLOCK_ROWS_MAX))
+    late = _late_entries(unit)
+    if not fresh and not late:
+        return None
+    first_seq = last_seq + 1
+    new_last = fresh[-1][0] if fresh else last_seq
+    present = {row[0] for row in fresh}
+    absent = ranges_of(seq for seq in range(first_seq, new_last + 1) if seq not in present)
+    rows = [*late, *fresh]
+    unsigned = Seal(
+        number + 1, first_seq, new_last, len(rows), absent, ranges_of(row[0] for row in late), unit.now_us,
+        bool(key), hash_of_rows(rows), digests_of(rows), previous_hash, "",
+    )  # fmt: skip
+    return _signed(unsigned, key)
+
+
+def last_seal(unit: Unit) -> Seal | None:
+    """The newest block."""
+    row = unit.row(f"SELECT {SEAL_COLUMNS} FROM audit_seal ORDER BY block DESC LIMIT 1")
+    return None if row is None else seal_of(row)
+
+
+def seal_of(row: Row) -> Seal:
+    """A block from its row."""
+    block, first_seq, last_seq, count, absent, late, at_us, keyed, rows_hash, digests, previous, own = row
+    return Seal(
+        block, first_seq, last_seq, count, ranges_from(absent), ranges_from(late), at_us, bool(keyed),
+        rows_hash, bytes(digests), previous, own,
+    )  # fmt: skip
+
+
+def canonical(row: Row) -> bytes:
+    """An entry as the bytes that are hashed: its values as one JSON array."""
+    return json.dumps(list(row)) + b"\n"
+
+
+def hash_of_rows(rows: Sequence[Row]) -> str:
+    """The hash over entries in their order."""
+    hashed = hashlib.sha256()
+    for row in rows:
+        hashed.update(canonical(row))
+    return hashed.hexdigest()
+
+
+def digests_of(rows: Sequence[Row]) -> bytes:
+    """A short digest of each entry, by which a broken one is named."""
+    return b"".join(hashlib.sha256(canonical(row)).digest()[:DIGEST_BYTES] for row in rows)
+
+
+def ranges_of(numbers: Iterable[int]) -> tuple[Range, ...]:
+    """Ascending numbers as ranges, both ends included."""
+    ranges: list[Range] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges)
+
+
+def ranges_text(ranges: Iterable[Range]) -> str:
+    """5-5,9-40"""
+    return ",".join(f"{first}-{last}" for first, last in ranges)
+
+
+def ranges_from(text: str) -> tuple[Range, ...]:
+    """The ranges of a text."""
+    pairs = (part.split("-") for part in text.split(",") if part)
+    return tuple((int(first), int(last)) for first, last in pairs)
+
+
+def _late_entries(unit: Unit) -> list[Row]:
+    """Entries that appeared in a gap of an earlier block since; gaps older than a day stay gaps."""
+    since_us = unit.now_us - LATE_AFTER_S_MAX * SECOND_US
+    seals = unit.rows(
+        "SELECT absent, late FROM audit_seal WHERE at_us >= ? AND (absent <> '' OR late <> '') ORDER BY at_us",
+        (since_us,),
+    )
+    taken = [given for _, late in seals for given in ranges_from(late)]
+    found: list[Row] = []
+    for absent, _ in seals:
+        for first, last in ranges_from(absent):
+            rows = unit.rows(f"{SELECT_ENTRIES} WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last))
+            found += [row for row in rows if not any(low <= row[0] <= high for low, high in taken)]
+    return sorted(found)[:BLOCK_ROWS_MAX]
+
+
+def _signed(seal: Seal, key: bytes) -> Seal:
+    values = {name: getattr(seal, name) for name in Seal.__slots__}
+    return Seal(**{**values, "hash": seal.computed_hash(key)})
+
+
+def _append(unit: Unit, seal: Seal) -> bool:
+    """Write the block unless another sealer was first."""
+    unit.lock("audit.seal")
+    last = last_seal(unit)
+    if (last.hash if last else NO_HASH) != seal.previous_hash:
+        return False
+    unit.execute(
+        f"INSERT INTO audit_seal ({SEAL_COLUMNS}) VALUES ({'?, ' * 11}?)",
+        (
+            seal.block, seal.first_seq, seal.last_seq, seal.rows_sealed, ranges_text(seal.absent),
+            ranges_text(seal.late), seal.at_us, int(seal.keyed), seal.rows_hash, seal.digests,
+            seal.previous_hash, seal.hash,
+        ),
+    )  # fmt: skip
+    return True
