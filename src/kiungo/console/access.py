@@ -1,5 +1,6 @@
 """Signing in with an API key, and signing out."""
 
+import re
 import secrets
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ FIRST_PAGE = "/console/claims"
 SIGN_IN = "/console/sign-in"
 SIGN_OUT = "/console/sign-out"
 BEFORE = "kiungo_before"
+BEFORE_BYTES = 24
+# Only what we made ourselves is sent back in a header.
+_OURS = re.compile(r"[A-Za-z0-9_-]{32}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,9 @@ class Access:
         return error_page(error, request_id)
 
     def _form(self, request: Request, problem: str = "", status: int = 200) -> Response:
-        before = cookie_of(request, BEFORE) or secrets.token_urlsafe(24)
+        before = cookie_of(request, BEFORE)
+        if not _OURS.match(before):
+            before = secrets.token_urlsafe(BEFORE_BYTES)
         flags = f"{BEFORE}={before}; Path={SIGN_IN}; Max-Age=3600; HttpOnly; SameSite=Strict"
         cookie = (b"set-cookie", (flags + ("; Secure" if self.secure else "")).encode("ascii"))
         values = {

@@ -1,0 +1,145 @@
+"""One claim as a page shows it: where every cent goes, why, what happened, and what can be done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kiungo.base.money import Money
+from kiungo.console.rendering import words
+from kiungo.domains.payor.model import Adjudication, Adjustment, Claim, Finding, Line, LineResult
+from kiungo.domains.payor.rebuild import OnFile
+from kiungo.domains.payor.store.claims import ClaimRow
+
+TONES: Final = {"approved": "good", "under_review": "wait", "rejected": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Why a part of a line's charge is not paid by us."""
+
+    text: str
+    code: str
+    amount: Money
+    is_patient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """One line: charge = adjusted + patient + paid."""
+
+    code: str
+    text: str
+    service_date: str
+    units: int
+    charge: Money
+    adjusted: Money
+    patient: Money
+    paid: Money
+    parts: Sequence[Part]
+
+
+def line_views(on_file: OnFile) -> list[LineView]:
+    """Every line with the parts of its charge that we do not pay."""
+    pairs = zip(on_file.claim.lines, on_file.result.lines, strict=True)
+    return [_line(stated, result, on_file.result) for stated, result in pairs]
+
+
+def _line(stated: Line, result: LineResult, decision: Adjudication) -> LineView:
+    findings = [finding for finding in decision.findings if finding.line == result.number]
+    parts = [_part(entry, findings, is_patient=False) for entry in result.adjustments]
+    parts += [_part(entry, findings, is_patient=True) for entry in result.shares]
+    return LineView(
+        code=stated.procedure or "no code",
+        text=stated.description or "",
+        service_date=stated.service_date,
+        units=stated.units,
+        charge=result.charge,
+        adjusted=result.charge - result.patient - result.paid,
+        patient=result.patient,
+        paid=result.paid,
+        parts=parts,
+    )
+
+
+def _part(entry: Adjustment, findings: Sequence[Finding], *, is_patient: bool) -> Part:
+    texts = [f.text for f in findings if (f.group, f.reason) == (entry.group, entry.reason)]
+    return Part(" ".join(dict.fromkeys(texts)), f"{entry.group}-{entry.reason}", entry.amount, is_patient)
+
+
+def finding_views(result: Adjudication) -> list[Mapping[str, Any]]:
+    """What the rules said, in their order."""
+    return [
+        {
+            "text": finding.text,
+            "step": finding.step,
+            "line": finding.line if len(result.lines) > 1 else 0,
+            "code": f"{finding.group}-{finding.reason}" if finding.group and finding.reason else "",
+            "amount": finding.amount,
+        }
+        for finding in result.findings
+    ]
+
+
+def head(on_file: OnFile, wire: Mapping[str, Any], *, shows_amounts: bool) -> dict[str, Any]:
+    """The top of the page. Amounts of a claim that waits are for those who decide it."""
+    row, claim, result = on_file.row, on_file.claim, on_file.result
+    marks = [name for name in ("paid", "void", "information_requested", "partly_approved") if wire.get(name)]
+    if claim.priority in ("high", "urgent"):
+        marks.append(claim.priority)
+    return {
+        "claim_id": row.claim_id,
+        "version": row.version,
+        "status": row.state,
+        "marks": marks,
+        "tone": TONES[row.state],
+        "statement": _statement(wire),
+        "patient_name": claim.patient_name,
+        "insurance_id": claim.member_id,
+        "provider": claim.provider_name or claim.provider_id,
+        "charge": result.charge,
+        "adjusted": result.charge - result.patient - result.paid if shows_amounts else None,
+        "patient": result.patient if shows_amounts else None,
+        "paid": result.paid if shows_amounts else None,
+    }
+
+
+def _statement(wire: Mapping[str, Any]) -> dict[str, str] | None:
+    """The one sentence a provider needs first."""
+    if wire.get("void"):
+        return {"title": "Void.", "text": wire.get("void_reason") or ""}
+    if wire["status"] == "rejected":
+        return {"title": "Rejected.", "text": wire["rejection_reason"]}
+    if wire["status"] == "under_review":
+        if wire["information_requested"]:
+            return {"title": "Information is needed.", "text": wire["review_reason"]}
+        why = wire["coverage_message"] if not wire["coverage_validated"] else wire["review_reason"]
+        return {"title": "Waits for a reviewer.", "text": f"{why}. Usually {wire['estimated_review_time']}."}
+    payment = wire.get("payment")
+    if payment:
+        how = f"{payment['payment_method']}, reference {payment['payment_reference']}"
+        return {"title": "Paid.", "text": f"On {payment['payment_date']} by {how}"}
+    return None
+
+
+def facts(claim: Claim, row: ClaimRow, plan_name: str) -> list[tuple[str, str]]:
+    """What was stated, as far as it was."""
+    diagnoses = ", ".join(claim.diagnoses)
+    if claim.diagnosis_description:
+        diagnoses += f" ({claim.diagnosis_description})"
+    named = [
+        ("Diagnosis", diagnoses),
+        ("Plan", plan_name),
+        ("Priority", words(claim.priority)),
+        ("Emergency", "Yes" if claim.emergency else ""),
+        ("Provider", f"{claim.provider_name or ''} {claim.provider_id}".strip()),
+        ("Their number", claim.provider_claim_id),
+        ("Booking", claim.booking_no),
+        ("Authorization", claim.prior_authorization),
+        ("Referred by", claim.referring_physician),
+        ("Birth date", claim.patient_birth_date),
+        ("Replaces", claim.replaces),
+        ("Replaced by", row.replaced_by),
+        ("Notes", claim.notes),
+        ("Not read", ", ".join(claim.ignored_fields)),
+    ]
+    return [(name, value) for name, value in named if value]
