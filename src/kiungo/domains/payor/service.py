@@ -123,7 +123,7 @@ class Payor:
     def find(self, unit: Unit, call: Call, claim_id: str, *, named_provider: str | None = None) -> ClaimRow:
         """A claim the caller may see. Raises: NotFound CLAIM_NOT_FOUND, also for another provider's."""
         row = claims.find(unit, call.tenant, claim_id)
-        if row is None or not _visible(call, row.provider_id, named_provider):
+        if row is None or not self._sees(call, row.provider_id, named_provider):
             raise claim_not_found(claim_id)
         return row
 
@@ -132,9 +132,19 @@ class Payor:
     ) -> tuple[bytes, str]:
         """The body of GET and the patient's record id. Raises: NotFound CLAIM_NOT_FOUND."""
         found = claims.find_wire(unit, call.tenant, claim_id)
-        if found is None or not _visible(call, found[2], named_provider):
+        if found is None or not self._sees(call, found[2], named_provider):
             raise claim_not_found(claim_id)
         return view.claim_answer(found[0], found[1]), found[3]
+
+    @staticmethod
+    def only_provider(call: Call, named: str | None = None) -> str | None:
+        """Whose claims the caller is confined to: a bound key's own, or those of the provider an open call names."""
+        own = call.principal.bindings.get("provider")
+        return named if own is None and call.principal.is_anonymous else own
+
+    def _sees(self, call: Call, provider_id: str, named: str | None) -> bool:
+        own = self.only_provider(call, named)
+        return own is None or own == provider_id
 
     def _open(self, unit: Unit, call: Call, sent: stated.Stated, provider_id: str) -> Opening:
         today = date_of(self.clock.now_us()).isoformat()
@@ -254,14 +264,6 @@ class Payor:
                 hint="Name the provider in provider_id or in the header X-Provider-ID",
             )
         return provider_id
-
-
-def _visible(call: Call, provider_id: str, named: str | None) -> bool:
-    """A bound caller sees its own claims; a caller without a key sees those of the provider it names."""
-    own = call.principal.bindings.get("provider")
-    if own is None and call.principal.is_anonymous:
-        own = named
-    return own is None or own == provider_id
 
 
 def _elapsed_ms(sent: Sent) -> int:

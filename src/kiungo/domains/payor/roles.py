@@ -1,0 +1,23 @@
+"""The payor's scopes, and the roles that bundle them."""
+
+from typing import Final
+
+from kiungo.kernel.auth.roles import define_role
+
+READ_CLAIMS: Final = "read:claims"
+WRITE_CLAIMS: Final = "write:claims"
+REVIEW_CLAIMS: Final = "review:claims"
+ADMIN_PLANS: Final = "admin:plans"
+PAY_CLAIMS: Final = "pay:claims"
+READ_WEBHOOKS: Final = "read:webhooks"
+WRITE_WEBHOOKS: Final = "write:webhooks"
+OPEN_SCOPES: Final = frozenset({READ_CLAIMS, WRITE_CLAIMS})
+
+PROVIDER = define_role(
+    "provider",
+    (READ_CLAIMS, WRITE_CLAIMS, READ_WEBHOOKS, WRITE_WEBHOOKS),
+    "A hospital or practice: sends claims and sees its own. Bind it to its provider id.",
+)
+REVIEWER = define_role("reviewer", (READ_CLAIMS, REVIEW_CLAIMS), "Decides claims that wait for a person.")
+PLAN_MANAGER = define_role("plan_manager", (READ_CLAIMS, ADMIN_PLANS), "Keeps plans, members, fees, codes and edits.")
+CASHIER = define_role("cashier", (READ_CLAIMS, PAY_CLAIMS), "Runs payments of approved claims.")
