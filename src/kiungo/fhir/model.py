@@ -12,12 +12,8 @@ RESOURCE_DELETED = define("RESOURCE_DELETED", NotFound, "The resource or version
 RESOURCE_ID_WRONG = define(
     "RESOURCE_ID_WRONG", Incorrect, "The id in the resource is not a FHIR id, or not that of the address."
 )
-RESOURCE_TYPE_WRONG = define(
-    "RESOURCE_TYPE_WRONG", Incorrect, "The resource is of another type than its address says."
-)
-RESOURCE_TYPE_UNKNOWN = define(
-    "RESOURCE_TYPE_UNKNOWN", NotFound, "FHIR R4 has no resource type of this name."
-)
+RESOURCE_TYPE_WRONG = define("RESOURCE_TYPE_WRONG", Incorrect, "The resource is of another type than its address says.")
+RESOURCE_TYPE_UNKNOWN = define("RESOURCE_TYPE_UNKNOWN", NotFound, "FHIR R4 has no resource type of this name.")
 VERSION_CONFLICT = define(
     "VERSION_CONFLICT", Conflict, "If-Match names another version than the current one.", http=412
 )

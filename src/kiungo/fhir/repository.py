@@ -61,9 +61,7 @@ def type_id(type_name: str) -> int:
     """The number of a resource type. Raises: NotFound RESOURCE_TYPE_UNKNOWN."""
     found = type_ids().get(type_name)
     if found is None:
-        raise NotFound(
-            RESOURCE_TYPE_UNKNOWN, "There is no such resource type in FHIR R4", hint="See /fhir/metadata"
-        )
+        raise NotFound(RESOURCE_TYPE_UNKNOWN, "There is no such resource type in FHIR R4", hint="See /fhir/metadata")
     return found
 
 
@@ -77,9 +75,7 @@ class Repository:
         """An id for a new resource; sorts by time."""
         return ids.uuid7(self._clock)
 
-    def create(
-        self, unit: "Unit", call: Call, prepared: Prepared, if_none_exist: Params | None = None
-    ) -> Stored:
+    def create(self, unit: "Unit", call: Call, prepared: Prepared, if_none_exist: Params | None = None) -> Stored:
         """Write a new resource; with `if_none_exist`, only when nothing matches these search parameters.
 
         The condition is decided inside the unit: of parallel calls exactly one creates. The matching
@@ -140,9 +136,7 @@ class Repository:
         if row is None:
             return None
         rid, version, updated_us, deleted, method, person, body = row
-        return Stored(
-            type_name, logical_id, version, updated_us, body, person, "read", bool(deleted), method, rid
-        )
+        return Stored(type_name, logical_id, version, updated_us, body, person, "read", bool(deleted), method, rid)
 
     def vread(self, unit: "Unit", call: Call, type_name: str, logical_id: str, version: int) -> Stored:
         """One version, old or current. Raises: NotFound (RESOURCE_NOT_FOUND 404, RESOURCE_DELETED 410)."""
@@ -160,9 +154,7 @@ class Repository:
             _gone(type_name)
         return current
 
-    def update(
-        self, unit: "Unit", call: Call, prepared: Prepared, if_match: int | None = None
-    ) -> Stored:
+    def update(self, unit: "Unit", call: Call, prepared: Prepared, if_match: int | None = None) -> Stored:
         """Write a resource under its id: a new version, or its first when the id is new.
 
         The same content again makes no version (outcome "unchanged"). Only index rows that differ are
@@ -183,9 +175,7 @@ class Repository:
             return _with(current, "unchanged")
         return self._change(unit, call, prepared, current, old)
 
-    def _change(
-        self, unit: "Unit", call: Call, prepared: Prepared, current: Stored, old: Prepared | None
-    ) -> Stored:
+    def _change(self, unit: "Unit", call: Call, prepared: Prepared, current: Stored, old: Prepared | None) -> Stored:
         tenant, rows, rid = call.tenant, prepared.rows, current.rid
         version, updated_us = current.version + 1, max(unit.now_us, current.updated_us + 1)
         person = current.id if prepared.type == "Patient" else rows.person
@@ -244,9 +234,7 @@ def _not_found(type_name: str) -> NoReturn:
 
 
 def _gone(type_name: str) -> NoReturn:
-    raise NotFound(
-        RESOURCE_DELETED, f"This {type_name} was deleted", hint="Its _history has the versions before"
-    )
+    raise NotFound(RESOURCE_DELETED, f"This {type_name} was deleted", hint="Its _history has the versions before")
 
 
 def _version_conflict(current: Stored | None) -> NoReturn:

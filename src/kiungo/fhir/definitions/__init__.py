@@ -127,8 +127,7 @@ def value_set_codes(url: str) -> dict[str, list[str]] | None:
 def parameter_rows() -> tuple[ParameterDefinition, ...]:
     """Every standard parameter as published: those of `Resource` are not yet spread over the types."""
     return tuple(
-        ParameterDefinition(row[0], row[1], row[2], row[3], tuple(row[4]), row[5])
-        for row in _artifact()["parameters"]
+        ParameterDefinition(row[0], row[1], row[2], row[3], tuple(row[4]), row[5]) for row in _artifact()["parameters"]
     )
 
 

@@ -73,9 +73,7 @@ def match_driver(scope: Scope, found: Sequence[Match], *, own_date: bool = False
 
 def union(parts: Sequence[Sql]) -> Sql:
     """All rows of several SELECTs."""
-    return Sql(
-        " UNION ALL ".join(part.text for part in parts), tuple(p for part in parts for p in part.parameters)
-    )
+    return Sql(" UNION ALL ".join(part.text for part in parts), tuple(p for part in parts for p in part.parameters))
 
 
 def joined(scope: Scope) -> str:

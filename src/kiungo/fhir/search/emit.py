@@ -43,8 +43,6 @@ def _token(key: int, type_name: str, v: str, system: str, _: Parameter) -> list[
             f"c = {v}.get('value')",
             f"if c is not None: token(({key}, identifier_hash(c), hash32({v}.get('system') or '')))",
         ]
-    if type_name in ("date", "dateTime", "Period", "Range", "Reference"):
-        return []  # a choice whose other types are tokens: only those can be searched as one
     return None
 
 

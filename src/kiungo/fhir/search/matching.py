@@ -115,9 +115,7 @@ def _tokens(scope: Scope, source: Source, wanted: tuple[Value, ...]) -> list[Mat
         elif system is None:
             plain.append(code)
         else:
-            made.append(
-                Match("fhir_token", "x.k = ? AND x.hash = ? AND x.system = ?", (key, code, system), True, True)
-            )
+            made.append(Match("fhir_token", "x.k = ? AND x.hash = ? AND x.system = ?", (key, code, system), True, True))
     if plain:
         made.append(_one_or_many("fhir_token", "hash", key, plain))
     return made
@@ -145,9 +143,7 @@ def reference_targets(parameter: Parameter, source: Source, value: Value) -> lis
     return [values.target_of(t, text) for t in allowed]
 
 
-def _references(
-    scope: Scope, parameter: Parameter, source: Source, wanted: tuple[Value, ...]
-) -> list[Match]:
+def _references(scope: Scope, parameter: Parameter, source: Source, wanted: tuple[Value, ...]) -> list[Match]:
     targets = [t for value in wanted for t in reference_targets(parameter, source, value)]
     return [_one_or_many("fhir_reference", "target", scope.key(source), targets)] if targets else []
 
@@ -167,9 +163,7 @@ def parse_span(value: Value) -> tuple[int, int]:
     try:
         return values.date_span(text)
     except (ValueError, OverflowError):
-        raise _wrong(
-            f"{text[:40]!r} is not a date: write 2024, 2024-10, 2024-10-03 or 2024-10-03T10:30:00Z"
-        ) from None
+        raise _wrong(f"{text[:40]!r} is not a date: write 2024, 2024-10, 2024-10-03 or 2024-10-03T10:30:00Z") from None
 
 
 def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
@@ -183,7 +177,8 @@ def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -
         raise _wrong(f"{parts[0][:40]!r} is not a number") from None
     if value.prefix == "ap":
         low, high = exact - abs(exact) / 10, exact + abs(exact) / 10
-    extra, parameters = "", ()
+    extra = ""
+    parameters: tuple[Any, ...] = ()
     if len(parts) == 3 and parts[1]:
         extra, parameters = " AND x.system = ?", (values.hash32(parts[1]),)
     if len(parts) == 3 and parts[2]:
@@ -192,7 +187,7 @@ def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -
     return _ranges("fhir_number", key, value.prefix or "eq", low, high, (exact, exact), 0, (extra, parameters))
 
 
-def _ranges(  # noqa: PLR0913, PLR0917 - one table of rules for dates and numbers
+def _ranges(
     table: str, key: int, prefix: str, low: Any, high: Any, edges: tuple[Any, Any], narrow: int, also: Where
 ) -> list[Match]:
     """The rows whose range meets `prefix` against [low, high]; narrow and wide rows have a key each.
@@ -252,9 +247,7 @@ def _uris(scope: Scope, source: Source, predicate: Predicate, value: Value) -> l
     made = [Match("fhir_uri", "x.k = ? AND x.text = ?", (key, text))]
     if "|" not in text:
         # A canonical is found by its URL whatever its version.
-        made.append(
-            Match("fhir_uri", "x.k = ? AND x.text >= ? AND x.text < ?", (key, text + "|", text + "|" + LAST))
-        )
+        made.append(Match("fhir_uri", "x.k = ? AND x.text >= ? AND x.text < ?", (key, text + "|", text + "|" + LAST)))
     return made
 
 

@@ -23,13 +23,16 @@ _VALUE_TABLES = {
 }
 
 
+NOTHING = Sql("")
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One sort key: an expression over the row `d` and its resource `s`, perhaps from a joined table."""
 
     expression: str
     descending: bool
-    join: Sql = Sql("")
+    join: Sql = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,7 @@ class Ordering:
 def ordering(scope: Scope, sort: list[SortKey]) -> Ordering:
     """The order a query asks for. Raises: Incorrect SEARCH_NOT_SUPPORTED for keys that have no order."""
     own = sort_parameter(scope.type)
-    if not sort or (
-        len(sort) == 1 and own is not None and sort[0].parameter.key == own.key and is_single(own)
-    ):
+    if not sort or (len(sort) == 1 and own is not None and sort[0].parameter.key == own.key and is_single(own)):
         down = not sort or sort[0].descending
         return Ordering((Key("d.sort_ms", down), Key("d.rid", down)), natural=True)
     keys = [_key(scope, key.parameter, key.descending, f"o{n}") for n, key in enumerate(sort)]

@@ -180,9 +180,7 @@ def _plain_type(type_name: str, path: Path) -> str:
 
 def is_single(parameter: Parameter) -> bool:
     """Whether a resource can have at most one value for the parameter: no element on its path repeats."""
-    return bool(parameter.expression) and all(
-        _has_one(parameter.type, path) for path in parse(parameter.expression)
-    )
+    return bool(parameter.expression) and all(_has_one(parameter.type, path) for path in parse(parameter.expression))
 
 
 def _has_one(type_name: str, path: Path) -> bool:
@@ -190,9 +188,7 @@ def _has_one(type_name: str, path: Path) -> bool:
     for step in path.steps:
         if step.kind != "child":
             continue
-        found = [
-            e for e in definitions.get_type(current).elements if e.name in (step.name, step.name + "[x]")
-        ]
+        found = [e for e in definitions.get_type(current).elements if e.name in (step.name, step.name + "[x]")]
         if not found or found[0].is_list:
             return False
         current = found[0].types[0]

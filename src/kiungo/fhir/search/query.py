@@ -46,7 +46,9 @@ MODIFIERS = {
 RESULT_PARAMETERS = frozenset(
     {"_sort", "_count", "_total", "_summary", "_include", "_revinclude", "_cursor", "_format", "_pretty"}
 )
-NOT_OFFERED = frozenset({"_text", "_content", "_query", "_filter", "_list", "_elements", "_contained", "_containedType", "_score"})
+NOT_OFFERED = frozenset(
+    {"_text", "_content", "_query", "_filter", "_list", "_elements", "_contained", "_containedType", "_score"}
+)
 _PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
 
 
@@ -229,12 +231,12 @@ def _values(parameter: Parameter, modifier: str, value: str) -> Iterable[Value]:
         raise _wrong(parameter.code, "has no value", f"Write {parameter.code}=value, or leave it out")
     if len(found) > VALUES_MAX:
         raise _wrong(parameter.code, f"has more than {VALUES_MAX} values", "Ask in several searches")
-    for part in found:
-        prefix = ""
+    for written in found:
+        prefix, part = "", written
         if parameter.kind in ("date", "number", "quantity"):
-            match = _PREFIXED.match(part)
+            match = _PREFIXED.match(written)
             if match:
-                prefix, part = match[1], part[2:]
+                prefix, part = match[1], written[2:]
                 if prefix not in PREFIXES:
                     raise _wrong(parameter.code, f"has no prefix {prefix}", f"Use one of {', '.join(PREFIXES)}")
         if parameter.kind in ("token", "quantity") or modifier == "identifier":

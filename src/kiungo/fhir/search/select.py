@@ -89,7 +89,9 @@ def _keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | No
     ends = f" ORDER BY {order.order_by()}"
     if chosen.driver is None:
         # Every row of the type stands for itself: it is `d` and, where a key needs it, `s`.
-        limits, columns, ends = (part.replace("s.fid", "d.fid").replace("s.updated_us", "d.updated_us") for part in (limits, columns, ends))
+        limits, columns, ends = (
+            part.replace("s.fid", "d.fid").replace("s.updated_us", "d.updated_us") for part in (limits, columns, ends)
+        )
         text = f"SELECT {columns} FROM fhir_resource d{joins.text} WHERE d.tn = ? AND d.type = ? AND d.deleted = 0"
         return Sql(text + limits + ends, (*joins.parameters, scope.tenant, type_ids()[scope.type], *values))
     rows = chosen.driver.sql

@@ -9,9 +9,7 @@ from typing import Any
 from kiungo.base.errors import Detail, Incorrect, define
 from kiungo.fhir.validation.compiler import validate_any
 
-RESOURCE_INVALID = define(
-    "RESOURCE_INVALID", Incorrect, "A resource does not have the structure FHIR R4 asks for."
-)
+RESOURCE_INVALID = define("RESOURCE_INVALID", Incorrect, "A resource does not have the structure FHIR R4 asks for.")
 
 
 def find_problems(resource: Any) -> tuple[Detail, ...]:
@@ -21,9 +19,7 @@ def find_problems(resource: Any) -> tuple[Detail, ...]:
         return ()
     name = resource.get("resourceType") if isinstance(resource, dict) else None
     root = name if isinstance(name, str) else "Resource"
-    return tuple(
-        Detail(root + p.location, f"{root}{p.location} {p.message}", p.code) for p in found
-    )
+    return tuple(Detail(root + p.location, f"{root}{p.location} {p.message}", p.code) for p in found)
 
 
 def validate(resource: Any) -> None:

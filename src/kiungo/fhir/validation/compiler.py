@@ -41,7 +41,8 @@ def _declare(type_name: str) -> None:
     def first_use(o: Any) -> Problems:
         with _lock:
             if _functions[name] is first_use:
-                exec(compile(source(type_name), f"<validator of {type_name}>", "exec"), _functions)
+                # The source is made from R4's definitions only, never from what a caller sent.
+                exec(compile(source(type_name), f"<validator of {type_name}>", "exec"), _functions)  # noqa: S102
         found: Problems = _functions[name](o)
         return found
 
@@ -85,9 +86,7 @@ def _rest_plan(definition: TypeDefinition, straight: list[Element]) -> Rest:
         straight=frozenset(name for e in straight for name, _ in e.written()),
         handlers={},
         choices={name: e.name[:-3] for e in definition.elements if e.is_choice for name, _ in e.written()},
-        required=frozenset(
-            e.name[:-3] for e in definition.elements if e.is_choice and e.min and e not in straight
-        ),
+        required=frozenset(e.name[:-3] for e in definition.elements if e.is_choice and e.min and e not in straight),
         is_resource=definition.kind == "R",
     )
     for element in definition.elements:

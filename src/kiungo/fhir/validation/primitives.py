@@ -21,9 +21,7 @@ _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 
 DATE = re.compile(rf"{_YEAR}(?:-(?:{_MONTH_DAY}|0[1-9]|1[0-2]))?", re.ASCII).fullmatch
-DATE_TIME = re.compile(
-    rf"{_YEAR}(?:-(?:{_MONTH_DAY}(?:T{_TIME}{_ZONE})?|0[1-9]|1[0-2]))?", re.ASCII
-).fullmatch
+DATE_TIME = re.compile(rf"{_YEAR}(?:-(?:{_MONTH_DAY}(?:T{_TIME}{_ZONE})?|0[1-9]|1[0-2]))?", re.ASCII).fullmatch
 INSTANT = re.compile(rf"{_YEAR}-{_MONTH_DAY}T{_TIME}{_ZONE}", re.ASCII).fullmatch
 TIME = re.compile(_TIME, re.ASCII).fullmatch
 TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f]+").fullmatch

@@ -84,7 +84,7 @@ def primitive(problems: Problems, name: str, value: Any, kind: str, codes: Any =
     return problems
 
 
-def primitives_list(  # noqa: PLR0913 - the parts of one generated call
+def primitives_list(
     problems: Problems, name: str, values: Any, siblings: Any, kind: str, codes: Any = None
 ) -> Problems:
     """All problems of a list of primitive values; null is right where `_name` has an entry."""
@@ -117,7 +117,7 @@ def not_in_codes(value: Any, codes: Iterable[str]) -> str:
     return f"is not one of the codes allowed here: {listed}"
 
 
-def concept_in(concept: Any, codes: Mapping[str, frozenset[str]]) -> bool:
+def concept_in(concept: Any, codes: Mapping[Any, frozenset[str]]) -> bool:
     """Whether a CodeableConcept has a coding of the required value set (or only extensions)."""
     codings = concept.get("coding")
     if codings.__class__ is not list:
@@ -149,9 +149,8 @@ def rest(problems: Problems, o: dict[str, Any], plan: Rest, functions: Mapping[s
             problems = add(problems, f".{key}", "structure", "must not be null, leave it out")
             continue
         choice = plan.choices.get(key) or plan.choices.get(key[1:])
-        if choice:
-            if chosen.setdefault(choice, key.lstrip("_")) != key.lstrip("_"):
-                problems = add(problems, f".{key}", "structure", f"is a second value for {choice}[x]")
+        if choice and chosen.setdefault(choice, key.lstrip("_")) != key.lstrip("_"):
+            problems = add(problems, f".{key}", "structure", f"is a second value for {choice}[x]")
         handler = plan.handlers.get(key)
         if handler is not None:
             problems = _handled(problems, o, key, handler, functions)
@@ -181,9 +180,7 @@ def _handled(
     return problems
 
 
-def _sibling(
-    problems: Problems, o: dict[str, Any], key: str, is_list: bool, functions: Mapping[str, Any]
-) -> Problems:
+def _sibling(problems: Problems, o: dict[str, Any], key: str, is_list: bool, functions: Mapping[str, Any]) -> Problems:
     """`_name` carries the id and extensions of the primitive `name`. Source: FHIR R4 2.6.2."""
     value, element = o[key], functions["v_Element"]
     if not is_list:

@@ -19,6 +19,7 @@ from kiungo.base.errors import Incorrect, define
 SCOPE_UNKNOWN_SHAPE = define("SCOPE_UNKNOWN_SHAPE", Incorrect, "A scope is written in neither known form.")
 
 Level = Literal["patient", "user", "system"]
+ANY_CREDENTIAL = "any:credential"
 
 _PLAIN = re.compile(r"([a-z][a-z0-9_-]{0,31}|\*):([a-z][a-z0-9_-]{0,63}|\*)\Z", re.ASCII)
 _RECORD = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]{0,63}|\*)\.(c?r?u?d?s?|read|write|\*)\Z", re.ASCII)
@@ -92,7 +93,8 @@ class Grants:
 
     def __init__(self, scopes: Iterable[str]) -> None:
         self._scopes = tuple(parse_scope(scope) for scope in sorted(scopes))
-        self._answers: dict[str, bool] = {}
+        # Some routes decide by what the body asks for, piece by piece; they are open to any credential.
+        self._answers: dict[str, bool] = {ANY_CREDENTIAL: bool(self._scopes)}
 
     def covers(self, action: str) -> bool:
         """Whether any held scope is enough for this action."""

@@ -1,0 +1,57 @@
+"""Errors and remarks as OperationOutcome, the shape of every error under /fhir."""
+
+from typing import Any
+
+from kiungo.base.errors import Detail, KiungoError
+from kiungo.kernel import json
+from kiungo.kernel.http import ErrorShape, Response
+
+FHIR_JSON = b"application/fhir+json; charset=utf-8"
+ISSUES_MAX = 100
+# FHIR's issue types; a Detail's code that is none of these is `invalid`.
+_DETAIL_CODES = frozenset({"structure", "required", "value", "code-invalid", "invariant", "invalid", "business-rule"})
+_BY_STATUS = {410: "deleted", 412: "conflict", 405: "not-supported", 422: "processing"}
+
+
+def issue_of(error: KiungoError, detail: Detail | None = None) -> dict[str, Any]:
+    """One issue: severity, FHIR code, our stable code, the sentence and the place."""
+    if detail is not None:
+        code = detail.code if detail.code in _DETAIL_CODES else "invalid"
+        return _issue(code, error.code, detail.message, detail.field)
+    code = error.fhir_issue if error.fhir_issue != "invalid" else "invalid"
+    code = _BY_STATUS.get(error.http_status, code)
+    text = error.message if not error.hint else f"{error.message}. {error.hint}"
+    return _issue(code, error.code, text, error.field)
+
+
+def _issue(code: str, own_code: str, text: str, place: str | None) -> dict[str, Any]:
+    issue: dict[str, Any] = {
+        "severity": "error",
+        "code": code,
+        "details": {"coding": [{"system": "urn:kiungo:error", "code": own_code}], "text": text},
+        "diagnostics": text,
+    }
+    if place:
+        issue["expression"] = [place]
+    return issue
+
+
+def outcome_of(error: KiungoError) -> dict[str, Any]:
+    """An OperationOutcome with an issue for each problem."""
+    details = error.details[:ISSUES_MAX]
+    issues = [issue_of(error, detail) for detail in details] or [issue_of(error)]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def all_well(text: str) -> bytes:
+    """The OperationOutcome of a success, for `Prefer: return=OperationOutcome`."""
+    issue = {"severity": "information", "code": "informational", "diagnostics": text}
+    return json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+def render(error: KiungoError, request_id: str) -> Response:
+    """An error as the answer to a FHIR call; the request id is in the X-Request-ID header."""
+    return Response(error.http_status, json.dumps(outcome_of(error)), media_type=FHIR_JSON)
+
+
+SHAPE = ErrorShape("fhir", ("/fhir",), render)

@@ -1,0 +1,117 @@
+"""`_include` and `_revinclude`: what the page's resources refer to, and what refers to them.
+
+References are read from the page's bodies; each resource is added once. Steps and resources are bounded.
+Source: FHIR R4 3.1.1.5.5 (including other resources).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kiungo.fhir.definitions import type_ids, type_names
+from kiungo.fhir.model import Stored
+from kiungo.fhir.search.extraction import extract
+from kiungo.fhir.search.matching import Scope
+from kiungo.fhir.search.query import Include, Query
+from kiungo.fhir.search.values import split_reference, target_of
+from kiungo.kernel import json
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Unit
+
+INCLUDED_MAX = 1000
+ITERATIONS_MAX = 4
+_BATCH = 100
+_COLUMNS = "r.type, r.rid, r.fid, r.version, r.updated_us, r.method, r.person, r.body"
+
+
+def included(unit: "Unit", scope: Scope, query: Query, page: tuple[Stored, ...]) -> tuple[list[Stored], bool]:
+    """The resources to add to a page, and whether the bound cut some off."""
+    known = {(s.type, s.id) for s in page}
+    added: list[Stored] = []
+    fresh: list[Stored] = list(page)
+    for step in range(ITERATIONS_MAX):
+        found: list[Stored] = []
+        for include in query.includes:
+            if step == 0 or include.iterate:
+                found += _forward(unit, scope, include, fresh)
+        for include in query.revincludes:
+            if step == 0 or include.iterate:
+                found += _backward(unit, scope, include, fresh)
+        fresh = []
+        for stored in found:
+            if (stored.type, stored.id) in known:
+                continue
+            if len(added) >= INCLUDED_MAX:
+                return added, True
+            known.add((stored.type, stored.id))
+            added.append(stored)
+            fresh.append(stored)
+        if not fresh:
+            break
+    return added, False
+
+
+def _forward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -> list[Stored]:
+    """What the resources of the include's source type refer to by its parameters."""
+    wanted: dict[str, dict[str, None]] = {}
+    sources = {source.key: source for p in include.parameters for source in p.sources}
+    for stored in page:
+        if stored.type != include.source or not stored.body:
+            continue
+        tree = json.loads(stored.body)
+        literal = dict(_literal_references(tree))
+        for key, target in sorted(extract(tree).reference):
+            source, place = sources.get(key), literal.get(target)
+            if source is None or place is None or source.target_type not in (None, target & 0xFF):
+                continue
+            if include.target in (None, place[0]):
+                wanted.setdefault(place[0], {})[place[1]] = None
+    return [stored for type_name, ids in wanted.items() for stored in _by_id(unit, scope, type_name, list(ids))]
+
+
+def _literal_references(tree: Any) -> Iterator[tuple[int, tuple[str, str]]]:
+    """The target number, type and id of each reference to a resource of this server, anywhere inside."""
+    if isinstance(tree, dict):
+        text = tree.get("reference")
+        parts = split_reference(text) if isinstance(text, str) else None
+        if parts is not None and parts[0] is None:
+            yield target_of(parts[1], parts[2]), (parts[1], parts[2])
+    for inner in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _literal_references(inner)
+
+
+def _by_id(unit: "Unit", scope: Scope, type_name: str, ids: list[str]) -> list[Stored]:
+    found: list[Stored] = []
+    for start in range(0, len(ids), _BATCH):
+        part = ids[start : start + _BATCH]
+        rows = unit.rows(
+            f"SELECT {_COLUMNS} FROM fhir_resource r WHERE r.tn = ? AND r.type = ? "
+            f"AND r.fid IN ({', '.join('?' * len(part))}) AND r.deleted = 0",
+            (scope.tenant, type_ids()[type_name], *part),
+        )
+        found += [_stored(row) for row in rows]
+    return found
+
+
+def _backward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -> list[Stored]:
+    """What refers to the page's resources by the include's parameters."""
+    targets = [target_of(s.type, s.id) for s in page if include.target in (None, s.type)]
+    keys = sorted({scope.key(source) for p in include.parameters for source in p.sources})
+    if not keys:
+        return []
+    found: list[Stored] = []
+    for start in range(0, len(targets), _BATCH):
+        part = targets[start : start + _BATCH]
+        rows = unit.rows(
+            f"SELECT {_COLUMNS} FROM (SELECT DISTINCT x.rid FROM fhir_reference x WHERE "
+            f"x.k IN ({', '.join('?' * len(keys))}) AND x.target IN ({', '.join('?' * len(part))}) LIMIT ?) p "
+            "JOIN fhir_resource r ON r.rid = p.rid ORDER BY r.rid",
+            (*keys, *part, INCLUDED_MAX + 1),
+        )
+        found += [_stored(row) for row in rows]
+    return found
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    number, rid, logical_id, version, updated_us, method, person, body = row
+    return Stored(type_names()[number], logical_id, version, updated_us, body, person, "read", False, method, rid)
