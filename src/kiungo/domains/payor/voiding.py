@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
-from kiungo.base.time import date_of
+from kiungo.base.time import Clock, date_of
 from kiungo.domains.payor import accounts, events, rebuild
 from kiungo.domains.payor.errors import CLAIM_STATE, claim_not_found
 from kiungo.domains.payor.model import Entry
@@ -26,6 +26,7 @@ MESSAGE: str = "Claim voided"
 class Desk(Protocol):
     """What a change of a claim on file needs."""
 
+    clock: Clock
     repository: Repository
     outbox: Outbox
     openings: Openings

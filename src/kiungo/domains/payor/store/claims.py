@@ -125,6 +125,23 @@ def neighbours(unit: Unit, tenant: int, claim: Claim, *, but: str = "") -> tuple
     return tuple(Neighbour(*row) for row in rows if row[0] != but)
 
 
+def unpaid(unit: Unit, tenant: int, *, provider_id: str | None, limit: int) -> list[ClaimRow]:
+    """Approved claims in force that nobody paid yet and that come to something, oldest decision first."""
+    own, values = ("provider_id = ? AND ", (provider_id,)) if provider_id is not None else ("", ())
+    rows = unit.rows(
+        f"{_SELECT} WHERE tn = ? AND {own}state = 'approved' AND payment_id IS NULL AND voided_us IS NULL"
+        " AND paid_minor > 0 ORDER BY decided_us, claim_id LIMIT ?",
+        (tenant, *values, limit),
+    )
+    return [ClaimRow(*row) for row in rows]
+
+
+def by_id(unit: Unit, tenant: int, *, after: str, limit: int) -> list[ClaimRow]:
+    """Claims in the order of their ids, after one."""
+    rows = unit.rows(f"{_SELECT} WHERE tn = ? AND claim_id > ? ORDER BY claim_id LIMIT ?", (tenant, after, limit))
+    return [ClaimRow(*row) for row in rows]
+
+
 def page(
     unit: Unit,
     tenant: int,
