@@ -1,0 +1,39 @@
+"""The platform as a subprocess, set up as for production: `kiungo serve` with keys, every call authenticated."""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from benchmarks.process import Server, free_port
+from kiungo.kernel.secrets import new_key
+
+
+def serve(url: str, folder: Path, *, mode: str = "serve") -> Server:
+    """`kiungo serve` on a database; `dev` may also deliver webhooks to loopback."""
+    port = free_port()
+    signing = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    secrets_file = folder / "secrets.key"
+    if not secrets_file.exists():
+        secrets_file.write_text(new_key())
+    environment = {
+        "KIUNGO_DATABASE_URL": url,
+        "KIUNGO_DATA_DIR": str(folder / "data"),
+        "KIUNGO_PORT": str(port),
+        "KIUNGO_SIGNING_KEY": signing.decode(),
+        "KIUNGO_SECRETS_KEY": secrets_file.read_text(),
+        "KIUNGO_LOG_LEVEL": "warning",
+    }
+    return Server(
+        ["-m", "kiungo", mode], port=port, ready_path="/livez", environment=environment, log=folder / "server.log"
+    )
+
+
+def bare(folder: Path) -> Server:
+    """The bare endpoint, on the same server software."""
+    port = free_port()
+    return Server(
+        ["-m", "benchmarks.bare", str(port)], port=port, ready_path="/", environment={}, log=folder / "bare.log"
+    )

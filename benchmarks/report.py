@@ -1,0 +1,160 @@
+"""RESULTS.md: the targets, what was measured, and on what."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.claims import Results
+from benchmarks.load import CONNECTIONS, Load
+from benchmarks.webhooks import Deliveries
+
+FILE = Path(__file__).parent / "RESULTS.md"
+SUBMIT_SHARE = 30
+READ_CLAIM_SHARE = 4
+READ_PATIENT_SHARE = 3
+HALF_LOAD_P99_MS = 50
+ADJUDICATION_PER_S = 20_000
+RESIDENT_MB = 250
+GROWTH = 1.5
+DELIVERIES_PER_S = 500
+FIRST_ATTEMPT_MS = 200
+INDEX_PAGES_MS = 0.8
+
+
+class Report:
+    """Collects sections and writes the file."""
+
+    def __init__(self, facts: Mapping[str, str], *, quick: bool) -> None:
+        self._lines = [
+            "# Results",
+            "",
+            "Written by `make bench`"
+            + (" in its short form: for a first look, not for comparisons." if quick else ".")
+            + " All servers run on loopback beside their load generator, on the same cores.",
+            "",
+        ]
+        self._table(["machine", ""], [[name, value] for name, value in facts.items()])
+
+    def bare(self, loads: Mapping[str, Load]) -> None:
+        """The yardstick."""
+        self._head("The bare endpoint")
+        self._text("Raw ASGI on uvicorn, uvloop and httptools; parses the same bodies with orjson and echoes them.")
+        self._loads(loads)
+
+    def claims(self, engine: str, results: Results, bare: Mapping[str, Load]) -> None:
+        """One engine over HTTP, and its targets."""
+        self._head(f"Claims over HTTP, {engine}, one process, {CONNECTIONS} connections")
+        self._text(
+            "`kiungo serve`, every call authenticated and audited, every commit durable. A submission is validated, "
+            "adjudicated and stored with its FHIR resources, audit entry and events; each is for another member, "
+            "date and amount."
+        )
+        self._loads(results.loads, results.stored)
+        if results.database_cpu_ms:
+            self._text(f"Beside it, the database server used {results.database_cpu_ms:.2f} ms of CPU per submission.")
+        loads = results.loads
+        rows = []
+        for name, yardstick, share in (
+            ("submit", "POST", SUBMIT_SHARE),
+            ("read claim", "GET", READ_CLAIM_SHARE),
+            ("read patient", "GET", READ_PATIENT_SHARE),
+        ):
+            ratio = bare[yardstick].rate / max(0.001, loads[name].rate)
+            rows.append([f"{name}: share of the bare rate", f"1/{share}", f"1/{ratio:.1f}", _met(ratio <= share)])
+        half = loads["submit, half load"]
+        rows.append(
+            [
+                f"submit, p99 at half load ({half.rate:.0f}/s)",
+                f"{HALF_LOAD_P99_MS} ms",
+                f"{half.p99_ms:.1f} ms",
+                _met(half.p99_ms < HALF_LOAD_P99_MS),
+            ]
+        )
+        for name in ("submit", "read claim", "read patient"):
+            if name + ", grown" in loads:
+                ratio = loads[name].rate / max(0.001, loads[name + ", grown"].rate)
+                grown = results.stored[name + ", grown"]
+                rows.append(
+                    [f"{name}: slower at {grown:,} claims by", f"{GROWTH}", f"{ratio:.2f}", _met(ratio <= GROWTH)]
+                )
+        for stored, megabytes in results.resident_mb.items():
+            met = _met(megabytes < RESIDENT_MB)
+            rows.append([f"resident memory at {int(stored):,} claims", f"{RESIDENT_MB} MB", f"{megabytes:.0f} MB", met])
+        self._table(["target", "wanted", "measured", ""], rows)
+        cpu = loads["submit"].cpu_ms_per_request
+        self._text(
+            f"The index pages of three resources cost about {INDEX_PAGES_MS} ms; a whole submission cost {cpu:.2f} ms."
+        )
+
+    def webhooks(self, engine: str, found: Deliveries) -> None:
+        """Deliveries."""
+        self._head(f"Webhooks, {engine}")
+        attempts = f"first attempt after the decision, p99 (at {found.decisions_per_s:.0f} decisions/s)"
+        self._table(
+            ["target", "wanted", "measured", ""],
+            [
+                [
+                    "deliveries to one local receiver",
+                    f"{DELIVERIES_PER_S}/s",
+                    f"{found.per_s:.0f}/s",
+                    _met(found.per_s >= DELIVERIES_PER_S),
+                ],
+                [
+                    attempts,
+                    f"{FIRST_ATTEMPT_MS} ms",
+                    f"{found.first_attempt_p99_ms:.0f} ms",
+                    _met(found.first_attempt_p99_ms < FIRST_ATTEMPT_MS),
+                ],
+            ],
+        )
+        self._text(
+            f"Half of the first attempts began within {found.first_attempt_p50_ms:.0f} ms; a delivery cost "
+            f"{found.cpu_ms_each:.2f} ms of CPU; {found.late} had no attempt yet when the load ended."
+        )
+
+    def adjudication(self, figures: Mapping[str, float]) -> None:
+        """The pure function."""
+        self._head("Adjudication alone, per core")
+        rows = []
+        for place, (name, rate) in enumerate(figures.items()):
+            wanted = f"{ADJUDICATION_PER_S:,}/s" if place == 0 else ""
+            rows.append([name, wanted, f"{rate:,.0f}/s", _met(rate >= ADJUDICATION_PER_S) if place == 0 else ""])
+        self._table(["claim", "wanted", "measured", ""], rows)
+
+    def kernel(self, engine: str, figures: Mapping[str, float]) -> None:
+        """The kernel's own paths."""
+        self._head(f"Kernel, {engine}")
+        self._table(["durable", "per second"], [[name, f"{rate:,.0f}"] for name, rate in figures.items()])
+
+    def note(self, text: str) -> None:
+        """Something the reader must know, such as what was left out."""
+        self._text(f"**{text}**")
+
+    def write(self) -> None:
+        """Replace RESULTS.md."""
+        FILE.write_text("\n".join(self._lines).rstrip() + "\n")
+
+    def _loads(self, loads: Mapping[str, Load], stored: Mapping[str, int] | None = None) -> None:
+        rows = []
+        for name, found in loads.items():
+            at = f"{stored[name]:,}" if stored else ""
+            figures = [f"{found.rate:,.0f}", f"{found.cpu_ms_per_request:.3f}", f"{found.p50_ms:.1f}"]
+            rows.append([name, *figures, f"{found.p90_ms:.1f}", f"{found.p99_ms:.1f}", str(found.errors), at])
+        self._table(
+            ["load", "per second", "CPU ms each", "p50 ms", "p90 ms", "p99 ms", "errors", "claims stored"], rows
+        )
+
+    def _head(self, text: str) -> None:
+        self._lines += [f"## {text}", ""]
+
+    def _text(self, text: str) -> None:
+        self._lines += [text, ""]
+
+    def _table(self, head: list[str], rows: list[list[str]]) -> None:
+        self._lines.append("| " + " | ".join(head) + " |")
+        self._lines.append("| " + " | ".join("---" for _ in head) + " |")
+        self._lines += ["| " + " | ".join(row) + " |" for row in rows]
+        self._lines.append("")
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "**not met**"
