@@ -25,15 +25,14 @@ Make = Callable[..., Webhooks]
 @asynccontextmanager
 async def delivering(webhooks: Webhooks) -> AsyncIterator[None]:
     """The dispatcher runs beside the test, and ends cleanly with it."""
-    async with webhooks.make_client() as client:
-        dispatcher = webhooks.dispatcher(client, rng=Random(1))
-        running = asyncio.create_task(dispatcher.run())
-        await asyncio.sleep(0)
-        try:
-            yield
-        finally:
-            dispatcher.stop()
-            await asyncio.wait_for(running, 10)
+    dispatcher = webhooks.dispatcher(rng=Random(1))
+    running = asyncio.create_task(dispatcher.run())
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        dispatcher.stop()
+        await asyncio.wait_for(running, 10)
 
 
 async def register(webhooks: Webhooks, database: Database, url: str, **given: object) -> Endpoint:

@@ -10,15 +10,18 @@ not public, and connects to exactly the address it checked. Nothing it logs or r
 from kiungo.kernel.clients.breaker import Breaker, BreakerSettings, CircuitOpen
 from kiungo.kernel.clients.egress import EGRESS_REFUSED, EgressPolicy, Resolver, system_resolver
 from kiungo.kernel.clients.make import Outbound, Timeouts, make_async_client, make_client
+from kiungo.kernel.clients.poster import Answer, Poster
 from kiungo.kernel.clients.redaction import redact_headers, redact_text, redact_url
 
 __all__ = [
     "EGRESS_REFUSED",
+    "Answer",
     "Breaker",
     "BreakerSettings",
     "CircuitOpen",
     "EgressPolicy",
     "Outbound",
+    "Poster",
     "Resolver",
     "Timeouts",
     "make_async_client",

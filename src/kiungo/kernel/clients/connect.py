@@ -2,14 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpcore
+import httpx
 
 from kiungo.kernel.clients.egress import EgressPolicy, Resolver
 
 SocketOptions = Iterable[Any] | None
+
+
+async def addresses_of(host: str, port: int, policy: EgressPolicy, resolver: Resolver) -> Sequence[str]:
+    """Resolve a host in a thread, and return its addresses when the policy allows every one of them.
+
+    Raises: Incorrect EGRESS_REFUSED; httpx.ConnectError when it does not resolve.
+    """
+    try:
+        found = await asyncio.get_running_loop().run_in_executor(None, resolver, host, port)
+    except OSError:
+        raise httpx.ConnectError(f"the name {host} does not resolve") from None
+    return policy.check_addresses(host, found)
 
 
 class GuardedAsyncBackend(httpcore.AsyncNetworkBackend):
@@ -30,16 +43,15 @@ class GuardedAsyncBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address that answers, of those the policy allows."""
         until_s = time.monotonic() + (timeout or 60.0)
-        loop = asyncio.get_running_loop()
+        failure: Exception = httpcore.ConnectError(f"no address of {host} answers")
         try:
             async with asyncio.timeout(timeout):
-                found = await loop.run_in_executor(None, self._resolver, host, port)
+                addresses = await addresses_of(host, port, self._policy, self._resolver)
         except TimeoutError:
             raise httpcore.ConnectTimeout(f"resolving {host} took too long") from None
-        except OSError:
-            raise httpcore.ConnectError(f"the name {host} does not resolve") from None
-        failure: Exception = httpcore.ConnectError(f"no address of {host} answers")
-        for address in self._policy.check_addresses(host, found):
+        except httpx.ConnectError as error:
+            raise httpcore.ConnectError(str(error)) from None
+        for address in addresses:
             left_s = max(until_s - time.monotonic(), 0.01)
             try:
                 return await self._plain.connect_tcp(address, port, left_s, local_address, socket_options)

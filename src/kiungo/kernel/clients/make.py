@@ -48,7 +48,7 @@ def make_async_client(outbound: Outbound) -> httpx.AsyncClient:
     inner = httpx.AsyncHTTPTransport(verify=outbound.tls or True, trust_env=False)
     # httpx offers no parameter for the connection's backend, so the pool it made is replaced whole.
     inner._pool = httpcore.AsyncConnectionPool(
-        ssl_context=outbound.tls or _public_tls(),
+        ssl_context=outbound.tls or public_tls(),
         max_connections=outbound.connections_max,
         max_keepalive_connections=outbound.connections_max,
         keepalive_expiry=_KEEPALIVE_S,
@@ -76,7 +76,7 @@ def make_client(outbound: Outbound) -> httpx.Client:
     _quieten()
     inner = httpx.HTTPTransport(verify=outbound.tls or True, trust_env=False)
     inner._pool = httpcore.ConnectionPool(
-        ssl_context=outbound.tls or _public_tls(),
+        ssl_context=outbound.tls or public_tls(),
         max_connections=outbound.connections_max,
         max_keepalive_connections=outbound.connections_max,
         keepalive_expiry=_KEEPALIVE_S,
@@ -111,7 +111,8 @@ def _headers(outbound: Outbound) -> dict[str, str]:
     return {"User-Agent": f"kiungo/{__version__} ({outbound.name})", "Accept-Encoding": "identity"}
 
 
-def _public_tls() -> ssl.SSLContext:
+def public_tls() -> ssl.SSLContext:
+    """TLS 1.2 or later, verified against the machine's trusted authorities."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
-import httpx
 import structlog
 
 from kiungo.base.errors import Unavailable
 from kiungo.base.time import SECOND_US
+from kiungo.kernel.clients import Poster
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.secrets import Secrets
 from kiungo.kernel.webhooks import endpoints, queue
@@ -48,7 +48,7 @@ class Dispatcher:
         self,
         database: Database,
         secrets: Secrets,
-        client: httpx.AsyncClient,
+        poster: Poster,
         schedule: RetrySchedule,
         *,
         rng: Random | None = None,
@@ -56,7 +56,7 @@ class Dispatcher:
     ) -> None:
         self._database = database
         self._secrets = secrets
-        self._client = client
+        self._poster = poster
         self._schedule = schedule
         self._rng = rng or random.SystemRandom()
         self._on_disabled = on_disabled
@@ -87,6 +87,7 @@ class Dispatcher:
             if self._lanes:
                 await asyncio.wait(self._lanes.values())
             await self._release()
+            await self._poster.aclose()
             self._loop = None
 
     def stop(self) -> None:
@@ -224,7 +225,7 @@ class Dispatcher:
                 for due in chain:
                     if asyncio.get_running_loop().time() > stop_at_s:
                         return  # still due: the next batch sends it under a renewed lease
-                    result = await attempt(self._client, target, due, self._database.clock)
+                    result = await attempt(self._poster, target, due, self._database.clock)
                     settlements.append(settle(due, result, self._schedule, self._rng))
 
         await asyncio.gather(*(send_chain(chain) for chain in chains.values()))

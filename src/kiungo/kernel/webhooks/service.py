@@ -5,13 +5,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-import httpx
-
 from kiungo.base.errors import Incorrect, define
 from kiungo.base.ids import uuid7
 from kiungo.base.time import iso_seconds
 from kiungo.kernel import json
-from kiungo.kernel.clients import EgressPolicy, Outbound, Resolver, Timeouts, make_async_client, system_resolver
+from kiungo.kernel.clients import EgressPolicy, Outbound, Poster, Resolver, Timeouts, system_resolver
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.secrets import Secrets
 from kiungo.kernel.webhooks import endpoints, log, queue
@@ -28,7 +26,6 @@ WEBHOOK_PAYLOAD_TOO_LARGE = define(
 )
 
 PAYLOAD_BYTES_MAX = 256_000
-CONNECTIONS_MAX = 1_000
 INDEX_CHANNEL = "webhook-endpoints"
 
 
@@ -58,27 +55,24 @@ class Webhooks:
         self._dispatcher: Dispatcher | None = None
         database.wakes.subscribe(INDEX_CHANNEL, self._index.changed)
 
-    def make_client(self) -> httpx.AsyncClient:
-        """The one pooled client of this process's deliveries. It has no breaker: the schedule spaces attempts."""
-        settings = self.settings
-        return make_async_client(
-            Outbound(
-                name="webhooks",
-                egress=settings.egress,
-                timeouts=settings.timeouts,
-                breaker=None,
-                connections_max=CONNECTIONS_MAX,
-                resolver=settings.resolver,
-            )
-        )
+    def dispatcher(self, *, rng: Random | None = None) -> Dispatcher:
+        """Make the dispatcher of this process; run it on the event loop. Emissions here wake it at once.
 
-    def dispatcher(self, client: httpx.AsyncClient, *, rng: Random | None = None) -> Dispatcher:
-        """Make the dispatcher of this process; run it on the event loop. Emissions here wake it at once."""
+        Its client has no breaker: the schedule spaces attempts.
+        """
+        settings = self.settings
+        outbound = Outbound(
+            name="webhooks",
+            egress=settings.egress,
+            timeouts=settings.timeouts,
+            breaker=None,
+            resolver=settings.resolver,
+        )
         self._dispatcher = Dispatcher(
             self._database,
             self._secrets,
-            client,
-            self.settings.schedule,
+            Poster(outbound),
+            settings.schedule,
             rng=rng,
             on_disabled=self._index.changed,
         )
