@@ -1,0 +1,60 @@
+"""What works without being asked: jobs, webhook deliveries, the sealing of the audit trail."""
+
+import asyncio
+
+import structlog
+
+from kiungo.app.housekeeping import Housekeeping
+from kiungo.base.errors import Unavailable
+from kiungo.kernel.audit import seal_pending
+from kiungo.kernel.config import Settings
+from kiungo.kernel.database import Database
+from kiungo.kernel.jobs.worker import Worker
+from kiungo.kernel.webhooks import Dispatcher, Webhooks
+
+_log = structlog.get_logger("kiungo.background")
+
+
+class Background:
+    """Starts with the server, or alone under `kiungo worker`; stops after finishing what it began."""
+
+    def __init__(self, database: Database, webhooks: Webhooks, settings: Settings, housekeeping: Housekeeping) -> None:
+        self._database = database
+        self._webhooks = webhooks
+        self._housekeeping = housekeeping
+        self._interval_s = settings.audit_seal_interval_s
+        self._seal_key = settings.audit_seal_key.get_secret_value().encode() if settings.audit_seal_key else b""
+        self._worker = Worker(database, housekeeping.handlers)
+        self._dispatcher: Dispatcher | None = None
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin, on the running event loop."""
+        await self._database.write_async(self._housekeeping.declare)
+        self._dispatcher = self._webhooks.dispatcher()
+        works = (self._worker.run(), self._dispatcher.run(), self._seal_now_and_then())
+        self._tasks = [asyncio.create_task(work) for work in works]
+
+    async def stop(self) -> None:
+        """Finish what was begun, seal what was written, and return."""
+        self._stopping.set()
+        self._worker.stop()
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        await asyncio.gather(*self._tasks)
+
+    async def _seal_now_and_then(self) -> None:
+        while not self._stopping.is_set():
+            await self._seal()
+            try:
+                await asyncio.wait_for(self._stopping.wait(), self._interval_s)
+            except TimeoutError:
+                continue
+        await self._seal()
+
+    async def _seal(self) -> None:
+        try:
+            await asyncio.to_thread(seal_pending, self._database, self._seal_key)
+        except Unavailable as error:
+            _log.warning("seal_failed", code=error.code)
