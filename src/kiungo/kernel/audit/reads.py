@@ -68,7 +68,12 @@ class Reads:
     @property
     def is_full(self) -> bool:
         """Whether the buffer holds all it may; readiness says so."""
-        return len(self._waiting) + self._in_flight >= self._waiting_max
+        return self.waiting >= self._waiting_max
+
+    @property
+    def waiting(self) -> int:
+        """How many entries are not yet written."""
+        return len(self._waiting) + self._in_flight
 
     def start(self) -> None:
         """Take the running event loop as the one that flushes."""

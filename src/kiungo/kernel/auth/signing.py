@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 
@@ -77,7 +80,7 @@ def parse_signing_keys(text: str, where: str) -> SigningKeys:
         keys: dict[str, PublicKey] = {}
         algorithms: dict[str, str] = {}
         for source in sources:
-            key = import_key(source)
+            key = import_key(source, _kind_of(source))
             if not isinstance(key, (ECKey, RSAKey)) or not key.is_private:
                 raise ValueError("not a private EC or RSA key")
             algorithm = algorithm_of(key)
@@ -103,6 +106,19 @@ def algorithm_of(key: PublicKey) -> str:
     if curve not in _CURVES:
         raise ValueError("unknown curve")
     return _CURVES[curve]
+
+
+def _kind_of(source: str | dict[str, Any]) -> Literal["EC", "RSA"]:
+    """Which of the two kinds a PEM block or JWK is. Raises: ValueError for another."""
+    if isinstance(source, dict):
+        kinds: dict[str, Literal["EC", "RSA"]] = {"EC": "EC", "RSA": "RSA"}
+        return kinds[str(source.get("kty"))]
+    key = load_pem_private_key(source.encode("ascii"), password=None)
+    if isinstance(key, EllipticCurvePrivateKey):
+        return "EC"
+    if isinstance(key, RSAPrivateKey):
+        return "RSA"
+    raise ValueError("neither EC nor RSA")
 
 
 def algorithms_of(key: PublicKey) -> list[str]:

@@ -110,6 +110,11 @@ def error_of(problem: Exception) -> KiungoError:
         return NotFound(NOTHING_HERE, "There is nothing under this path", hint="See /api/docs/")
     if isinstance(problem, HTTPException) and problem.status_code == 400:
         return Incorrect(REQUEST_REFUSED, str(problem.detail)[:200], hint="See /api/docs/")
+    return unexpected()
+
+
+def unexpected() -> Fault:
+    """What a caller learns of our own mistakes."""
     return Fault(UNEXPECTED, "Something went wrong on our side", hint="Report the request id")
 
 

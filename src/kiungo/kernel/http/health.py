@@ -1,5 +1,7 @@
 """Is it alive, is it ready, and what did it count: /livez, /readyz, /metrics."""
 
+from prometheus_client import CollectorRegistry, generate_latest
+
 from kiungo.base.errors import KiungoError
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.config import Settings
@@ -31,8 +33,11 @@ METRICS = {
 }
 
 
-def health_routes(database: Database, reads: Reads, settings: Settings) -> list[Route]:
-    """The three routes. `/metrics` needs the scope read:metrics unless `metrics_public` is set."""
+def health_routes(database: Database, reads: Reads, settings: Settings, figures: CollectorRegistry) -> list[Route]:
+    """The three routes; `figures` are the site's own beside those of the process.
+
+    `/metrics` needs the scope read:metrics unless `metrics_public` is set.
+    """
 
     async def live(request: Request) -> Response:
         return Response.json({"status": "live"})
@@ -52,7 +57,7 @@ def health_routes(database: Database, reads: Reads, settings: Settings) -> list[
         return Response.json(body, 200 if is_ready else 503)
 
     async def metrics(request: Request) -> Response:
-        return Response(200, render_metrics(), media_type=METRICS_TYPE)
+        return Response(200, render_metrics() + generate_latest(figures), media_type=METRICS_TYPE)
 
     scope = None if settings.metrics_public else "read:metrics"
     return [

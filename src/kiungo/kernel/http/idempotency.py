@@ -14,6 +14,7 @@ from kiungo.base.time import SECOND_US
 from kiungo.kernel import json
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http.messages import HeaderPairs, Request, Response
+from kiungo.kernel.secrets import Keyring
 
 IDEMPOTENCY_KEY_SHAPE = define(
     "IDEMPOTENCY_KEY_SHAPE", Incorrect, "An Idempotency-Key is not 1 to 200 visible ASCII characters."
@@ -26,64 +27,70 @@ REPLAYED = (b"idempotency-replayed", b"true")
 PURGE_BATCH = 5_000
 _KEY = re.compile(rb"[\x21-\x7e]{1,200}\Z")
 Work = Callable[[Unit], Response]
+Name = tuple[int, str, str, str]
+"""Tenant, owner, route and key."""
 
 
 class Keeper:
-    """Runs writes, with their kept answers. One for a site."""
+    """Runs writes, with their kept answers. One for a site; `keyring` encrypts answers that hold a secret."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
+        self._keyring = keyring
 
     async def write(self, request: Request, work: Work) -> Response:
         """See `Request.write`."""
         raw = request.raw_headers.get(b"idempotency-key")
         if raw is None:
             return await self._database.write_async(work)
-        key = read_key(raw)
-        tenant, owner, route = request.call.tenant, owner_of(request), f"{request.method} {request.template}"
+        route = f"{request.method} {request.template}"
+        name = (request.call.tenant, owner_of(request), route, read_key(raw))
         body_hash = hash_of_request(request)
-        return await self._database.write_async(lambda unit: _once(unit, (tenant, owner, route, key), body_hash, work))
+        return await self._database.write_async(lambda unit: self._once(unit, name, body_hash, work))
 
-
-def _once(unit: Unit, name: tuple[int, str, str, str], body_hash: str, work: Work) -> Response:
-    first = unit.execute(
-        "INSERT INTO idempotency (tn, owner, route, key, body_hash, at_us) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (tn, owner, route, key) DO NOTHING",
-        (*name, body_hash, unit.now_us),
-    )
-    if not first:
-        return _kept(unit, name, body_hash)
-    answer = work(unit)
-    unit.execute(
-        "UPDATE idempotency SET status = ?, media_type = ?, headers = ?, body = ?"
-        " WHERE tn = ? AND owner = ? AND route = ? AND key = ?",
-        (
-            answer.status,
-            answer.media_type.decode("ascii"),
-            _headers_text(answer.headers),
-            answer.body,
-            *name,
-        ),
-    )
-    return answer
-
-
-def _kept(unit: Unit, name: tuple[int, str, str, str], body_hash: str) -> Response:
-    row = unit.row(
-        "SELECT body_hash, status, media_type, headers, body FROM idempotency"
-        " WHERE tn = ? AND owner = ? AND route = ? AND key = ?",
-        name,
-    )
-    if row is None or row[1] is None:
-        raise AssertionError("a committed idempotency key has no answer")
-    if row[0] != body_hash:
-        raise Conflict(
-            IDEMPOTENCY_BODY_DIFFERS,
-            "This Idempotency-Key was used before with another request",
-            field="Idempotency-Key",
-            hint="Use a new key for a new request, and the same key only for the very same one",
+    def _once(self, unit: Unit, name: Name, body_hash: str, work: Work) -> Response:
+        first = unit.execute(
+            "INSERT INTO idempotency (tn, owner, route, key, body_hash, at_us) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (tn, owner, route, key) DO NOTHING",
+            (*name, body_hash, unit.now_us),
         )
-    return Response(row[1], bytes(row[4]), (*_headers_of(row[3]), REPLAYED), media_type=row[2].encode("ascii"))
+        if not first:
+            return self._kept(unit, name, body_hash)
+        answer = work(unit)
+        body = answer.body
+        if answer.holds_secret:
+            body = self._keyring.seal(name[0], _sealed_name(name), body).encode("ascii")
+        unit.execute(
+            "UPDATE idempotency SET status = ?, media_type = ?, headers = ?, body = ?, sealed = ?"
+            " WHERE tn = ? AND owner = ? AND route = ? AND key = ?",
+            (
+                answer.status, answer.media_type.decode("ascii"), _headers_text(answer.headers), body,
+                int(answer.holds_secret), *name,
+            ),
+        )  # fmt: skip
+        return answer
+
+    def _kept(self, unit: Unit, name: Name, body_hash: str) -> Response:
+        row = unit.row(
+            "SELECT body_hash, status, media_type, headers, body, sealed FROM idempotency"
+            " WHERE tn = ? AND owner = ? AND route = ? AND key = ?",
+            name,
+        )
+        if row is None or row[1] is None:
+            raise AssertionError("a committed idempotency key has no answer")
+        kept_hash, status, media_type, headers, body, sealed = row
+        if kept_hash != body_hash:
+            raise Conflict(
+                IDEMPOTENCY_BODY_DIFFERS,
+                "This Idempotency-Key was used before with another request",
+                field="Idempotency-Key",
+                hint="Use a new key for a new request, and the same key only for the very same one",
+            )
+        body = bytes(body)
+        if sealed:
+            body = self._keyring.open(name[0], _sealed_name(name), body.decode("ascii"))
+        pairs = (*_headers_of(headers), REPLAYED)
+        return Response(status, body, pairs, media_type=media_type.encode("ascii"))
 
 
 def read_key(raw: bytes) -> str:
@@ -122,6 +129,10 @@ def purge_answers(unit: Unit, *, days: int) -> int:
         " (SELECT tn, owner, route, key FROM idempotency WHERE at_us < ? ORDER BY at_us LIMIT ?)",
         (before_us, PURGE_BATCH),
     )
+
+
+def _sealed_name(name: Name) -> str:
+    return "idempotency/" + hashlib.sha256("\x00".join(name[1:]).encode()).hexdigest()
 
 
 def _headers_text(headers: HeaderPairs) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from kiungo.kernel.audit import Reads
 from kiungo.kernel.http.dispatch import DURATION_BUCKETS_S, Endpoint
 
 
@@ -35,3 +36,17 @@ class EndpointMetrics(Collector):
             durations.add_metric((endpoint.method, endpoint.template), buckets, endpoint.seconds)
         yield requests
         yield durations
+
+
+class AuditMetrics(Collector):
+    """How full the buffer of audited reads is, and how often it could not be written."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauge and the counter."""
+        yield GaugeMetricFamily("kiungo_audit_waiting", "Audited reads not yet written.", self._reads.waiting)
+        yield CounterMetricFamily(
+            "kiungo_audit_flush_failures", "Times the audit buffer could not be written.", self._reads.failures
+        )

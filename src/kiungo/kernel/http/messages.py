@@ -23,10 +23,11 @@ JSON_TYPE = b"application/json"
 class Response:
     """An answer: status, body bytes, media type, and headers beside content-type and content-length.
 
-    Shapes: `headers` is pairs of lower-case name and value, as bytes.
+    Shapes: `headers` is pairs of lower-case name and value, as bytes. `holds_secret` says that the body
+    shows a secret once; if it is kept for a repeat, it is kept encrypted.
     """
 
-    __slots__ = ("body", "headers", "media_type", "status")
+    __slots__ = ("body", "headers", "holds_secret", "media_type", "status")
 
     def __init__(
         self,
@@ -35,16 +36,20 @@ class Response:
         headers: HeaderPairs = (),
         *,
         media_type: bytes = JSON_TYPE,
+        holds_secret: bool = False,
     ) -> None:
         self.status = status
         self.body = body
         self.headers = headers
         self.media_type = media_type
+        self.holds_secret = holds_secret
 
     @classmethod
-    def json(cls, value: Any, status: int = 200, headers: HeaderPairs = ()) -> "Response":
+    def json(
+        cls, value: Any, status: int = 200, headers: HeaderPairs = (), *, holds_secret: bool = False
+    ) -> "Response":
         """An answer whose body is this value as JSON."""
-        return cls(status, json.dumps(value), headers)
+        return cls(status, json.dumps(value), headers, holds_secret=holds_secret)
 
 
 class Headers(Mapping[str, str]):

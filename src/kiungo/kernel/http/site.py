@@ -13,12 +13,12 @@ import structlog
 from fastapi import APIRouter
 from starlette.types import Receive, Scope, Send
 
-from kiungo.base.errors import Fault, Incorrect, KiungoError, NotFound, Unavailable, define
+from kiungo.base.errors import Incorrect, KiungoError, NotFound, Unavailable, define
 from kiungo.kernel.audit import Outcome, Reads
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.config import Settings
 from kiungo.kernel.http.answers import Answers
-from kiungo.kernel.http.behind import UNEXPECTED, Behind, endpoints_of, fastapi_with
+from kiungo.kernel.http.behind import Behind, endpoints_of, fastapi_with, unexpected
 from kiungo.kernel.http.bodies import BodyRefused, SenderLeft, read_body
 from kiungo.kernel.http.cors import Cors
 from kiungo.kernel.http.dispatch import Dispatcher, Endpoint
@@ -127,9 +127,10 @@ class Site:
         except SenderLeft:
             return
         except Exception as problem:  # the last line of defence: the caller learns the request id only
-            response = self._fault(scope, passing, problem)
+            self._log_fault(scope, passing, problem)
             if passing.answered:
                 return
+            response = self._refusal(scope, passing, unexpected())
         if response is not None:
             await self._send(scope, send, passing, response)
 
@@ -237,7 +238,7 @@ class Site:
         except Unavailable as full:
             log.warning("audit.refusal_dropped", route=template, code=full.code)
 
-    def _fault(self, scope: Scope, passing: Passing, problem: Exception) -> Response:
+    def _log_fault(self, scope: Scope, passing: Passing, problem: Exception) -> None:
         log.error(
             "request.failed",
             request_id=passing.request_id,
@@ -245,8 +246,6 @@ class Site:
             route=passing.endpoint.template if passing.endpoint else "unknown",
             trace=redacted_traceback(problem),
         )
-        error = Fault(UNEXPECTED, "Something went wrong on our side", hint="Report the request id")
-        return self._refusal(scope, passing, error)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Start and stop with the server."""

@@ -78,6 +78,7 @@ TABLES = (
         media_type TEXT,
         headers TEXT,
         body {BYTES},
+        sealed INTEGER NOT NULL DEFAULT 0,
         at_us BIGINT NOT NULL,
         PRIMARY KEY (tn, owner, route, key)
     )
