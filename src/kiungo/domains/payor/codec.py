@@ -1,6 +1,7 @@
 """Reference values as the bytes of a row, and back."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,6 +32,18 @@ def to_bytes(value: Any) -> bytes:
 def from_bytes(body: bytes, kind: type[T]) -> T:
     """The value those bytes were made of."""
     return msgspec.json.decode(body, type=kind, dec_hook=_decode)
+
+
+def shown(item: Item) -> dict[str, Any]:
+    """A reference row as the admin API shows it: amounts as texts with their currency beside them."""
+    row: dict[str, Any] = {}
+    for field in fields(item):
+        value = getattr(item, field.name)
+        if isinstance(value, Money):
+            row[field.name], row["currency"] = value.text(), value.currency
+        elif field.name != "fhir_id":
+            row[field.name] = list(value) if isinstance(value, tuple) else value
+    return row
 
 
 def _encode(value: object) -> object:

@@ -70,7 +70,7 @@ def read_query(pairs: Sequence[tuple[str, str]]) -> Asked:
                 raise _wrong("limit", f"must be a whole number from 1 to {LIMIT_MOST}")
             limit = int(value)
         elif name == "cursor":
-            before = _read_cursor(value)
+            before = read_cursor(value)
         else:
             where.append(_bound(name, value))
     return Asked(where, limit, before)
@@ -95,7 +95,7 @@ def waiting(unit: Unit, tenant: int, *, assigned_to: str | None, cursor: str | N
     where: list[tuple[str, Any]] = [("desk IS NOT NULL", None)]
     if assigned_to is not None:
         where.append(("assigned_to = ?", assigned_to) if assigned_to else ("assigned_to IS NULL", None))
-    before = _read_cursor(cursor) if cursor else None
+    before = read_cursor(cursor) if cursor else None
     rows = claims.page(unit, tenant, where=where, before=before, limit=limit + 1, oldest_first=True)
     more = len(rows) > limit
     rows = rows[:limit]
@@ -123,7 +123,8 @@ def _bound(name: str, value: str) -> tuple[str, Any]:
         raise _wrong(name, "is beyond the calendar") from None
 
 
-def _read_cursor(value: str) -> tuple[int, str]:
+def read_cursor(value: str) -> tuple[int, str]:
+    """Where a page begins. Raises: Incorrect VALIDATION_ERROR."""
     moment, _, claim_id = value.partition("_")
     if not (moment.isascii() and moment.isdigit() and len(moment) <= 18 and 0 < len(claim_id) <= 64):
         raise _wrong("cursor", "is not one this list gave")

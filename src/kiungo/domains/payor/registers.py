@@ -44,6 +44,14 @@ class Registers:
         audit.record(unit, call, "put", kind="reference", id=str(len(stored)))
         return len(stored)
 
+    def remove_item(self, unit: Unit, call: Call, kind: str, owner: str, *, key: str, valid_from: str) -> bool:
+        """Remove one reference row; whether there was one."""
+        removed = reference.delete_item(unit, call.tenant, kind, owner, item_key=key, valid_from=valid_from)
+        if removed:
+            reference.bump(unit, call.tenant)
+            audit.record(unit, call, "remove", kind="reference", id=f"{kind}:{owner}:{key}"[:200])
+        return removed
+
     def put_member(self, unit: Unit, call: Call, member: Member) -> Member:
         """Insert or change a member with all covers.
 

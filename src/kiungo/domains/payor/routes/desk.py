@@ -1,0 +1,217 @@
+"""The review desk and payment runs over HTTP."""
+
+import datetime
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response as StarletteResponse
+
+from kiungo.domains.payor import listing, queue
+from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, pay
+from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
+from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
+from kiungo.domains.payor.service import Payor
+from kiungo.domains.payor.store import payments
+from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.kernel.audit import Reads
+from kiungo.kernel.database import Unit
+from kiungo.kernel.http import Exchange, Response, as_starlette, secured
+
+AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,3})?$"
+Amount = Annotated[str, Field(pattern=AMOUNT, examples=["3000.00"])]
+Note = Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)]
+Said = Annotated[str, Field(min_length=1, max_length=NOTE_CHARACTERS_MAX)]
+Reviewer = Annotated[Exchange, secured(REVIEW_CLAIMS)]
+Sender = Annotated[Exchange, secured(WRITE_CLAIMS)]
+Cashier = Annotated[Exchange, secured(PAY_CLAIMS)]
+
+
+class Strict(BaseModel):
+    """A body whose every field is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LineAmount(Strict):
+    """What a reviewer allows of one line."""
+
+    line: int = Field(ge=1, le=100)
+    allowed: Amount
+
+
+class Approval(Strict):
+    """Approve the whole claim, some amount of it, or some amount of each line."""
+
+    note: Note = ""
+    allowed_total: Amount | None = None
+    lines: list[LineAmount] = Field(default_factory=list, max_length=100)
+
+
+class Reason(Strict):
+    """Why something is done."""
+
+    reason: Said
+
+
+class Question(Strict):
+    """What the provider is asked."""
+
+    question: Said
+
+
+class Information(Strict):
+    """What the provider answers."""
+
+    text: Said
+
+
+class Assignment(Strict):
+    """Who takes a waiting claim; null gives it back."""
+
+    to: Annotated[str, Field(min_length=1, max_length=200)] | None
+
+
+class PaymentOrder(Strict):
+    """Which claims to pay, when and how. Absent fields mean: all, today, as each plan says."""
+
+    payment_date: datetime.date | None = None
+    method: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    provider_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    claims_max: int = Field(CLAIMS_A_RUN_MAX, ge=1, le=CLAIMS_A_RUN_MAX)
+
+
+def desk_router(payor: Payor, reads: Reads) -> APIRouter:
+    """The routes of the review desk."""
+    router = APIRouter(prefix="/api/review/claims", tags=["review desk"])
+    desk = ReviewDesk(payor)
+
+    async def decide(exchange: Exchange, work: Callable[[Unit], ClaimRow]) -> StarletteResponse:
+        return await exchange.write(lambda unit: _shown(work(unit)))
+
+    @router.get("", summary="Claims that wait for a person, oldest first")
+    async def waiting(
+        exchange: Reviewer,
+        assigned_to: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Annotated[int, Query(ge=1, le=listing.LIMIT_MOST)] = listing.LIMIT_USUAL,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> StarletteResponse:
+        call = exchange.call
+        after = listing.read_cursor(cursor) if cursor else None
+        page = await payor.database.read_async(
+            lambda unit: queue.waiting(payor, unit, call, assigned_to=assigned_to, limit=limit, after=after)
+        )
+        for item in page.items:
+            reads.note(call, "list", "claim", item.row.claim_id, item.row.patient_fhir)
+        return as_starlette(Response.json(queue.shown(page)))
+
+    @router.post("/{claim_id}/assign", summary="Give a waiting claim to somebody")
+    async def assign(exchange: Reviewer, claim_id: str, body: Assignment) -> StarletteResponse:
+        return await decide(exchange, lambda unit: desk.assign(unit, exchange.call, claim_id, to=body.to))
+
+    @router.post("/{claim_id}/approve", summary="Approve a waiting claim, wholly or in part")
+    async def approve(exchange: Reviewer, claim_id: str, body: Approval) -> StarletteResponse:
+        return await decide(
+            exchange,
+            lambda unit: desk.approve(
+                unit,
+                exchange.call,
+                claim_id,
+                note=body.note,
+                allowed={line.line: line.allowed for line in body.lines},
+                allowed_total=body.allowed_total,
+            ),
+        )
+
+    @router.post("/{claim_id}/reject", summary="Reject a waiting claim")
+    async def reject(exchange: Reviewer, claim_id: str, body: Reason) -> StarletteResponse:
+        return await decide(exchange, lambda unit: desk.reject(unit, exchange.call, claim_id, reason=body.reason))
+
+    @router.post("/{claim_id}/request-information", summary="Ask the provider something")
+    async def ask(exchange: Reviewer, claim_id: str, body: Question) -> StarletteResponse:
+        return await decide(
+            exchange,
+            lambda unit: desk.request_information(unit, exchange.call, claim_id, question=body.question),
+        )
+
+    @router.post("/{claim_id}/reopen", summary="Take a decision back")
+    async def reopen(exchange: Reviewer, claim_id: str, body: Reason) -> StarletteResponse:
+        return await decide(exchange, lambda unit: desk.reopen(unit, exchange.call, claim_id, reason=body.reason))
+
+    @router.post("/{claim_id}/void", summary="Take a claim out of force")
+    async def void(exchange: Reviewer, claim_id: str, body: Reason) -> StarletteResponse:
+        return await decide(exchange, lambda unit: desk.void(unit, exchange.call, claim_id, reason=body.reason))
+
+    return router
+
+
+def answers_router(payor: Payor) -> APIRouter:
+    """The provider's answer to a reviewer's question."""
+    router = APIRouter(prefix="/api/claims", tags=["claims"])
+    desk = ReviewDesk(payor)
+
+    @router.post("/{claim_id}/information", summary="Answer a reviewer's question")
+    async def answer(exchange: Sender, claim_id: str, body: Information) -> StarletteResponse:
+        return await exchange.write(
+            lambda unit: _shown(desk.provide_information(unit, exchange.call, claim_id, text=body.text))
+        )
+
+    return router
+
+
+def payments_router(payor: Payor) -> APIRouter:
+    """Payment runs."""
+    router = APIRouter(prefix="/api/payments", tags=["payment runs"])
+
+    @router.post("/runs", summary="Pay approved claims", status_code=201)
+    async def run(exchange: Cashier, body: PaymentOrder) -> StarletteResponse:
+        def work(unit: Unit) -> Response:
+            paid = pay(
+                payor,
+                unit,
+                exchange.call,
+                payment_date=body.payment_date,
+                method=body.method,
+                provider_id=body.provider_id,
+                claims_max=body.claims_max,
+            )
+            return Response.json(_run(paid), 201)
+
+        return await exchange.write(work)
+
+    @router.get("/runs/{run_id}", summary="What a payment run paid")
+    async def show(exchange: Cashier, run_id: str) -> StarletteResponse:
+        found = await payor.database.read_async(lambda unit: payments.of_run(unit, exchange.call.tenant, run_id))
+        return as_starlette(Response.json(_run(Run(run_id, tuple(found), remaining=False))))
+
+    return router
+
+
+def _shown(row: ClaimRow) -> Response:
+    body = b'{"success":true,"claim":%b,"status":"%b","desk":%b}' % (
+        row.wire,
+        row.state.encode(),
+        b'"%b"' % row.desk.encode() if row.desk else b"null",
+    )
+    return Response(200, body)
+
+
+def _run(paid: Run) -> dict[str, object]:
+    return {
+        "run_id": paid.run_id,
+        "remaining": paid.remaining,
+        "payments": [
+            {
+                "payment_id": payment.payment_id,
+                "provider_id": payment.provider_id,
+                "amount": payment.amount,
+                "currency": payment.currency,
+                "claims": payment.claims,
+                "payment_date": payment.payment_date,
+                "payment_method": payment.method,
+                "payment_reference": payment.reference,
+            }
+            for payment in paid.payments
+        ],
+    }
