@@ -82,7 +82,7 @@ def seal_pending(database: Database, key: bytes = b"") -> int:
         if seal is None:
             break
         if database.write(partial(_append, seal=seal)):
-            log.info("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
+            log.debug("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
             sealed += seal.rows_sealed
     return sealed
 

@@ -1,7 +1,10 @@
 """Schema migrations: forward only, and never onto a schema newer than this program."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -9,9 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from kiungo.base.errors import Conflict, define
+from kiungo.base.errors import Conflict, Unavailable, define
+from kiungo.kernel.database.unit import DATABASE_UNAVAILABLE
 
 SCHEMA_NEWER = define(
     "SCHEMA_NEWER", Conflict, "The database was migrated by a newer program than this one; start that one."
@@ -41,8 +46,7 @@ def schema_state(url: str) -> SchemaState:
     newest = script.get_current_head()
     if newest is None:
         raise AssertionError("the package has no migrations")
-    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
-    with engine.connect() as connection:
+    with _connected(url) as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     revisions = {revision.revision for revision in script.walk_revisions()}
     return SchemaState(current, newest, current is None or current in revisions)
@@ -65,9 +69,9 @@ def migrate(url: str) -> SchemaState:
 
     Raises: Conflict SCHEMA_NEWER.
     """
+    _make_folder(url)
     refuse_newer(schema_state(url))
-    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
-    with engine.connect() as connection:
+    with _connected(url) as connection:
         _lock(connection)
         config = _config()
         config.attributes["connection"] = connection
@@ -84,6 +88,29 @@ def refuse_newer(state: SchemaState) -> None:
             f"The database is at {state.current}, which this program (up to {state.newest}) does not know",
             hint="Run the newer version of kiungo that migrated it",
         )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    """A connection of its own. Raises: Unavailable when the database does not answer or the file cannot be opened."""
+    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        raise Unavailable(
+            DATABASE_UNAVAILABLE,
+            f"The database at {url.rpartition('@')[2]} cannot be opened",
+            field="KIUNGO_DATABASE_URL",
+            hint="Check the address, that the server runs, and that this user may open it",
+        ) from error
+    with connection:
+        yield connection
+
+
+def _make_folder(url: str) -> None:
+    """A new SQLite file may be the first thing in its folder."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _lock(connection: Connection) -> None:

@@ -1,0 +1,113 @@
+"""`kiungo dev`, `serve`, `worker`: the platform as a process."""
+
+import asyncio
+import signal
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from kiungo.app.cli.output import EXIT_AWAY, console, fail, readable_errors
+from kiungo.app.sample_data import ADMIN, load_sample_data
+from kiungo.app.server import Listening, listen, serve
+from kiungo.app.system import System, open_system
+from kiungo.kernel.config import Settings, load_settings
+from kiungo.kernel.telemetry import configure_logging
+
+CLAIM = (
+    '{"patient_name": "John Doe", "insurance_id": "BC-789-456", "diagnosis_code": "J20.9", '
+    '"procedure_code": "99213", "amount": "1250.00"}'
+)
+
+
+def dev(
+    port: Annotated[int | None, typer.Option(help="Another port than KIUNGO_PORT.")] = None,
+    host: Annotated[str | None, typer.Option(help="Another address than KIUNGO_HOST.")] = None,
+) -> None:
+    """Start the platform with sample data, for a laptop: keys printed, claims accepted without one."""
+    with readable_errors():
+        settings, listening = _listening("dev", host, port)
+        system = open_system(settings)
+        keys = load_sample_data(system)
+    _run(system, listening, lambda: _welcome(listening.url, settings, dict(keys)))
+
+
+def serve_command(
+    port: Annotated[int | None, typer.Option(help="Another port than KIUNGO_PORT.")] = None,
+    host: Annotated[str | None, typer.Option(help="Another address than KIUNGO_HOST.")] = None,
+) -> None:
+    """Serve, secure by default: needs its keys, accepts nothing without a credential, has no sample data."""
+    with readable_errors():
+        settings, listening = _listening("serve", host, port)
+        system = open_system(settings)
+    _run(system, listening, lambda: console.print(f"Kiungo serves {listening.url}", markup=False))
+
+
+def worker() -> None:
+    """Run jobs and deliveries apart from the serving process; for PostgreSQL, as many as wanted."""
+    with readable_errors():
+        settings = load_settings(mode="serve")
+        if settings.database_url.startswith("sqlite:"):
+            fail(
+                "a worker of its own needs PostgreSQL",
+                hint="On SQLite the serving process runs the jobs; set KIUNGO_DATABASE_URL=postgresql://...",
+            )
+        configure_logging(settings.log_level, settings.log_format)
+        system = open_system(settings)
+    try:
+        uvloop.run(_work(system))
+    finally:
+        system.close()
+
+
+async def _work(system: System) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    system.front.reads.start()
+    await system.background.start()
+    console.print("Kiungo works; stop it with Ctrl-C.")
+    await stopped.wait()
+    await system.background.stop()
+    await system.front.reads.close()
+
+
+def _listening(mode: str, host: str | None, port: int | None) -> tuple[Settings, Listening]:
+    """The settings with the port that was really taken, since tokens and links name it."""
+    overrides: dict[str, Any] = {"mode": mode}
+    overrides |= {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = load_settings(**overrides)
+    try:
+        listening = listen(settings.host, settings.port)
+    except OSError as error:
+        fail(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            hint="Stop what uses the port, or choose another with --port",
+            code=EXIT_AWAY,
+        )
+    configure_logging(settings.log_level, settings.log_format)
+    return load_settings(**(overrides | {"port": listening.port})), listening
+
+
+def _run(system: System, listening: Listening, ready: Any) -> None:
+    try:
+        uvloop.run(serve(system.site, system.settings, listening, ready=ready))
+    finally:
+        system.close()
+
+
+def _welcome(url: str, settings: Settings, keys: dict[str, str]) -> None:
+    """Addresses, keys and three lines to try; exactly what works."""
+    say = console.print
+    say(f"\nKiungo runs at {url}  (sample data; records in {settings.database_url.split('@')[-1]})\n", markup=False)
+    for title, path in (("API documentation", "/api/docs/"), ("Console", "/console/"), ("FHIR", "/fhir/metadata")):
+        say(f"  {title:18} {url}{path}", markup=False)
+    say("\nKeys, one for each role; the console takes them too:", markup=False)
+    for name, text in keys.items():
+        say(f"  {name:18} {text}", markup=False)
+    say("\nTry it:", markup=False)
+    say(f"  curl -s {url}/api/claims/ -H 'Content-Type: application/json' -d '{CLAIM}'", markup=False)
+    say(f"  curl -s {url}/api/claims/ -H 'X-API-Key: {keys[ADMIN.name]}'", markup=False)
+    say(f"  curl -s '{url}/fhir/Patient?name=doe' -H 'X-API-Key: {keys[ADMIN.name]}'", markup=False)
+    say("\nStop with Ctrl-C.\n", markup=False)

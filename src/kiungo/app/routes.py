@@ -1,0 +1,63 @@
+"""Every route of the platform, its error shapes, and the one list of public routes."""
+
+from importlib.metadata import version
+from typing import Final
+
+from kiungo.app.background import Background
+from kiungo.console.access import Access
+from kiungo.console.assets import ROUTES as ASSET_ROUTES
+from kiungo.console.payor.pages import PayorPages
+from kiungo.console.webhooks import WebhookPages
+from kiungo.domains.payor.errors import SHAPE as PAYOR_SHAPE
+from kiungo.domains.payor.registers import Registers
+from kiungo.domains.payor.review import ReviewDesk
+from kiungo.domains.payor.roles import OPEN_SCOPES
+from kiungo.domains.payor.routes import payor_routers, payor_routes
+from kiungo.domains.payor.service import Payor
+from kiungo.fhir import routes as fhir_routes
+from kiungo.fhir.outcome import SHAPE as FHIR_SHAPE
+from kiungo.fhir.store import Store
+from kiungo.kernel.http.front import Front
+from kiungo.kernel.http.site import Site
+from kiungo.kernel.webhooks import Webhooks
+
+PUBLIC: Final = (
+    *fhir_routes.PUBLIC,
+    "GET /console/",
+    "GET /console/sign-in",
+    "POST /console/sign-in",
+    "POST /console/sign-out",
+    "GET /console/static/{name}",
+)
+"""Beside the kernel's own (health, documentation, tokens), these are all the routes without a scope."""
+
+
+def site_of(
+    front: Front,
+    store: Store,
+    webhooks: Webhooks,
+    payor: Payor,
+    desk: ReviewDesk,
+    registers: Registers,
+    background: Background | None,
+) -> Site:
+    """The served site; `background` runs inside it when given."""
+    settings, reads = front.settings, front.reads
+    access = Access(front.database, secure=settings.issuer.startswith("https://"), is_dev=settings.mode != "serve")
+    return front.site(
+        routes=[
+            *fhir_routes.routes(store),
+            *payor_routes(payor, reads),
+            *access.routes(),
+            *ASSET_ROUTES,
+            *PayorPages(payor, desk, reads).routes(),
+            *WebhookPages(front.database, webhooks).routes(),
+        ],
+        routers=payor_routers(payor, reads),
+        shapes=[FHIR_SHAPE, PAYOR_SHAPE, access.error_shape()],
+        public=PUBLIC,
+        open_scopes=OPEN_SCOPES if settings.opens_submission else (),
+        version=version("kiungo"),
+        starts=(background.start,) if background else (),
+        stops=(background.stop,) if background else (),
+    )
