@@ -56,16 +56,23 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a rail can do. Units: `amount_max_minor` of `currency`; `whole_units` pays no cents."""
+    """What a rail can do. Units: `amount_max_minor` of `currency`, for one payment; `whole_units` pays no cents;
+    `batch_wait_s` is how long orders are collected, `silence_s` after how long without a word we ask.
+    """
 
     rail: str
     currency: str
     destinations: frozenset[DestinationKind]
     amount_max_minor: int
+    amount_max_by_kind: Mapping[DestinationKind, int] = field(default_factory=dict)
     whole_units: bool = False
     batch_max: int = 1
-    answers_query: bool = True
-    reverses: bool = False
+    batch_wait_s: float = 0.0
+    silence_s: float = 300.0
+
+    def limit_minor(self, kind: DestinationKind) -> int:
+        """The largest single payment to this kind of destination."""
+        return self.amount_max_by_kind.get(kind, self.amount_max_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +143,8 @@ class Rail(Protocol):
 
     def query(self, order: Order, rail_ids: Mapping[str, str]) -> Answer:
         """Ask how one order stands; `accepted` when the answer itself comes later as a notice."""
+        ...
+
+    def read_notices(self, body: bytes, context: Mapping[str, str]) -> tuple[Notice, ...]:
+        """What a stored message of the rail says; `context` is what its door knew. Raises: Incorrect."""
         ...
