@@ -1,0 +1,61 @@
+"""Serves the platform for a fault test, with a hook the product does not have: it ends itself at a chosen commit.
+
+`python -m tests.faults.launch` reads the usual KIUNGO_... settings. KIUNGO_TEST_KILL_AT=N makes SIGUSR1 arm the hook:
+the process then ends, as by `kill -9`, at the Nth commit point after the signal ("before" and "after" each count).
+Leases are short, so that a restart need not wait a minute for those of the process that died.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from types import FrameType
+
+from kiungo.app.server import listen, serve
+from kiungo.app.system import open_system
+from kiungo.kernel.config import load_settings
+from kiungo.kernel.jobs import queue
+from kiungo.kernel.webhooks import dispatcher
+
+SHORT_LEASE_S = 2
+
+
+class Killer:
+    """Counts commit points once armed, and ends the process at the chosen one."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+        self._armed = False
+
+    def arm(self, _signal: int, _frame: FrameType | None) -> None:
+        self._armed = True
+
+    def observe(self, _moment: str) -> None:
+        if self._armed:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    dispatcher.LEASE_S = SHORT_LEASE_S
+    queue.LEASE_US = SHORT_LEASE_S * 1_000_000
+    settings = load_settings()
+    listening = listen(settings.host, settings.port)
+    system = open_system(settings)
+    killer = Killer(int(os.environ.get("KIUNGO_TEST_KILL_AT", "0")))
+    system.database.observer = killer.observe
+
+    def ready() -> None:
+        signal.signal(signal.SIGUSR1, killer.arm)
+        sys.stdout.write(f"READY {listening.port}\n")
+        sys.stdout.flush()
+
+    try:
+        asyncio.run(serve(system.site, settings, listening, ready=ready))
+    finally:
+        system.close()
+
+
+if __name__ == "__main__":
+    main()
