@@ -17,9 +17,11 @@ from kiungo.domains.payor.service import Payor
 from kiungo.fhir import routes as fhir_routes
 from kiungo.fhir.outcome import SHAPE as FHIR_SHAPE
 from kiungo.fhir.store import Store
+from kiungo.kernel.config import Settings
 from kiungo.kernel.http.front import Front
 from kiungo.kernel.http.site import Site
 from kiungo.kernel.webhooks import Webhooks
+from kiungo.kernel.webhooks.routes import webhook_router
 
 PUBLIC: Final = (
     *fhir_routes.PUBLIC,
@@ -53,7 +55,11 @@ def site_of(
             *PayorPages(payor, desk, reads).routes(),
             *WebhookPages(front.database, webhooks).routes(),
         ],
-        routers=payor_routers(payor, reads),
+        routers=[
+            *payor_routers(payor, reads),
+            webhook_router(front.database, webhooks),
+            *operations_routers(front.database, audit_key=audit_key(settings)),
+        ],
         shapes=[FHIR_SHAPE, PAYOR_SHAPE, access.error_shape()],
         public=PUBLIC,
         open_scopes=OPEN_SCOPES if settings.opens_submission else (),
@@ -61,3 +67,8 @@ def site_of(
         starts=(background.start,) if background else (),
         stops=(background.stop,) if background else (),
     )
+
+
+def audit_key(settings: Settings) -> bytes:
+    """The key of the audit trail's seals; empty when none is set."""
+    return settings.audit_seal_key.get_secret_value().encode() if settings.audit_seal_key else b""

@@ -1,7 +1,6 @@
 """A story told over real HTTP: each step with its request, its answer and its time, each figure checked."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from kiungo.kernel import json
 
 BODY_LINES_SHOWN = 14
+TIMEOUT_S = 30.0
 
 
 @dataclass(slots=True)
@@ -43,9 +43,9 @@ class Step:
 class Story:
     """Tells steps on a console, and remembers them for `--json`."""
 
-    def __init__(self, client: httpx.Client, console: Console | None) -> None:
-        self._client = client
+    def __init__(self, console: Console | None) -> None:
         self._console = console
+        self._asked_at = 0.0
         self.steps: list[Step] = []
 
     def begin(self, title: str) -> None:
@@ -53,19 +53,11 @@ class Story:
         self.steps.append(Step(title))
         self._say(f"\n[bold]{len(self.steps)}. {escape(title)}[/bold]")
 
-    def call(
-        self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Any]:
-        """Send one request, tell it with its answer and time, and return status and decoded body."""
-        content = None if body is None else json.dumps(body)
-        started = time.perf_counter()
-        answer = self._client.request(
-            method, path, content=content, headers={"Content-Type": "application/json", **(headers or {})}
-        )
-        elapsed_ms = (time.perf_counter() - started) * 1_000
-        received = json.loads(answer.content) if answer.content else None
-        self.tell(method, path, body, answer.status_code, received, elapsed_ms)
-        return answer.status_code, received
+    def http(self, base_url: str, key: str | None = None) -> httpx.Client:
+        """A client whose every exchange is told. Shapes: `key` goes as X-API-Key."""
+        headers = {"X-API-Key": key} if key else {}
+        hooks = {"request": [self._asked], "response": [self._answered]}
+        return httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S, event_hooks=hooks)
 
     def tell(self, method: str, path: str, body: Any, status: int, received: Any, elapsed_ms: float) -> None:
         """Show and remember an exchange that happened, ours or a webhook that arrived."""
@@ -124,6 +116,23 @@ class Story:
                 for step in self.steps
             ],
         }
+
+    def _asked(self, _request: httpx.Request) -> None:
+        self._asked_at = time.perf_counter()
+
+    def _answered(self, response: httpx.Response) -> None:
+        response.read()
+        elapsed_ms = (time.perf_counter() - self._asked_at) * 1_000
+        request = response.request
+        sent, received = request.read(), response.content
+        self.tell(
+            request.method,
+            request.url.raw_path.decode("ascii"),
+            json.loads(sent) if sent else None,
+            response.status_code,
+            json.loads(received) if received else None,
+            elapsed_ms,
+        )
 
     def _show(self, value: Any) -> None:
         lines = json.dumps_pretty(value).decode().splitlines()

@@ -1,0 +1,148 @@
+"""The operators' API: the ledger's proofs, the audit trail's proof, and the jobs that died."""
+
+import datetime
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from kiungo.base.money import Money
+from kiungo.base.time import iso_seconds
+from kiungo.kernel import audit, jobs, ledger
+from kiungo.kernel.auth.roles import define_role
+from kiungo.kernel.database import Database, Unit
+from kiungo.kernel.http import Exchange, Response, as_starlette, secured
+from kiungo.kernel.ledger import StatementLine, TrialBalanceLine
+
+READ_LEDGER = "read:ledger"
+ACCOUNTANT = define_role("accountant", (READ_LEDGER,), "Reads the ledger: balances, statements, proofs.")
+VERIFY_DEADLINE_MS = 60_000
+DEAD_LISTED_MAX = 500
+
+LedgerReader = Annotated[Exchange, secured(READ_LEDGER)]
+Auditor = Annotated[Exchange, secured("read:audit")]
+Operator = Annotated[Exchange, secured("read:operations")]
+Mender = Annotated[Exchange, secured("write:operations")]
+
+
+def operations_routers(database: Database, *, audit_key: bytes) -> list[APIRouter]:
+    """Every route of this module. `audit_key` is the key seals were made with, empty when they have none."""
+    return [_ledger_router(database), _audit_router(database, audit_key), _jobs_router(database)]
+
+
+def _ledger_router(database: Database) -> APIRouter:
+    router = APIRouter(prefix="/api/admin/ledger", tags=["ledger"])
+
+    @router.get("/trial-balance", summary="Debits and credits of every account, and whether they agree")
+    async def trial_balance(exchange: LedgerReader) -> Any:
+        tenant = exchange.call.tenant
+
+        def read(unit: Unit) -> tuple[list[TrialBalanceLine], list[ledger.Discrepancy]]:
+            return ledger.trial_balance(unit, tenant), ledger.verify(unit, tenant)
+
+        lines, discrepancies = await database.read_async(read, deadline_ms=VERIFY_DEADLINE_MS)
+        return as_starlette(Response.json(_balance_view(lines, discrepancies)))
+
+    @router.get("/accounts/{account_id}/statement", summary="One account's postings with a running balance")
+    async def statement(
+        exchange: LedgerReader,
+        account_id: str,
+        currency: Annotated[str, Query(pattern="^[A-Z]{3}$")],
+        since: datetime.date,
+        until: datetime.date,
+    ) -> Any:
+        tenant = exchange.call.tenant
+        found = await database.read_async(
+            lambda unit: ledger.statement(unit, tenant, account_id, currency, since=since, until=until)
+        )
+        body = {
+            "account": found.account,
+            "currency": currency,
+            "opening": Money(found.opening_net_dr_minor, currency),
+            "closing": Money(found.closing_net_dr_minor, currency),
+            "lines": [_line_view(line, currency) for line in found.lines],
+        }
+        return as_starlette(Response.json(body))
+
+    return router
+
+
+def _audit_router(database: Database, key: bytes) -> APIRouter:
+    router = APIRouter(prefix="/api/admin/audit", tags=["audit"])
+
+    @router.get("/verification", summary="Whether the audit trail is whole; names the first broken entry")
+    def verification(exchange: Auditor) -> Any:
+        report = audit.verify(database, key)
+        return as_starlette(Response.json({"whole": report.is_whole, **asdict(report)}))
+
+    return router
+
+
+def _jobs_router(database: Database) -> APIRouter:
+    router = APIRouter(prefix="/api/admin/jobs", tags=["operations"])
+
+    @router.get("/dead", summary="Jobs that will not run again unless somebody says so")
+    async def dead(exchange: Operator, limit: Annotated[int, Query(ge=1, le=DEAD_LISTED_MAX)] = 100) -> Any:
+        tenant = exchange.call.tenant
+        letters = await database.read_async(lambda unit: jobs.dead_letters(unit, tenant, limit=limit))
+        shown = [
+            {
+                "id": letter.id,
+                "kind": letter.kind,
+                "attempts": letter.attempt,
+                "reason": letter.reason,
+                "created": iso_seconds(letter.created_us),
+            }
+            for letter in letters
+        ]
+        return as_starlette(Response.json({"dead": shown}))
+
+    @router.post("/{job_id}/requeue", summary="Give a dead letter all its attempts again")
+    async def requeue(exchange: Mender, job_id: int) -> Any:
+        def work(unit: Unit) -> Response:
+            jobs.requeue(unit, exchange.call.tenant, job_id)
+            audit.record(unit, exchange.call, "requeue", kind="job", id=str(job_id))
+            return Response.json({"success": True, "job": job_id})
+
+        return await exchange.write(work)
+
+    return router
+
+
+def _balance_view(lines: list[TrialBalanceLine], discrepancies: list[ledger.Discrepancy]) -> dict[str, Any]:
+    currencies = sorted({line.currency for line in lines})
+    totals = [
+        {
+            "currency": currency,
+            "debits": Money(sum(line.debit_minor for line in lines if line.currency == currency), currency),
+            "credits": Money(sum(line.credit_minor for line in lines if line.currency == currency), currency),
+        }
+        for currency in currencies
+    ]
+    return {
+        "balanced": not discrepancies and all(total["debits"] == total["credits"] for total in totals),
+        "totals": totals,
+        "accounts": [
+            {
+                "account": line.account,
+                "currency": line.currency,
+                "debits": Money(line.debit_minor, line.currency),
+                "credits": Money(line.credit_minor, line.currency),
+            }
+            for line in lines
+        ],
+        "discrepancies": [f"{found.account} {found.currency}" for found in discrepancies],
+    }
+
+
+def _line_view(line: StatementLine, currency: str) -> dict[str, Any]:
+    return {
+        "journal": line.journal_id,
+        "kind": line.kind,
+        "memo": line.memo,
+        "effective": line.effective.isoformat(),
+        "side": line.side,
+        "other_account": line.other_account,
+        "amount": line.amount,
+        "balance": Money(line.net_dr_minor, currency),
+    }
