@@ -123,6 +123,20 @@ def standing_entries(unit: Unit, tenant: int, claim_id: str) -> tuple[Entry, ...
     return tuple(Entry(member, bucket, period, int(amount)) for member, bucket, period, amount in rows)
 
 
+def used_since(
+    unit: Unit, tenant: int, family_id: str, *, plan_id: str, since_us: int
+) -> dict[tuple[str, str, str], int]:
+    """What a family's standing claims under a plan, submitted after a moment, have used."""
+    rows = unit.rows(
+        "SELECT e.member_id, e.bucket, e.period, CAST(SUM(e.amount) AS BIGINT) FROM payor_claim c"
+        " JOIN payor_entry e ON e.tn = c.tn AND e.claim_id = c.claim_id"
+        " WHERE c.tn = ? AND c.family_id = ? AND c.plan_id = ? AND c.submitted_us > ? AND c.voided_us IS NULL"
+        " GROUP BY e.member_id, e.bucket, e.period",
+        (tenant, family_id, plan_id, since_us),
+    )
+    return {(member, bucket, period): int(amount) for member, bucket, period, amount in rows}
+
+
 def wrong_totals(unit: Unit, tenant: int) -> list[tuple[str, str, str, str, int, int]]:
     """Accumulators whose total is not the sum of their entries: family, member, bucket, period, total, sum."""
     rows = unit.rows(
