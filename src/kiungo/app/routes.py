@@ -4,6 +4,7 @@ from importlib.metadata import version
 from typing import Final
 
 from kiungo.app.background import Background
+from kiungo.app.operations import operations_routers
 from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
 from kiungo.console.payor.pages import PayorPages

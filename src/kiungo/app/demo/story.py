@@ -1,6 +1,7 @@
 """A story told over real HTTP: each step with its request, its answer and its time, each figure checked."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -56,7 +57,7 @@ class Story:
     def http(self, base_url: str, key: str | None = None) -> httpx.Client:
         """A client whose every exchange is told. Shapes: `key` goes as X-API-Key."""
         headers = {"X-API-Key": key} if key else {}
-        hooks = {"request": [self._asked], "response": [self._answered]}
+        hooks: dict[str, list[Callable[..., None]]] = {"request": [self._asked], "response": [self._answered]}
         return httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S, event_hooks=hooks)
 
     def tell(self, method: str, path: str, body: Any, status: int, received: Any, elapsed_ms: float) -> None:
