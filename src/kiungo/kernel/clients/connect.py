@@ -13,7 +13,9 @@ from kiungo.kernel.clients.egress import EgressPolicy, Resolver
 SocketOptions = Iterable[Any] | None
 
 
-async def addresses_of(host: str, port: int, policy: EgressPolicy, resolver: Resolver) -> Sequence[str]:
+async def addresses_of(
+    host: str, port: int, policy: EgressPolicy, resolver: Resolver, *, field: str = "url"
+) -> Sequence[str]:
     """Resolve a host in a thread, and return its addresses when the policy allows every one of them.
 
     Raises: Incorrect EGRESS_REFUSED; httpx.ConnectError when it does not resolve.
@@ -22,7 +24,7 @@ async def addresses_of(host: str, port: int, policy: EgressPolicy, resolver: Res
         found = await asyncio.get_running_loop().run_in_executor(None, resolver, host, port)
     except OSError:
         raise httpx.ConnectError(f"the name {host} does not resolve") from None
-    return policy.check_addresses(host, found)
+    return policy.check_addresses(host, found, field=field)
 
 
 class GuardedAsyncBackend(httpcore.AsyncNetworkBackend):

@@ -79,12 +79,7 @@ def get(unit: Unit, tenant: int, endpoint_id: str) -> Endpoint:
         (tenant, endpoint_id),
     )
     if row is None:
-        raise NotFound(
-            WEBHOOK_NOT_FOUND,
-            f"There is no webhook {endpoint_id[:64]!r}",
-            field="id",
-            hint="List the webhooks with GET /api/webhooks/",
-        )
+        raise not_found(endpoint_id)
     return _endpoint(row)
 
 
@@ -168,6 +163,16 @@ def target_of(unit: Unit, secrets: Secrets, tenant: int, endpoint_id: str) -> Ta
     if row[1] > unit.now_us:
         names.append(_previous(endpoint_id))
     return Target(row[0], tuple(key_of(secrets.get(unit, tenant, name).decode()) for name in names))
+
+
+def not_found(endpoint_id: str) -> NotFound:
+    """The error for an endpoint that is not there, or not for this caller."""
+    return NotFound(
+        WEBHOOK_NOT_FOUND,
+        f"There is no webhook {endpoint_id[:64]!r}",
+        field="webhook_id",
+        hint="List the webhooks with GET /api/webhooks/",
+    )
 
 
 def _exists() -> Conflict:

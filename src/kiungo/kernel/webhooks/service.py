@@ -1,15 +1,19 @@
 """The webhooks of a running platform: one object that the app makes, domains emit through, and routes call."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
+
+import httpx
 
 from kiungo.base.errors import Incorrect, define
 from kiungo.base.ids import uuid7
 from kiungo.base.time import iso_seconds
 from kiungo.kernel import json
 from kiungo.kernel.clients import EgressPolicy, Outbound, Poster, Resolver, Timeouts, system_resolver
+from kiungo.kernel.clients.connect import addresses_of
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.secrets import Secrets
 from kiungo.kernel.webhooks import endpoints, log, queue
@@ -94,6 +98,22 @@ class Webhooks:
                 self._add(unit, tenant, endpoint_id, event=event, subject=subject, members=members, cause="event")
         return len(wanting)
 
+    async def look_at(self, url: str) -> str | None:
+        """Check a URL and where its name leads, before registering it; returns a warning, or None.
+
+        A name that does not resolve now is let through with a warning: it may be made later, and every
+        connection is checked anyway.
+        Raises: Incorrect EGRESS_REFUSED.
+        """
+        parts = self.settings.egress.check_url(url, field="webhook_url")
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(self.settings.timeouts.connect_s):
+                await addresses_of(host, port, self.settings.egress, self.settings.resolver, field="webhook_url")
+        except (httpx.ConnectError, TimeoutError):
+            return f"The name {host} does not resolve at present"
+        return None
+
     def register(
         self,
         unit: Unit,
@@ -107,7 +127,7 @@ class Webhooks:
     ) -> tuple[Endpoint, str]:
         """Add an endpoint; returns it with its secret, which is shown this once.
 
-        `check_url` comes first, outside the unit.
+        `look_at` comes first, outside the unit.
         Raises: Incorrect EGRESS_REFUSED, WEBHOOK_EVENT_UNKNOWN, WEBHOOK_SECRET_WRONG; Conflict WEBHOOK_EXISTS.
         """
         self.settings.egress.check_url(url, field="webhook_url")
