@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kiungo.base.errors import KiungoError, Unauthenticated
 from kiungo.console.forms import parse_form
 from kiungo.console.rendering import go_to, html
-from kiungo.console.visit import CSRF_FIELD, Visit, cookie_of, error_page, form_token, page, token_fits
+from kiungo.console.visit import CSRF_FIELD, Visit, cookie_of, error_page, form_token, token_fits
 from kiungo.kernel.auth import Call
 from kiungo.kernel.auth.sessions import COOKIE, close_session, cookie_header, find_session, open_session
 from kiungo.kernel.database import Database, Unit
@@ -47,8 +47,9 @@ class Access:
             return self._form(request, "This key opens nothing. It may be mistyped, revoked or expired.", 401)
         return go_to(FIRST_PAGE, (cookie_header(value, secure=self.secure),))
 
-    async def leave(self, visit: Visit) -> Response:
+    async def leave(self, request: Request) -> Response:
         """End the session and show the sign-in form."""
+        visit = Visit(request, "")
         visit.form()
 
         def end(unit: Unit) -> None:
@@ -88,7 +89,7 @@ class Access:
         return (
             Route("GET", SIGN_IN, self.show, public=True, api="console"),
             Route("POST", SIGN_IN, self.enter, public=True, api="console"),
-            Route("POST", SIGN_OUT, page("", self.leave), public=True, api="console"),
+            Route("POST", SIGN_OUT, self.leave, public=True, api="console"),
             Route("GET", HOME, self.home, public=True, api="console"),
         )
 

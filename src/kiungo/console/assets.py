@@ -55,7 +55,6 @@ async def show_asset(request: Request) -> Response:
     headers = (
         (b"etag", tag.encode()),
         (b"cache-control", b"public, max-age=31536000, immutable"),
-        (b"x-content-type-options", b"nosniff"),
     )
     if request.headers.get("if-none-match") == tag:
         return Response(304, b"", headers, media_type=asset.media_type)

@@ -13,16 +13,14 @@ from kiungo.console.assets import asset_address
 from kiungo.kernel.http import HeaderPairs, Response
 
 HTML = b"text/html; charset=utf-8"
-# No inline script or style, nothing from elsewhere, no framing, forms only to us.
+# No inline script or style, nothing from elsewhere, no framing, forms only to us. The pipeline adds the headers
+# every page of the platform has; of two policies a browser obeys both.
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     b" form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS: HeaderPairs = (
     (b"content-security-policy", POLICY),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"same-origin"),
-    (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 TONES = {

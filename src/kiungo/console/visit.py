@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kiungo.base.errors import Forbidden, KiungoError, define
+from kiungo.base.errors import Forbidden, KiungoError, Unauthenticated, define
 from kiungo.console.forms import parse_form
 from kiungo.console.rendering import html
 from kiungo.kernel.auth import Call, may
@@ -17,6 +17,8 @@ from kiungo.kernel.auth.sessions import COOKIE
 from kiungo.kernel.http import HeaderPairs, Request, Response
 
 FORM_TOKEN_WRONG = define("FORM_TOKEN_WRONG", Forbidden, "A form was sent without the token of the page it came from.")
+
+SESSION_MISSING = define("SESSION_MISSING", Unauthenticated, "A page of the console was asked for without a session.")
 
 CSRF_FIELD = "csrf"
 CSRF_USE = b"kiungo console form v1"
@@ -120,9 +122,14 @@ PageHandler = Callable[[Visit], Awaitable[Response]]
 
 
 def page(section: str, handler: PageHandler) -> Callable[[Request], Awaitable[Response]]:
-    """A page handler as the handler of a route."""
+    """A page handler as the handler of a route, for who has signed in.
+
+    Raises: Unauthenticated SESSION_MISSING, also where the API is open or a key was sent: pages are for sessions.
+    """
 
     async def handle(request: Request) -> Response:
+        if request.call.principal.kind != "session":
+            raise Unauthenticated(SESSION_MISSING, "This page needs a session", hint="Sign in with an API key")
         return await handler(Visit(request, section))
 
     return handle

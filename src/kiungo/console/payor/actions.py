@@ -55,7 +55,7 @@ def _reason(name: str, label: str) -> Field:
     return Field(name, label, is_long=True, is_required=True)
 
 
-def actions_for(visit: Visit, on_file: OnFile, first_approval: Mapping[int, str] | None) -> list[Action]:
+def actions_for(visit: Visit, on_file: OnFile, first_approval: Mapping[int, str]) -> list[Action]:
     """What this visitor can do with this claim in its present state."""
     row = on_file.row
     if row.voided_us is not None:
@@ -72,11 +72,19 @@ def actions_for(visit: Visit, on_file: OnFile, first_approval: Mapping[int, str]
     take = [] if row.assigned_to == visit.call.principal.id else [Action("assign", "Take this claim")]
     return [
         *take,
-        Action("approve", "Approve", (*_amounts(on_file, first_approval or {}), _note()), is_open=True),
+        Action("approve", "Approve", (*_amounts(on_file, first_approval), _note()), is_open=True),
         Action("reject", "Reject", (_reason("reason", "Reason the provider will read"),), is_dangerous=True),
         Action("request-information", "Request information", (_reason("question", "Question to the provider"),)),
         void,
     ]
+
+
+def first_approval_of(row: ClaimRow, steps: Sequence[DeskStep]) -> Mapping[int, str]:
+    """The amounts the first of two people approved, to be approved again."""
+    given = [step.ruling for step in steps if step.action == "first_approval" and step.ruling]
+    if row.desk != "second_approval" or not given:
+        return {}
+    return {number: amount.text() for number, amount in given[-1].allowed.items()}
 
 
 def _amounts(on_file: OnFile, first_approval: Mapping[int, str]) -> list[Field]:
@@ -137,6 +145,12 @@ ACTS: Final[dict[str, Act]] = {
         unit, visit.call, claim_id, reason=form.get("reason", "")
     ),
 }
+
+
+def name_of(row: ClaimRow, steps: Sequence[DeskStep]) -> str:
+    """The name of who has a claim; its id when it was given to somebody who did nothing with it yet."""
+    named = (step.principal_name for step in reversed(steps) if step.principal_id == row.assigned_to)
+    return next(named, row.assigned_to or "")
 
 
 def history_of(on_file: OnFile, steps: Sequence[DeskStep]) -> list[dict[str, Any]]:

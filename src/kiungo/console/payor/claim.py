@@ -46,8 +46,7 @@ def line_views(on_file: OnFile) -> list[LineView]:
 
 def _line(stated: Line, result: LineResult, decision: Adjudication) -> LineView:
     findings = [finding for finding in decision.findings if finding.line == result.number]
-    parts = [_part(entry, findings, is_patient=False) for entry in result.adjustments]
-    parts += [_part(entry, findings, is_patient=True) for entry in result.shares]
+    parts = [_part(entry, findings) for entry in (*result.adjustments, *result.shares)]
     return LineView(
         code=stated.procedure or "no code",
         text=stated.description or "",
@@ -61,9 +60,9 @@ def _line(stated: Line, result: LineResult, decision: Adjudication) -> LineView:
     )
 
 
-def _part(entry: Adjustment, findings: Sequence[Finding], *, is_patient: bool) -> Part:
+def _part(entry: Adjustment, findings: Sequence[Finding]) -> Part:
     texts = [f.text for f in findings if (f.group, f.reason) == (entry.group, entry.reason)]
-    return Part(" ".join(dict.fromkeys(texts)), f"{entry.group}-{entry.reason}", entry.amount, is_patient)
+    return Part(" ".join(dict.fromkeys(texts)), f"{entry.group}-{entry.reason}", entry.amount, entry.group == "PR")
 
 
 def finding_views(result: Adjudication) -> list[Mapping[str, Any]]:
@@ -80,8 +79,8 @@ def finding_views(result: Adjudication) -> list[Mapping[str, Any]]:
     ]
 
 
-def head(on_file: OnFile, wire: Mapping[str, Any], *, shows_amounts: bool) -> dict[str, Any]:
-    """The top of the page. Amounts of a claim that waits are for those who decide it."""
+def head(on_file: OnFile, wire: Mapping[str, Any]) -> dict[str, Any]:
+    """The top of the page. The amounts of a claim that waits are what it would come to."""
     row, claim, result = on_file.row, on_file.claim, on_file.result
     marks = [name for name in ("paid", "void", "information_requested", "partly_approved") if wire.get(name)]
     if claim.priority in ("high", "urgent"):
@@ -91,15 +90,16 @@ def head(on_file: OnFile, wire: Mapping[str, Any], *, shows_amounts: bool) -> di
         "version": row.version,
         "status": row.state,
         "marks": marks,
+        "is_tentative": row.state == "under_review",
         "tone": TONES[row.state],
         "statement": _statement(wire),
         "patient_name": claim.patient_name,
         "insurance_id": claim.member_id,
         "provider": claim.provider_name or claim.provider_id,
         "charge": result.charge,
-        "adjusted": result.charge - result.patient - result.paid if shows_amounts else None,
-        "patient": result.patient if shows_amounts else None,
-        "paid": result.paid if shows_amounts else None,
+        "adjusted": result.charge - result.patient - result.paid,
+        "patient": result.patient,
+        "paid": result.paid,
     }
 
 

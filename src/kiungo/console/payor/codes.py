@@ -9,7 +9,7 @@ from kiungo.console.visit import Visit
 from kiungo.domains.payor.book import Action, Exclusion, ListedCode, PlanBook, code_set
 from kiungo.domains.payor.service import Payor
 from kiungo.kernel.auth import Call
-from kiungo.kernel.database import Database, Unit
+from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Response
 
 KINDS: Final = (("diagnosis", "Diagnoses"), ("procedure", "Procedures"))
@@ -47,12 +47,12 @@ def listed_codes(payor: Payor, unit: Unit, call: Call) -> dict[str, list[ListedC
     return {kind: [entries[code] for code in sorted(entries)] for kind, entries in found.items()}
 
 
-async def show_codes(database: Database, payor: Payor, visit: Visit) -> Response:
+async def show_codes(payor: Payor, visit: Visit) -> Response:
     """One plan's codes, narrowed to those that hold a word."""
     asked = visit.query.get("q", "")
     plan_id = visit.query.get("plan", "")
-    today = date_of(database.clock.now_us()).isoformat()
-    books = (await database.read_async(lambda unit: payor.openings.snapshot(unit, visit.call.tenant))).plans
+    today = date_of(payor.clock.now_us()).isoformat()
+    books = (await payor.database.read_async(lambda unit: payor.openings.snapshot(unit, visit.call.tenant))).plans
     book = books.get(plan_id) or next(iter(books.values()), None)
     context = {
         "q": asked,

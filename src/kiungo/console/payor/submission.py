@@ -11,7 +11,7 @@ from kiungo.console.visit import Visit
 from kiungo.domains.payor.errors import suggestions_of
 from kiungo.domains.payor.service import Answer, Payor
 from kiungo.kernel import json
-from kiungo.kernel.database import Database
+from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Response
 
 TEXTS = (
@@ -40,12 +40,12 @@ IN_SIGHT = frozenset(TEXTS[:7])
 PRIORITIES = (("low", "Low"), ("medium", "Medium"), ("high", "High"), ("urgent", "Urgent"))
 
 
-async def show_form(database: Database, payor: Payor, visit: Visit) -> Response:
+async def show_form(payor: Payor, visit: Visit) -> Response:
     """The empty form."""
-    return await _form(database, payor, visit, {}, None)
+    return await _form(payor, visit, {}, None)
 
 
-async def submit(database: Database, payor: Payor, visit: Visit) -> Response:
+async def submit(payor: Payor, visit: Visit) -> Response:
     """Send the form's claim in, and go to it; what is wrong is said beside its field."""
     form = visit.form()
     claim: dict[str, Any] = filled(form, *TEXTS)
@@ -54,22 +54,20 @@ async def submit(database: Database, payor: Payor, visit: Visit) -> Response:
     try:
         sent = await payor.prepare(visit.call, json.dumps(claim))
 
-        def write(unit: Any) -> Answer:
+        def write(unit: Unit) -> Answer:
             return payor.submit(unit, visit.call, sent)
 
-        answer = await database.write_async(write)
+        answer = await payor.database.write_async(write)
     except KiungoError as error:
         if error.http_status >= 500:
             raise
-        return await _form(database, payor, visit, form, error)
+        return await _form(payor, visit, form, error)
     done = "submitted" if answer.status == 201 else "repeated"
     return go_to(f"/console/claims/{answer.claim_id}?done={done}")
 
 
-async def _form(
-    database: Database, payor: Payor, visit: Visit, values: Mapping[str, str], error: KiungoError | None
-) -> Response:
-    codes = await database.read_async(lambda unit: listed_codes(payor, unit, visit.call))
+async def _form(payor: Payor, visit: Visit, values: Mapping[str, str], error: KiungoError | None) -> Response:
+    codes = await payor.database.read_async(lambda unit: listed_codes(payor, unit, visit.call))
     wrong = problems_of(error)
     context = {
         "values": values,

@@ -1,0 +1,46 @@
+"""The review desk: what waits for a person, oldest first."""
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from kiungo.console.forms import filled
+from kiungo.console.payor.actions import name_of
+from kiungo.console.payor.claims import row_view
+from kiungo.console.visit import Visit
+from kiungo.domains.payor import listing
+from kiungo.domains.payor.review import ReviewDesk
+from kiungo.domains.payor.service import Payor
+from kiungo.kernel.database import Unit
+from kiungo.kernel.http import Response
+
+QUEUE: Final = "/console/review"
+SHOWN: Final = 25
+VIEWS: Final = (("", "All"), ("mine", "Mine"), ("nobody", "Nobody's"))
+
+
+async def show_queue(payor: Payor, desk: ReviewDesk, visit: Visit, *, note: Any) -> Response:
+    """The claims that wait: all, mine, or nobody's."""
+    query = visit.query
+    whose = query.get("whose", "")
+    me = visit.call.principal.id
+
+    def read(unit: Unit) -> tuple[listing.Page, dict[str, str]]:
+        asked = {"": None, "mine": me, "nobody": ""}.get(whose)
+        found = desk.waiting(unit, visit.call, assigned_to=asked, cursor=query.get("cursor"), limit=SHOWN)
+        taken = (row for row in found.rows if row.assigned_to)
+        return found, {row.claim_id: name_of(row, desk.steps(unit, visit.call, row.claim_id)) for row in taken}
+
+    found, names = await payor.database.read_async(read)
+    for row in found.rows:
+        note(visit.call, "list", row)
+    kept = filled(query, "whose")
+    claims = [row_view(row) | {"assignee": names.get(row.claim_id, "")} for row in found.rows]
+    context = {
+        "claims": claims,
+        "can_decide": True,
+        "views": [
+            {"title": title, "address": f"{QUEUE}?whose={name}", "is_current": name == whose} for name, title in VIEWS
+        ],
+        "next_page": f"{QUEUE}?{urlencode(kept | {'cursor': found.cursor})}" if found.cursor else "",
+    }
+    return visit.page("review.html", context)
