@@ -61,11 +61,15 @@ class Settings(BaseSettings):
         None,
         description="Whether claims are accepted without a key. Unset: on in dev and demo, off in serve.",
     )
+    open_booking: bool | None = Field(
+        None,
+        description="Whether a facility code is enough to book equipment. Unset: on in dev and demo, off in serve.",
+    )
 
     rate_per_minute: int = Field(60_000, ge=1, description="Requests a principal may make per minute, over time.")
     rate_burst: int = Field(10_000, ge=1, description="Requests a principal may make at once.")
     rate_unauthenticated_per_minute: int = Field(
-        600, ge=1, description="Requests per minute from one address without a valid credential."
+        3_000, ge=1, description="Requests per minute from one address without a valid credential."
     )
 
     body_bytes_max: int = Field(5_000_000, ge=1_000, description="Largest request body, bytes.")
@@ -76,6 +80,10 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = Field(
         (),
         description='Origins whose pages may call the API, as JSON: ["https://portal.example.org"].',
+    )
+    outbound_allowed: tuple[str, ...] = Field(
+        (),
+        description='Private hosts and networks webhooks may reach, as JSON: ["erp.hospital.local", "10.20.0.0/16"].',
     )
     trusted_proxies: tuple[str, ...] = Field(
         (), description='Networks whose X-Forwarded-For is believed, as JSON: ["10.0.0.0/8"].'
@@ -150,6 +158,11 @@ class Settings(BaseSettings):
     def opens_submission(self) -> bool:
         """Whether claims are accepted without a key in this mode."""
         return self.mode != "serve" if self.open_submission is None else self.open_submission
+
+    @property
+    def opens_booking(self) -> bool:
+        """Whether equipment is booked without a key in this mode."""
+        return self.mode != "serve" if self.open_booking is None else self.open_booking
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, NotFound, Unavailable, define
+from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, NotFound, define
 from kiungo.kernel.http import ErrorShape, Response
 
 BOOKING_INVALID = define("BOOKING_INVALID", Incorrect, "Fields of a booking are missing or wrong.", http=422)
@@ -16,8 +16,6 @@ BOOKING_NOT_FOUND = define("BOOKING_NOT_FOUND", NotFound, "No booking of this nu
 BOOKING_FIXED = define("BOOKING_FIXED", Conflict, "The booking can no longer be changed by sending it again.")
 BOOKING_STATE = define("BOOKING_STATE", Conflict, "The booking is not in a state that allows this step.")
 BOOKING_CHANGED = define("BOOKING_CHANGED", Conflict, "The booking changed since the caller looked at it.")
-REGISTRY_AWAY = define("REGISTRY_AWAY", Unavailable, "The client registry is away and the patient is not known yet.")
-PAYER_AWAY = define("PAYER_AWAY", Unavailable, "The payer cannot be reached at the moment.")
 CLAIM_REFUSED = define("CLAIM_REFUSED", Incorrect, "The payer did not take the claim.", http=422)
 CONTRACT_INVALID = define("CONTRACT_INVALID", Incorrect, "A contract is incomplete or contradicts itself.", http=422)
 CONTRACT_OVERLAPS = define("CONTRACT_OVERLAPS", Conflict, "Another contract covers the same service at that time.")
@@ -95,13 +93,15 @@ def render(error: KiungoError, _request_id: str) -> Response:
 
     Source: API guide sections 9.2 and 9.3.
     """
+    fields: dict[str, list[str]] = {}
+    for detail in error.details:
+        fields.setdefault(detail.field, []).append(detail.message)
     if error.code == BOOKING_INVALID:
-        fields: dict[str, list[str]] = {}
-        for detail in error.details:
-            fields.setdefault(detail.field, []).append(detail.message)
         return Response.json({"success": False, "errors": fields}, error.http_status)
     body: dict[str, Any] = {"success": False, "message": error.message, "error": error.hint or error.message}
+    if fields:
+        body["errors"] = fields
     return Response.json(body, error.http_status)
 
 
-SHAPE = ErrorShape("vems", ("/hmis/v1", "/api/v1"), render)
+SHAPE = ErrorShape("vems", ("/hmis/v1", "/api/v1", "/vems/v1"), render)

@@ -190,7 +190,6 @@ class BookedLine:
     facility_payee: str
     line_id: str = ""
     state: ServiceState = "booked"
-    request_fhir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

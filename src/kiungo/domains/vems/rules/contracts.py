@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from kiungo.base.errors import Detail
 from kiungo.base.money import Money
-from kiungo.domains.vems.model import ANY_MODE, PAYMENT_MODES, WHOLE_BP, Amounts, Contract, Percentages, Terms
+from kiungo.domains.vems.model import ANY_MODE, CURRENCY, PAYMENT_MODES, WHOLE_BP, Amounts, Contract, Percentages, Terms
 from kiungo.domains.vems.rules.distribution import share
 
 OVERLAP = "overlap"
@@ -36,6 +36,8 @@ def _begins_in(one: Contract, other: Contract) -> bool:
 
 
 def _problems(contract: Contract) -> Iterator[Detail]:
+    if contract.sha_rate.currency != CURRENCY:
+        yield Detail("currency", f"must be {CURRENCY}: a booking has one currency")
     if contract.sha_rate.minor <= 0:
         yield Detail("shaRate", "must be above zero")
     if contract.effective_until is not None and contract.effective_until < contract.effective_from:

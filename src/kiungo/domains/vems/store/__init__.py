@@ -1,0 +1,1 @@
+"""The rows of bookings, contracts and followed claims; nothing here decides."""
