@@ -32,9 +32,7 @@ class Server:
         front = open_front(settings, database, open_keyring(None, folder, create=True))
         self.reads = front.reads
         self.store = Store(database, self.reads, base_url=BASE, link_key=b"k" * 32)
-        site = front.site(
-            routes=fhir_routes.routes(self.store), shapes=[SHAPE], public=fhir_routes.PUBLIC
-        )
+        site = front.site(routes=fhir_routes.routes(self.store), shapes=[SHAPE], public=fhir_routes.PUBLIC)
         self._runner = asyncio.Runner()
         transport = httpx.ASGITransport(app=site)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://testserver")

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -38,7 +39,7 @@ class Seal:
             if hmac.compare_digest(seal, self._sign(call, place, text, payload)):
                 values = json.loads(payload)
                 if isinstance(values, list):
-                    return values
+                    return [float(v) if isinstance(v, Decimal) else v for v in values]
         except (binascii.Error, ValueError, KiungoError):
             pass  # whatever is wrong with it, the answer is the same
         raise Incorrect(

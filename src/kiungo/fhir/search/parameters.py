@@ -7,7 +7,7 @@ not written is the cheapest row.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from kiungo.fhir import definitions
@@ -85,7 +85,18 @@ def parameters_of(type_name: str) -> dict[str, Parameter]:
             owners.setdefault((row.kind, parsed[row.code][0].steps), row.code)
     for row in rows:
         _own_together(row, rows, parsed, owners)
-    return {r.code: _decide(type_name, r, parsed[r.code], owners) for r in rows}
+    decided = {r.code: _decide(type_name, r, parsed[r.code], owners) for r in rows}
+    by_key = {parameter.key: parameter for parameter in decided.values()}
+    return {code: replace(p, sources=_followed(p, by_key)) for code, p in decided.items()}
+
+
+def _followed(parameter: Parameter, by_key: Mapping[int, Parameter]) -> tuple[Source, ...]:
+    """The sources, with those of an unrestricted other parameter in its place."""
+    found: list[Source] = []
+    for source in parameter.sources:
+        whole = source.target_type is None and source.system is None and source.key != parameter.key
+        found += by_key[source.key].sources if whole else (source,)
+    return tuple(dict.fromkeys(found))
 
 
 def _own_together(

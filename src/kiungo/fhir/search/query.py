@@ -189,7 +189,8 @@ def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: in
     if modifier and modifier not in parameter.targets:
         near = ", ".join(parameter.targets[:6])
         raise _wrong(parameter.code, f"never refers to {modifier[:40]}", f"It refers to {near}")
-    targets = (modifier,) if modifier else parameter.targets
+    # Patient first: when the rest fits no type, its refusal is the one most callers can use.
+    targets = (modifier,) if modifier else sorted(parameter.targets, key=lambda name: name != "Patient")
     inner: list[tuple[str, Condition]] = []
     problem: Incorrect | None = None
     for target in targets:
