@@ -15,6 +15,7 @@ from kiungo.app.server import listen, serve
 from kiungo.app.system import open_system
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.jobs import queue
+from kiungo.kernel.telemetry import configure_logging
 from kiungo.kernel.webhooks import dispatcher
 
 SHORT_LEASE_S = 2
@@ -41,6 +42,7 @@ def main() -> None:
     dispatcher.LEASE_S = SHORT_LEASE_S
     queue.LEASE_US = SHORT_LEASE_S * 1_000_000
     settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
     listening = listen(settings.host, settings.port)
     system = open_system(settings)
     killer = Killer(int(os.environ.get("KIUNGO_TEST_KILL_AT", "0")))

@@ -50,8 +50,9 @@ class Platform:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line.startswith("READY "):
-            self._process.wait(10)
-            raise RuntimeError(f"the platform did not start:\n{self._log.read_text()[-5000:]}")
+            self._process.kill()
+            said, _ = self._process.communicate()
+            raise RuntimeError(f"the platform did not start:\n{line}{said}\n{self._log.read_text()[-5000:]}")
         self.url = f"http://127.0.0.1:{line.split()[1]}"
         return self
 
