@@ -1,0 +1,364 @@
+"""Each step on its own ground: what it denies, what it asks, and with which reason."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.domains.payor.cases import AMINA, JOHN, KAMAU, MEMBERS, SNAPSHOT, case, claim, line, reasons, usd
+
+from kiungo.base.money import Money
+from kiungo.domains.payor.book import Exclusion, Limit, Pair, Provider, code_set
+from kiungo.domains.payor.model import Authorization, Coverage, Neighbour, Ruling
+from kiungo.domains.payor.rules.case import Case
+from kiungo.domains.payor.rules.coverage import same_name
+from kiungo.domains.payor.rules.duplicate import fingerprint
+from kiungo.domains.payor.rules.pipeline import adjudicate
+from kiungo.ports.bookings import BookedService, Booking
+
+
+def only(judged: Case, effect: str) -> Any:
+    found = [finding for finding in adjudicate(judged).findings if finding.effect == effect]
+    assert len(found) == 1, found
+    return found[0]
+
+
+class TestCoverage:
+    def test_a_service_before_cover_is_denied_and_the_patient_owes_it(self) -> None:
+        result = adjudicate(case(claim(line(day="2019-12-31"))))
+        assert result.outcome == "rejected"
+        assert reasons(result) == {"1 PR-26": "1250.00"}
+        assert (result.paid.text(), result.patient.text()) == ("0.00", "1250.00")
+
+    def test_a_service_after_cover_is_denied(self) -> None:
+        ended = replace(MEMBERS[JOHN], coverages=(Coverage("STANDARD", "2020-01-01", "2024-09-30"),))
+        denial = only(case(claim(), member=ended), "deny")
+        assert (denial.reason, denial.text) == ("27", "The member was not covered on 2024-10-03")
+
+    def test_each_line_is_looked_at_on_its_own_date(self) -> None:
+        ended = replace(MEMBERS[JOHN], coverages=(Coverage("STANDARD", "2020-01-01", "2024-10-03"),))
+        result = adjudicate(case(claim(line(), line(number=2, day="2024-10-04", charge="100.00")), member=ended))
+        assert result.outcome == "approved"
+        assert [one.denied for one in result.lines] == [False, True]
+
+    def test_services_under_two_plans_are_asked_about(self) -> None:
+        two = (Coverage("STANDARD", "2020-01-01", "2024-10-03"), Coverage("FAMILY-PLUS", "2024-10-04"))
+        judged = case(claim(line(), line(number=2, day="2024-10-04")), member=replace(MEMBERS[JOHN], coverages=two))
+        assert only(judged, "pend").text == "Line 2 falls under plan FAMILY-PLUS, the claim under plan STANDARD"
+
+    @pytest.mark.parametrize("name", ["John Doe", "DOE, John", "john  doe"])
+    def test_the_same_words_are_the_same_name(self, name: str) -> None:
+        assert same_name(name, "John Doe")
+
+    def test_another_name_is_a_note(self) -> None:
+        assert only(case(claim(patient_name="Jon Do")), "note").step == "coverage"
+
+
+class TestFiling:
+    @pytest.mark.parametrize(("day", "outcome"), [("2024-07-05", "approved"), ("2024-07-04", "rejected")])
+    def test_ninety_days_are_ninety_days(self, day: str, outcome: str) -> None:
+        result = adjudicate(case(claim(line("99396", "210.00", day=day), member_id=AMINA)))
+        assert result.outcome == outcome
+
+    def test_a_late_claim_says_how_late(self) -> None:
+        denial = only(case(claim(line("99396", "210.00", day="2024-01-01"), member_id=AMINA)), "deny")
+        assert (denial.reason, denial.group) == ("29", "CO")
+        assert denial.text == "Received 276 days after the service; the plan takes claims for 90 days"
+
+    def test_a_replacement_is_not_late(self) -> None:
+        late = claim(line("99396", "210.00", day="2024-01-01"), member_id=AMINA, replaces="CLM-1")
+        assert adjudicate(case(late)).outcome == "approved"
+
+
+class TestProvider:
+    def test_an_unknown_provider_is_asked_about(self) -> None:
+        assert only(case(claim(provider_id="PROV-999")), "pend").reason == "B7"
+
+    def test_a_sanctioned_provider_is_denied(self) -> None:
+        bad = Provider("PROV-001", "Shut down", sanctioned=True)
+        snapshot = replace(SNAPSHOT, providers={"PROV-001": bad})
+        assert only(case(claim(), snapshot=snapshot), "deny").reason == "B7"
+
+    def test_outside_the_network_the_patient_pays_more(self) -> None:
+        outside = claim(line("76700", "1000.00"), member_id=AMINA, provider_id="PROV-003")
+        paid = {("BC-200-001", "deductible", "2024"): 50_000}
+        assert adjudicate(case(outside, used=paid)).patient == usd("190.00").percent(4_000)
+
+
+class TestCodes:
+    @pytest.mark.parametrize("code", ["bronchitis", "J2", "J20.99999", "j20.9", "٣٠٠"])
+    def test_what_cannot_be_a_diagnosis_is_refused(self, code: str) -> None:
+        assert only(case(claim(diagnoses=(code,))), "refuse").field == "diagnosis_code"
+
+    @pytest.mark.parametrize("code", ["9921", "992133", "W1234", "99213-1"])
+    def test_what_cannot_be_a_procedure_is_refused(self, code: str) -> None:
+        assert only(case(claim(line(code))), "refuse").field == "procedure_code"
+
+    @pytest.mark.parametrize("code", ["0001F", "0042T", "0001U", "A0021", "G0101"])
+    def test_other_forms_of_procedures_are_known(self, code: str) -> None:
+        assert only(case(claim(line(code))), "pend").reason == "181"
+
+    def test_national_codes_belong_to_the_plan(self) -> None:
+        scan = line("F8735", "15000.00", currency="KES")
+        judged = case(claim(scan, member_id=KAMAU, diagnoses=("CA40.0",), provider_id="PROV-004"))
+        result = adjudicate(judged)
+        assert (result.outcome, result.paid) == ("approved", Money.parse("15000.00", "KES"))
+
+    def test_a_code_the_plan_no_longer_lists_is_asked_about(self) -> None:
+        book = SNAPSHOT.plans["STANDARD"]
+        old = replace(book.listed["procedure", "99213"][0], valid_until="2023-12-31")
+        listed = {**book.listed, ("procedure", "99213"): (old,)}
+        snapshot = replace(SNAPSHOT, plans={"STANDARD": replace(book, listed=listed)})
+        assert only(case(claim(), snapshot=snapshot), "pend").reason == "181"
+
+
+class TestAuthorization:
+    MRI = line("70551", "620.00")
+    GIVEN = Authorization("AUTH-123456", AMINA, ("70551",), "2024-01-01", "2024-12-31", units=2)
+
+    def mri(self, number: str | None = "AUTH-123456", known: Authorization | None = GIVEN, **fields: Any) -> Case:
+        used = fields.pop("used", None)
+        stated = claim(self.MRI, member_id=AMINA, prior_authorization=number, **fields)
+        return case(stated, authorization=known, used=used)
+
+    def test_a_good_one_is_enough_and_is_counted(self) -> None:
+        result = adjudicate(self.mri())
+        assert result.outcome == "approved"
+        assert (AMINA, "authorization:AUTH-123456", "lifetime", 1) in [
+            (e.member_id, e.bucket, e.period, e.amount) for e in result.entries
+        ]
+
+    @pytest.mark.parametrize(
+        ("judged", "reason"),
+        [
+            (lambda self: self.mri(None, None), "197"),
+            (lambda self: self.mri(known=None), "197"),
+            (lambda self: self.mri(known=replace(self.GIVEN, member_id="BC-200-002")), "197"),
+            (lambda self: self.mri(known=replace(self.GIVEN, valid_until="2024-01-31")), "197"),
+            (lambda self: self.mri(known=replace(self.GIVEN, codes=("76700",))), "198"),
+            (lambda self: self.mri(used={(AMINA, "authorization:AUTH-123456", "lifetime"): 2}), "198"),
+        ],
+    )
+    def test_a_bad_one_is_asked_about(self, judged: Any, reason: str) -> None:
+        assert only(judged(self), "pend").reason == reason
+
+    def test_an_emergency_needs_none(self) -> None:
+        assert adjudicate(self.mri(None, None, emergency=True)).outcome == "approved"
+
+
+class TestEdits:
+    def test_the_second_of_a_pair_is_part_of_the_first(self) -> None:
+        result = adjudicate(case(claim(line("80053", "100.00"), line("36415", "20.00", number=2))))
+        assert [one.denied for one in result.lines] == [False, True]
+        assert reasons(result)["2 CO-97"] == "20.00"
+
+    def test_a_modifier_lifts_a_pair_that_allows_it(self) -> None:
+        lines = line("80053", "100.00"), line("36415", "20.00", number=2, modifiers=("59",))
+        assert not adjudicate(case(claim(*lines))).lines[1].denied
+        strict = replace(SNAPSHOT, pairs={("80053", "36415"): (Pair("80053", "36415"),)})
+        assert adjudicate(case(claim(*lines), snapshot=strict)).lines[1].denied
+
+    def test_the_first_may_be_on_another_claim_of_the_day(self) -> None:
+        other = Neighbour("CLM-1", "2024-10-03", "80053", "PROV-001", 10_000, 1)
+        assert only(case(claim(line("36415", "20.00")), neighbours=(other,)), "deny").reason == "97"
+
+    def test_units_above_the_days_limit_are_cut(self) -> None:
+        result = adjudicate(case(claim(line("85025", "100.00", units=3))))
+        assert reasons(result) == {"1 CO-151": "33.33", "1 PR-2": "13.33"}
+
+    def test_units_of_the_days_other_claims_count(self) -> None:
+        other = Neighbour("CLM-1", "2024-10-03", "85025", "PROV-002", 5_000, 2)
+        assert only(case(claim(line("85025", "50.00")), neighbours=(other,)), "deny").reason == "151"
+
+
+class TestDuplicates:
+    NEAR = Neighbour("CLM-1", "2024-10-03", "99213", "PROV-001", 125_000, 1)
+
+    def test_a_near_repetition_is_asked_about(self) -> None:
+        assert only(case(claim(), neighbours=(self.NEAR,)), "pend").reason == "18"
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            replace(NEAR, service_date="2024-10-04"),
+            replace(NEAR, procedure="99214"),
+            replace(NEAR, provider_id="PROV-002"),
+            replace(NEAR, charge_minor=15_000),
+        ],
+    )
+    def test_what_differs_is_not_a_repetition(self, other: Neighbour) -> None:
+        assert adjudicate(case(claim(), neighbours=(other,))).outcome == "approved"
+
+    def test_a_modifier_says_it_was_done_again(self) -> None:
+        again = claim(line(modifiers=("76",)))
+        assert adjudicate(case(again, neighbours=(self.NEAR,))).outcome == "approved"
+
+    def test_the_fingerprint_is_of_what_was_done_and_not_of_how_it_is_told(self) -> None:
+        same = claim()
+        assert fingerprint(same) == fingerprint(replace(same, notes="x", patient_name="Y", priority="high"))
+        for other in (
+            claim(line(charge="1250.01")),
+            claim(line(day="2024-10-04")),
+            claim(line(modifiers=("76",))),
+            claim(line(units=2)),
+            claim(provider_id="PROV-002"),
+            claim(provider_claim_id="A1"),
+            claim(diagnoses=("I10",)),
+        ):
+            assert fingerprint(other) != fingerprint(same)
+
+
+class TestPricingAndBenefits:
+    def test_the_fee_wins_over_a_higher_charge_and_the_charge_over_a_higher_fee(self) -> None:
+        met = {(AMINA, "deductible", "2024"): 50_000}
+        for charge, allowed in (("125.00", "110.00"), ("80.00", "80.00")):
+            result = adjudicate(case(claim(line(charge=charge), member_id=AMINA), used=met))
+            assert result.allowed.text() == allowed
+
+    def test_the_whole_waterfall_to_the_cent(self) -> None:
+        # 160.00 allowed of 200.00; 30.00 of deductible left; copay 25.00; ten percent of 105.00.
+        used = {(AMINA, "deductible", "2024"): 47_000}
+        result = adjudicate(case(claim(line("99214", "200.00"), member_id=AMINA), used=used))
+        assert reasons(result) == {
+            "1 CO-45": "40.00",
+            "1 PR-1": "30.00",
+            "1 PR-3": "25.00",
+            "1 PR-2": "10.50",
+        }
+        assert (result.paid.text(), result.patient.text()) == ("94.50", "65.50")
+
+    def test_the_cap_gives_back_coinsurance_first(self) -> None:
+        used = {(AMINA, "deductible", "2024"): 50_000, (AMINA, "out_of_pocket", "2024"): 197_000}
+        result = adjudicate(case(claim(line("99214", "160.00"), member_id=AMINA), used=used))
+        assert reasons(result) == {"1 PR-3": "25.00", "1 PR-2": "5.00"}
+
+    def test_the_familys_deductible_counts_too(self) -> None:
+        used = {("", "deductible", "2024"): 100_000}
+        assert "1 PR-1" not in reasons(adjudicate(case(claim(member_id=AMINA), used=used)))
+
+    def test_preventive_care_is_free(self) -> None:
+        result = adjudicate(case(claim(line("99396", "210.00"), member_id=AMINA)))
+        assert (result.paid.text(), result.patient.text()) == ("210.00", "0.00")
+
+    def test_one_copay_for_a_visit_of_two_services(self) -> None:
+        met = {(AMINA, "deductible", "2024"): 50_000}
+        visit = claim(line("99213", "110.00"), line("99214", "160.00", number=2), member_id=AMINA)
+        assert [k for k in reasons(adjudicate(case(visit, used=met))) if "PR-3" in k] == ["1 PR-3"]
+
+    def test_an_exclusion_can_deny(self) -> None:
+        denial = only(case(claim(line("15776", "5000.00"), member_id=AMINA)), "deny")
+        assert (denial.group, denial.reason) == ("PR", "204")
+
+    def test_a_diagnosis_can_be_excluded(self) -> None:
+        book = replace(SNAPSHOT.plans["STANDARD"], exclusions=(Exclusion("diagnosis", "Z51*", "deny"),))
+        snapshot = replace(SNAPSHOT, plans={"STANDARD": book})
+        denial = only(case(claim(diagnoses=("Z51.12",)), snapshot=snapshot), "deny")
+        assert denial.text == "Diagnosis code Z51.12 is excluded from coverage"
+
+    def test_visits_above_the_limit_are_the_patients(self) -> None:
+        therapy = claim(line("97110", "42.00"), member_id=AMINA)
+        used = {(AMINA, "limit:PHYSIO", "2024"): 19}
+        assert adjudicate(case(therapy, used=used)).outcome == "approved"
+        denial = only(case(therapy, used={(AMINA, "limit:PHYSIO", "2024"): 20}), "deny")
+        assert (denial.group, denial.reason) == ("PR", "119")
+
+    def test_a_limit_of_money_is_paid_up_to_it(self) -> None:
+        book = replace(SNAPSHOT.plans["STANDARD"], limits=(Limit("YEAR", "*", "amount", "year", 100_000),))
+        snapshot = replace(SNAPSHOT, plans={"STANDARD": book})
+        result = adjudicate(case(claim(), snapshot=snapshot))
+        assert reasons(result) == {"1 PR-119": "250.00", "1 PR-2": "200.00"}
+        assert (result.allowed.text(), result.paid.text()) == ("1000.00", "800.00")
+
+    def test_a_high_amount_is_seen_by_a_person(self) -> None:
+        assert only(case(claim(line(charge="40000.00"))), "pend").reason == "133"
+
+
+class TestCoordination:
+    def second(self, prior: str | None, charge: str = "1000.00") -> Case:
+        cover = (Coverage("STANDARD", "2020-01-01", order=2),)
+        return case(claim(line(charge=charge, prior_paid=prior)), member=replace(MEMBERS[JOHN], coverages=cover))
+
+    def test_the_first_payers_payment_is_asked_for(self) -> None:
+        assert only(self.second(None), "pend").reason == "22"
+
+    @pytest.mark.parametrize(
+        ("prior", "paid", "patient"),
+        [("0.00", "800.00", "200.00"), ("150.00", "800.00", "50.00"), ("500.00", "500.00", "0.00"),
+         ("1000.00", "0.00", "0.00"), ("5000.00", "0.00", "0.00")],
+    )  # fmt: skip
+    def test_we_pay_what_is_left_and_never_more_than_alone(self, prior: str, paid: str, patient: str) -> None:
+        result = adjudicate(self.second(prior))
+        assert (result.paid.text(), result.patient.text()) == (paid, patient)
+
+
+class TestBooking:
+    BOOKED = Booking(
+        "VB1", "CR1234567", "FID-32-121583-3", True,
+        (BookedService("F8735", Money(1_500_000, "KES")),), Money(1_500_000, "KES"),
+    )  # fmt: skip
+
+    def scan(self, booking: Booking | None = BOOKED, *, used_by: str | None = None, charge: str = "15000.00") -> Case:
+        stated = claim(
+            line("F8735", charge, currency="KES"),
+            member_id=KAMAU,
+            diagnoses=("CA40.0",),
+            provider_id="PROV-004",
+            booking_no="VB1",
+        )
+        return case(stated, booking=booking, booking_used_by=used_by)
+
+    def test_a_claim_that_agrees_is_approved(self) -> None:
+        assert adjudicate(self.scan()).outcome == "approved"
+
+    def test_an_unknown_booking_is_refused(self) -> None:
+        assert only(self.scan(None), "refuse").field == "booking_no"
+
+    def test_a_booking_is_claimed_once(self) -> None:
+        assert only(self.scan(used_by="CLM-1"), "deny").text == "Booking VB1 was already claimed by CLM-1"
+
+    @pytest.mark.parametrize(
+        ("other", "problem"),
+        [
+            (replace(BOOKED, live=False), "is no longer live"),
+            (replace(BOOKED, patient="CR9"), "is for another patient"),
+            (replace(BOOKED, facility="FID-9"), "is for another facility"),
+            (replace(BOOKED, services=()), "is for other services"),
+            (replace(BOOKED, total=Money(1, "KES")), "is for KES 0.01, the claim for KES 15000.00"),
+        ],
+    )
+    def test_what_differs_is_asked_about(self, other: Booking, problem: str) -> None:
+        assert only(self.scan(other), "pend").text == f"Booking VB1 {problem}"
+
+
+class TestRulings:
+    def test_an_approval_answers_questions_and_sets_amounts(self) -> None:
+        ruling = Ruling("approve", "", {1: usd("3000.00")})
+        result = adjudicate(case(claim(line("15776", "5000.00")), ruling=ruling))
+        assert result.outcome == "approved"
+        assert reasons(result) == {"1 CO-150": "2000.00", "1 PR-2": "600.00"}
+
+    def test_a_denial_stands_unless_its_line_is_named(self) -> None:
+        late = claim(line(day="2019-05-05", charge="100.00"))
+        assert adjudicate(case(late, ruling=Ruling("approve", ""))).outcome == "rejected"
+        assert adjudicate(case(late, ruling=Ruling("approve", "", {1: usd("100.00")}))).outcome == "approved"
+
+    def test_a_rejection_denies_everything(self) -> None:
+        result = adjudicate(case(claim(), ruling=Ruling("reject", "Not needed")))
+        assert (result.outcome, reasons(result)) == ("rejected", {"1 CO-A1": "1250.00"})
+
+    def test_reopening_asks_again(self) -> None:
+        result = adjudicate(case(claim(), ruling=Ruling("reopen", "Look again")))
+        assert (result.outcome, result.entries) == ("under_review", ())
+
+
+class TestCodeSets:
+    def test_codes_prefixes_and_ranges(self) -> None:
+        codes = code_set("99213", "F87*", "15775-15879", "A00.0..A09.9", "SHA-08-004")
+        for inside in ("99213", "F8735", "15776", "15879", "A05.1", "SHA-08-004"):
+            assert inside in codes
+        for outside in ("99214", "F86", "15774", "15880", "A10.0", "SHA-08-005", None):
+            assert outside not in codes
+
+    @pytest.mark.parametrize("wrong", ["15879-15775", "A0..A09.9"])
+    def test_a_range_needs_two_codes_of_one_length_in_order(self, wrong: str) -> None:
+        with pytest.raises(ValueError, match="lower first"):
+            code_set(wrong)
