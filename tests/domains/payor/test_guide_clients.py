@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.domains.payor.serving import Served, served
 
 GUIDE_TEXT = Path(__file__).parents[3].parent / "shared" / "source-documents" / "004_2ff735423bcaac2b.txt"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from tests.domains.payor.conftest import GUIDE
 from tests.domains.payor.serving import Served, served
 

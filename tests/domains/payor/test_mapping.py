@@ -4,9 +4,6 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.domains.payor.cases import JOHN, case, line
-from tests.domains.payor.cases import claim as plain
-from tests.domains.payor.rules.test_money import accumulated, claims, plans
 
 from kiungo.domains.payor import sample
 from kiungo.domains.payor.mapping import claim as claim_mapping
@@ -17,6 +14,9 @@ from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.fhir.prepare import prepare
 from kiungo.kernel import json
+from tests.domains.payor.cases import JOHN, case, line
+from tests.domains.payor.cases import claim as plain
+from tests.domains.payor.rules.test_money import accumulated, claims, plans
 
 IDS = Ids("c-1", "r-1", "e-1")
 WORDS = st.one_of(

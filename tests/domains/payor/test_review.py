@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.domains.payor.conftest import GUIDE, House, person
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect, NotFound
 from kiungo.domains.payor import checking, rebuild
@@ -14,6 +13,7 @@ from kiungo.domains.payor.payments import pay
 from kiungo.domains.payor.store import desk, members
 from kiungo.kernel import ledger
 from kiungo.kernel.auth import system_call
+from tests.domains.payor.conftest import GUIDE, House, person
 
 ANN, BEN = person("ann"), person("ben")
 EXCLUDED = {**GUIDE, "diagnosis_code": "Z51.12", "procedure_code": "15776", "amount": "5000.00"}

@@ -4,10 +4,10 @@ import json
 from decimal import Decimal
 
 import pytest
-from tests.domains.payor.conftest import GUIDE, House
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.domains.payor import errors
+from tests.domains.payor.conftest import GUIDE, House
 
 
 def test_the_guides_claim_gets_the_guides_answer(house: House) -> None:

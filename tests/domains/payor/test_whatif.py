@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.domains.payor.cases import SNAPSHOT
-from tests.domains.payor.conftest import GUIDE, House, person
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.domains.payor import whatif
 from kiungo.domains.payor.whatif import Comparison, changed_plan, compare
 from kiungo.kernel.auth import system_call
+from tests.domains.payor.cases import SNAPSHOT
+from tests.domains.payor.conftest import GUIDE, House, person
 
 STANDARD = SNAPSHOT.plans["STANDARD"].plan
 FAMILY_PLUS = SNAPSHOT.plans["FAMILY-PLUS"].plan

@@ -1,8 +1,7 @@
 """The provider guide's own claims, to the digit."""
 
-from tests.domains.payor.cases import case, claim, line, reasons
-
 from kiungo.domains.payor.rules.pipeline import adjudicate
+from tests.domains.payor.cases import case, claim, line, reasons
 
 
 def test_the_guides_claim_is_approved_with_a_fifth_for_the_patient() -> None:

@@ -4,12 +4,12 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.domains.payor.cases import AMINA, case, claim
 
 from kiungo.base.money import Money
 from kiungo.domains.payor.model import FAMILY, Adjudication, Claim, Line
 from kiungo.domains.payor.rules.case import DEDUCTIBLE, OUT_OF_POCKET, Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
+from tests.domains.payor.cases import AMINA, case, claim
 
 CODES = ("99213", "99214", "85025", "80053", "36415", "99396", "76700", "97110", "70551", "15776", "99999", None)
 

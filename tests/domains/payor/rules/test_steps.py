@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.domains.payor.cases import AMINA, JOHN, KAMAU, MEMBERS, SNAPSHOT, case, claim, line, reasons, usd
 
 from kiungo.base.money import Money
 from kiungo.domains.payor.book import Exclusion, Limit, Pair, Provider, code_set
@@ -14,6 +13,7 @@ from kiungo.domains.payor.rules.coverage import same_name
 from kiungo.domains.payor.rules.duplicate import fingerprint
 from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.ports.bookings import BookedService, Booking
+from tests.domains.payor.cases import AMINA, JOHN, KAMAU, MEMBERS, SNAPSHOT, case, claim, line, reasons, usd
 
 
 def only(judged: Case, effect: str) -> Any:

@@ -8,7 +8,7 @@ from kiungo.base.errors import Incorrect
 from kiungo.domains.payor.errors import REFERENCE_WRONG
 from kiungo.kernel.http import Response, as_starlette
 
-Cell = str | int | bool | None
+Cell = str | int | bool | list[str] | None
 
 
 def text_of(value: Any) -> str | None:
