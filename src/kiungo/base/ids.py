@@ -1,5 +1,6 @@
 """Identifiers: UUIDv7 for records, short dated ids for what people read aloud."""
 
+import os
 import random
 import string
 import threading
@@ -52,7 +53,9 @@ def human_id(prefix: str, day: date, rng: Random | None = None) -> str:
     return f"{prefix}-{day:%Y%m%d}-{tail}"
 
 
-_system_random = random.SystemRandom()
+# Ids need to differ, not to be secret: a generator seeded once costs a fiftieth of asking the system each time.
+_system_random = random.Random(os.urandom(32))  # noqa: S311 - see above
+os.register_at_fork(after_in_child=lambda: _system_random.seed(os.urandom(32)))
 _system_sequence = _Sequence()
 # A turned clock has its own sequence, so that a simulation that is run again gives out the same ids.
 _sequences: WeakKeyDictionary[Clock, _Sequence] = WeakKeyDictionary()
