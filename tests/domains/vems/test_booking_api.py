@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.domains.vems.cases import CLAIM_ID, CT_AT, FR_CODE, MRI_AT, body
-from tests.domains.vems.conftest import Running, Start
 
 from kiungo.kernel import json
 from kiungo.kernel.auth import system_call
+from tests.domains.vems.cases import CLAIM_ID, CT_AT, FR_CODE, MRI_AT, body
+from tests.domains.vems.conftest import Running, Start
 
 PRINTED = b"""{"success":true,"claimID":"3663-gdhs-TAIFA-CARE","bookingNo":"VB673D4F2A1B3E","bookingStatus":"pending",
 "totalAmount":31000.00,"services":[{"serviceCode":"F8735","serviceName":"CT Scan - Contrast Enhanced",

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.domains.vems.cases import body
 
 from kiungo.base.errors import Incorrect
 from kiungo.domains.vems.errors import render
 from kiungo.domains.vems.stated import fingerprint, parse, request_of, wire_of
 from kiungo.kernel import json
+from tests.domains.vems.cases import body
 
 
 def refused(sent: Any) -> dict[str, Any]:

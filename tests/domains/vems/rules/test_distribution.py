@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.domains.vems.cases import CT_AT, book, request
 
 from kiungo.base.errors import KiungoError
 from kiungo.base.money import Money
@@ -14,6 +13,7 @@ from kiungo.domains.vems.rules.booking import price, total_of
 from kiungo.domains.vems.rules.contracts import overlap, problems
 from kiungo.domains.vems.rules.distribution import distribute
 from kiungo.domains.vems.sample import CONTRACTS, CT_CONTRACT, MRI_CONTRACT, RENAL_CONTRACT
+from tests.domains.vems.cases import CT_AT, book, request
 
 
 def kes(text: str) -> Money:
