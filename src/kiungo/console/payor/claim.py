@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kiungo.base.money import Money
 from kiungo.console.rendering import words
+from kiungo.domains.payor.book import PlanBook
 from kiungo.domains.payor.model import Adjudication, Adjustment, Claim, Finding, Line, LineResult
 from kiungo.domains.payor.rebuild import OnFile
 from kiungo.domains.payor.store.claims import ClaimRow
@@ -38,18 +39,27 @@ class LineView:
     parts: Sequence[Part]
 
 
-def line_views(on_file: OnFile) -> list[LineView]:
-    """Every line with the parts of its charge that we do not pay."""
+def line_views(on_file: OnFile, book: PlanBook | None) -> list[LineView]:
+    """Every line with the parts of its charge that we do not pay, in the sender's words or the plan's."""
     pairs = zip(on_file.claim.lines, on_file.result.lines, strict=True)
-    return [_line(stated, result, on_file.result) for stated, result in pairs]
+    return [
+        _line(stated, result, on_file.result, stated.description or words_of(book, "procedure", stated.procedure))
+        for stated, result in pairs
+    ]
 
 
-def _line(stated: Line, result: LineResult, decision: Adjudication) -> LineView:
+def words_of(book: PlanBook | None, kind: str, code: str | None) -> str:
+    """What a plan's list says a code means, or nothing."""
+    listed = book.listed.get((kind, code)) if book and code else None
+    return listed[0].description if listed else ""
+
+
+def _line(stated: Line, result: LineResult, decision: Adjudication, text: str) -> LineView:
     findings = [finding for finding in decision.findings if finding.line == result.number]
     parts = [_part(entry, findings) for entry in (*result.adjustments, *result.shares)]
     return LineView(
         code=stated.procedure or "no code",
-        text=stated.description or "",
+        text=text,
         service_date=stated.service_date,
         units=stated.units,
         charge=result.charge,
@@ -82,7 +92,9 @@ def finding_views(result: Adjudication) -> list[Mapping[str, Any]]:
 def head(on_file: OnFile, wire: Mapping[str, Any]) -> dict[str, Any]:
     """The top of the page. The amounts of a claim that waits are what it would come to."""
     row, claim, result = on_file.row, on_file.claim, on_file.result
-    marks = [name for name in ("paid", "void", "information_requested", "partly_approved") if wire.get(name)]
+    marks = [name for name in ("paid", "void", "information_requested") if wire.get(name)]
+    if wire.get("partly_approved") and not on_file.standing.automatic:
+        marks.append("partly_approved")
     if claim.priority in ("high", "urgent"):
         marks.append(claim.priority)
     return {
@@ -121,17 +133,18 @@ def _statement(wire: Mapping[str, Any]) -> dict[str, str] | None:
     return None
 
 
-def facts(claim: Claim, row: ClaimRow, plan_name: str) -> list[tuple[str, str]]:
+def facts(claim: Claim, row: ClaimRow, book: PlanBook | None) -> list[tuple[str, str]]:
     """What was stated, as far as it was."""
     diagnoses = ", ".join(claim.diagnoses)
-    if claim.diagnosis_description:
-        diagnoses += f" ({claim.diagnosis_description})"
+    meaning = claim.diagnosis_description or words_of(book, "diagnosis", claim.diagnoses[0])
+    if meaning:
+        diagnoses += f" ({meaning})"
     named = [
         ("Diagnosis", diagnoses),
-        ("Plan", plan_name),
+        ("Plan", book.plan.name if book else row.plan_id),
         ("Priority", words(claim.priority)),
         ("Emergency", "Yes" if claim.emergency else ""),
-        ("Provider", f"{claim.provider_name or ''} {claim.provider_id}".strip()),
+        ("Provider", ", ".join(filter(None, (claim.provider_name, claim.provider_id)))),
         ("Their number", claim.provider_claim_id),
         ("Booking", claim.booking_no),
         ("Authorization", claim.prior_authorization),

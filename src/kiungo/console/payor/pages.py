@@ -25,6 +25,7 @@ from kiungo.console.payor.queue import QUEUE, show_queue
 from kiungo.console.rendering import go_to
 from kiungo.console.visit import Notice, Visit, page
 from kiungo.domains.payor import rebuild
+from kiungo.domains.payor.book import PlanBook
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.payor.store.claims import ClaimRow
@@ -103,14 +104,13 @@ class PayorPages:
     async def _claim(self, visit: Visit, error: KiungoError | None = None) -> Response:
         claim_id = visit.request.params["claim_id"]
 
-        def read(unit: Unit) -> tuple[rebuild.OnFile, list[DeskStep], str]:
+        def read(unit: Unit) -> tuple[rebuild.OnFile, list[DeskStep], PlanBook | None]:
             row = self.payor.find(unit, visit.call, claim_id)
             on_file = rebuild.read(unit, visit.call, self.payor.repository, row)
-            plans = self.payor.openings.snapshot(unit, visit.call.tenant).plans
-            name = plans[row.plan_id].plan.name if row.plan_id in plans else row.plan_id
-            return on_file, self.desk.steps(unit, visit.call, claim_id), name
+            book = self.payor.openings.snapshot(unit, visit.call.tenant).plans.get(row.plan_id)
+            return on_file, self.desk.steps(unit, visit.call, claim_id), book
 
-        on_file, steps, plan_name = await self.payor.database.read_async(read)
+        on_file, steps, book = await self.payor.database.read_async(read)
         row = on_file.row
         self._note(visit.call, "read", row)
         if error is not None:
@@ -118,9 +118,9 @@ class PayorPages:
         actions = actions_for(visit, on_file, first_approval_of(row, steps))
         context: dict[str, Any] = {
             "claim": head(on_file, json.loads(row.wire)),
-            "lines": line_views(on_file),
+            "lines": line_views(on_file, book),
             "findings": finding_views(on_file.result),
-            "facts": facts(on_file.claim, row, plan_name),
+            "facts": facts(on_file.claim, row, book),
             "history": history_of(on_file, steps),
             "review": {
                 "assignee": name_of(row, steps),
