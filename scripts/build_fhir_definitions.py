@@ -36,7 +36,7 @@ def read_package(path: str, prefixes: tuple[str, ...]) -> list[Json]:
     return [found[name] for name in sorted(found)]
 
 
-def type_of(element: Json, choice: bool) -> list[str]:
+def type_of(element: Json, kind: str, choice: bool) -> list[str]:
     """The type codes of one element; a backbone element is its own type, named by its path."""
     names = []
     for entry in element.get("type", []):
@@ -44,6 +44,8 @@ def type_of(element: Json, choice: bool) -> list[str]:
         if code.startswith(SYSTEM_TYPE):
             hint = [x["valueUrl"] for x in entry.get("extension", []) if x["url"].endswith("-fhir-type")]
             code = hint[0] if hint else code.removeprefix(SYSTEM_TYPE).lower()
+            if kind == "resource" and element["path"].count(".") == 1 and element["path"].endswith(".id"):
+                code = "id"  # the package says string; the id of a resource is an id
         if code in {"BackboneElement", "Element"} and element["path"].count("."):
             code = element["path"]
         if not choice and [p.removeprefix(FHIR) for p in entry.get("profile", [])] == ["SimpleQuantity"]:
@@ -67,7 +69,7 @@ def elements_by_type(definition: Json) -> dict[str, list[list[Any]]]:
         types = (
             [element["contentReference"].removeprefix("#")]
             if "contentReference" in element
-            else type_of(element, name.endswith("[x]"))
+            else type_of(element, definition["kind"], name.endswith("[x]"))
         )
         rows.setdefault(parent, []).append(
             [

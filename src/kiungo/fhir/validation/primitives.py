@@ -74,6 +74,21 @@ def _pattern(match: Callable[[str], Any], words: str) -> Callable[[Any], str | N
     return check
 
 
+def _uri(words: str) -> Callable[[Any], str | None]:
+    """A URN that says a UUID follows must have one, in either case."""
+
+    def check(v: Any) -> str | None:
+        if not isinstance(v, str):
+            return "must be a string"
+        if not URI(v):
+            return words
+        if v.startswith("urn:uuid:") and not UUID(v.lower().partition("#")[0].partition("|")[0]):
+            return "is not a UUID after urn:uuid:"
+        return None
+
+    return check
+
+
 def _dated(match: Callable[[str], Any], words: str) -> Callable[[Any], str | None]:
     def check(v: Any) -> str | None:
         if not isinstance(v, str):
@@ -133,9 +148,9 @@ CHECKS: dict[str, Callable[[Any], str | None]] = {
     "decimal": _decimal,
     "code": _pattern(CODE, "is not a code: no spaces at the ends, none doubled"),
     "id": _pattern(ID, "is not an id: 1 to 64 letters, digits, hyphens or dots"),
-    "uri": _pattern(URI, "is not a URI: it is empty or holds a space"),
-    "url": _pattern(URI, "is not a URL: it is empty or holds a space"),
-    "canonical": _pattern(URI, "is not a canonical URL: it is empty or holds a space"),
+    "uri": _uri("is not a URI: it is empty or holds a space"),
+    "url": _uri("is not a URL: it is empty or holds a space"),
+    "canonical": _uri("is not a canonical URL: it is empty or holds a space"),
     "oid": _pattern(OID, "is not an OID such as urn:oid:1.2.3"),
     "uuid": _pattern(UUID, "is not a UUID such as urn:uuid:c757873d-ec9a-4326-a141-556f43239520"),
     "date": _dated(DATE, _DATE_WORDS),
@@ -148,6 +163,7 @@ CHECKS: dict[str, Callable[[Any], str | None]] = {
 
 _SIMPLE_TEXT = "v.__class__ is str and v and v.isprintable()"
 _NO_SPACE = _SIMPLE_TEXT + " and ' ' not in v"
+_PLAIN_URI = _NO_SPACE + " and v[:4] != 'urn:'"
 # Expressions over `v` that are true for ordinary right values; false means: ask CHECKS.
 INLINE: dict[str, str] = {
     "string": _SIMPLE_TEXT,
@@ -158,9 +174,9 @@ INLINE: dict[str, str] = {
     "unsignedInt": "v.__class__ is int and 0 <= v <= 2147483647",
     "decimal": "v.__class__ is Decimal or v.__class__ is int",
     "code": _NO_SPACE,
-    "uri": _NO_SPACE,
-    "url": _NO_SPACE,
-    "canonical": _NO_SPACE,
+    "uri": _PLAIN_URI,
+    "url": _PLAIN_URI,
+    "canonical": _PLAIN_URI,
     "date": "v.__class__ is str and DATE(v) and v[5:10] != '02-29'",
     "dateTime": "v.__class__ is str and DATE_TIME(v) and v[5:10] != '02-29'",
     "instant": "v.__class__ is str and INSTANT(v) and v[5:10] != '02-29'",
