@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kiungo.app.cli import access, audit, data, jobs, serving
+from kiungo.app.cli import access, audit, data, demo, jobs, listening, serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,8 +15,10 @@ app = typer.Typer(
     help="Kiungo connects a hospital, its payers, its partners and the money between them.",
 )
 app.command("dev")(serving.dev)
+app.command("demo")(demo.demo)
 app.command("serve")(serving.serve_command)
 app.command("worker")(serving.worker)
+app.command("listen")(listening.listen_command)
 app.command("migrate")(data.migrate)
 app.command("backup")(data.backup)
 app.command("restore")(data.restore)

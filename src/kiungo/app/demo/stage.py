@@ -43,6 +43,7 @@ def stage(*, prepare: Callable[[System], None] | None = None) -> Iterator[Stage]
             database_url=f"sqlite:///{Path(folder) / 'kiungo.db'}",
             data_dir=Path(folder),
             log_level="error",
+            audit_seal_interval_s=0.5,
         )
         configure_logging(settings.log_level, settings.log_format)
         system = open_system(settings)

@@ -1,0 +1,52 @@
+"""The demo is a test: every figure of the claims story is right, and a wrong fee is noticed."""
+
+import dataclasses
+from decimal import Decimal
+
+from typer.testing import CliRunner
+
+from kiungo.app import demo
+from kiungo.app.cli import app
+from kiungo.app.system import System
+from kiungo.domains.payor import sample
+from kiungo.kernel import json
+from kiungo.kernel.auth import system_call
+
+
+def test_every_figure_of_the_story_is_right() -> None:
+    answer = CliRunner().invoke(app, ["demo", "--json"])
+    told = json.loads(answer.stdout)
+    assert told["right"], [figure for step in told["steps"] for figure in step["figures"] if not figure["right"]]
+    assert answer.exit_code == 0
+    figures = {
+        (step["title"], figure["name"]): figure["actual"] for step in told["steps"] for figure in step["figures"]
+    }
+    approved = "Submit the guide's claim: approved at once"
+    assert str(figures[approved, "expected_payment"]) == "1000.00"
+    assert str(figures[approved, "patient_responsibility"]) == "250.00"
+    assert len(told["steps"]) >= 12
+
+
+def test_a_sabotaged_fee_makes_the_story_fail() -> None:
+    def sabotage(system: System) -> None:
+        plan = next(plan for plan in sample.PLANS if plan.plan_id == sample.STANDARD)
+        dearer = dataclasses.replace(plan, coinsurance_bp=2_100)
+        system.database.write(lambda unit: system.registers.put_plan(unit, system_call(1), dearer))
+
+    story = demo.run(None, prepare=sabotage)
+    wrong = {figure.name: figure.actual for figure in story.wrong}
+    assert wrong["expected_payment"] != Decimal("1000.00")
+    assert wrong["patient_responsibility"] != Decimal("250.00")
+
+
+def test_the_command_ends_with_one_when_a_figure_is_wrong(monkeypatch) -> None:
+    def broken(console, *, prepare=None):
+        story = demo.Story(None)
+        story.begin("a step")
+        story.check("expected_payment", Decimal("999.99"), Decimal("1000.00"))
+        return story
+
+    monkeypatch.setattr(demo, "run", broken)
+    answer = CliRunner().invoke(app, ["demo"])
+    assert answer.exit_code == 1
+    assert "WRONG" in answer.stdout
