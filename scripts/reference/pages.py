@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+from scripts.reference.running import commands_page, events_page, metrics_page, opened_system, routes_page
 from scripts.reference.tables import code, page, table
 
 import kiungo
@@ -71,8 +72,13 @@ def decisions_page(root: Path) -> str:
 def pages(root: Path) -> dict[str, str]:
     """Every generated page, by its name under docs/."""
     import_everything()
-    return {
-        "decisions/index.md": decisions_page(root),
-        "reference/errors.md": errors_page(),
-        "reference/settings.md": settings_page(),
-    }
+    with opened_system() as system:
+        return {
+            "decisions/index.md": decisions_page(root),
+            "reference/command-line.md": commands_page(),
+            "reference/errors.md": errors_page(),
+            "reference/events.md": events_page(system),
+            "reference/metrics.md": metrics_page(system),
+            "reference/routes.md": routes_page(system),
+            "reference/settings.md": settings_page(),
+        }

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -132,6 +133,7 @@ def page(section: str, handler: PageHandler) -> Callable[[Request], Awaitable[Re
             raise Unauthenticated(SESSION_MISSING, "This page needs a session", hint="Sign in with an API key")
         return await handler(Visit(request, section))
 
+    handle.__doc__ = handler.func.__doc__ if isinstance(handler, partial) else handler.__doc__
     return handle
 
 
