@@ -1,0 +1,300 @@
+"""Settlement: from a payer's decision to money at the payees, with every cent in the ledger.
+
+    decide    a payer approved so much of a booking: shares are owed, and paid when the mode says so
+    remit     money for a booking arrived
+    fund      own money was put at a rail
+    release   try again what waits
+
+A decision is cumulative and has a version: a lower approval takes back what was not paid yet, and claims back the rest.
+
+| decision | approved  | vendor owed | facility owed | fee      |
+| -------- | --------- | ----------- | ------------- | -------- |
+| v1       | 10,000.00 | 6,774.19    | 2,903.22      | 322.59   |
+| v2       | 31,000.00 | 21,000.00   | 9,000.00      | 1,000.00 |
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from kiungo.base.errors import Incorrect
+from kiungo.base.money import Money
+from kiungo.domains.vems import settlement_accounts as accounts
+from kiungo.domains.vems import settlement_store as store
+from kiungo.domains.vems.rules.settlement_modes import MODES, Plan, base_minor, plan_of
+from kiungo.domains.vems.rules.settlement_shares import entitlements
+from kiungo.domains.vems.settlement_errors import PAYABLE_WRONG
+from kiungo.domains.vems.settlement_legs import Legs
+from kiungo.domains.vems.settlement_model import (
+    REFERENCE_LENGTH,
+    REFERENCE_LETTERS,
+    Leg,
+    Payable,
+    SettlementPolicy,
+    SettlementRow,
+    ShareRow,
+)
+from kiungo.kernel import jobs
+from kiungo.kernel.database import Unit
+from kiungo.kernel.outbox import Outbox
+from kiungo.ports.payment import Capabilities
+
+RELEASE_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Settlements:
+    """The settlement service. `rng` makes references, so that a simulation makes the same ones again."""
+
+    rails: Mapping[str, Capabilities]
+    outbox: Outbox
+    policy: SettlementPolicy = field(default_factory=SettlementPolicy)
+    rng: Random = field(default_factory=random.SystemRandom)
+
+    @property
+    def legs(self) -> Legs:
+        """What moves single legs."""
+        return Legs(self.rails, self.outbox, self.policy)
+
+    def decide(self, unit: Unit, tenant: int, payable: Payable, approved: Money, version: int) -> SettlementRow:
+        """Settle a payer's decision; a version seen before changes nothing. Raises: Incorrect PAYABLE_WRONG."""
+        _check(payable, approved)
+        unit.lock(f"settlement/{tenant}/{payable.booking_no}")
+        plan = plan_of(payable, self.policy)
+        row = store.find_settlement(unit, tenant, payable.booking_no) or self._open(unit, tenant, payable, plan)
+        if version <= row.version:
+            return row
+        base = base_minor(approved.minor, payable.total.minor, row.total_minor)
+        unit.execute(
+            "UPDATE settlement SET approved_minor = ?, version = ?, updated_us = ? WHERE tn = ? AND booking_no = ?",
+            (base, version, unit.now_us, tenant, row.booking_no),
+        )
+        store.step(unit, tenant, row.booking_no, "decided", detail=f"version {version}: {approved} approved")
+        for payee_id in sorted({share.payee_id for share in row.shares}):
+            unit.lock(f"payee/{tenant}/{payee_id}")
+        self._accrue(unit, tenant, row, base, version)
+        self._commit(unit, tenant, row.booking_no)
+        return store.get_settlement(unit, tenant, row.booking_no)
+
+    def remit(self, unit: Unit, tenant: int, booking_no: str, *, rail: str, amount: Money, key: str) -> SettlementRow:
+        """Book money that arrived at a rail for a booking; what nobody owed goes to suspense. The key counts once.
+
+        Raises: NotFound SETTLEMENT_NOT_FOUND.
+        """
+        unit.lock(f"settlement/{tenant}/{booking_no}")
+        row = store.get_settlement(unit, tenant, booking_no)
+        if not self._first_time(unit, tenant, f"remit/{key}", rail, amount):
+            return row
+        expected = Money(min(amount.minor, max(row.approved_minor - row.remitted_minor, 0)), amount.currency)
+        accounts.move(
+            unit, tenant, key=f"remit/{key}", kind="settlement.remittance", memo=booking_no,
+            moves=[
+                (accounts.cash(rail), accounts.receivable(row.payer), expected),
+                (accounts.cash(rail), accounts.SUSPENSE, amount - expected),
+            ],
+        )  # fmt: skip
+        unit.execute(
+            "UPDATE settlement SET remitted_minor = remitted_minor + ?, updated_us = ? WHERE tn = ? AND booking_no = ?",
+            (expected.minor, unit.now_us, tenant, booking_no),
+        )
+        store.step(unit, tenant, booking_no, "remitted", detail=f"{amount} at {rail}")
+        self._commit(unit, tenant, booking_no)
+        self._release_later(unit, tenant, rail)
+        return store.get_settlement(unit, tenant, booking_no)
+
+    def fund(self, unit: Unit, tenant: int, *, rail: str, amount: Money, key: str) -> None:
+        """Book own money put at a rail; waiting legs are tried again. The key counts once."""
+        if not self._first_time(unit, tenant, f"fund/{key}", rail, amount):
+            return
+        accounts.move(
+            unit, tenant, key=f"fund/{key}", kind="settlement.funding", memo=key,
+            moves=[(accounts.cash(rail), accounts.FUNDING, amount)],
+        )  # fmt: skip
+        self._release_later(unit, tenant, rail)
+
+    def release(self, unit: Unit, tenant: int, leg: Leg) -> None:
+        """Try to hold one waiting leg."""
+        unit.lock(f"payee/{tenant}/{leg.payee_id}")
+        current = store.find_leg(unit, tenant, leg.reference)
+        if current is not None and current.state == "waiting":
+            self.legs.try_hold(unit, tenant, current)
+            store.refresh(unit, tenant, current.booking_no)
+
+    def replace(self, unit: Unit, tenant: int, leg: Leg) -> str:
+        """Pay a failed or returned leg again, by a new leg with a new reference; returns the reference."""
+        unit.lock(f"payee/{tenant}/{leg.payee_id}")
+        reference = self._add_leg(unit, tenant, leg.booking_no, leg.payee_id, leg.amount, "pays again " + leg.reference)
+        store.advance(
+            unit, tenant, leg, "replaced", reason=f"paid again as {reference}", changes={"replaced_by": reference}
+        )
+        self.legs.try_hold(unit, tenant, store.get_leg(unit, tenant, reference))
+        store.refresh(unit, tenant, leg.booking_no)
+        return reference
+
+    def _open(self, unit: Unit, tenant: int, payable: Payable, plan: Plan) -> SettlementRow:
+        unit.execute(
+            "INSERT INTO settlement (tn, booking_no, claim_ref, payer, mode, currency, pays_on, total_minor,"
+            " approved_minor, remitted_minor, version, state, reason, created_us, updated_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 'waiting', 'nothing is decided yet', ?, ?)",
+            (
+                tenant, payable.booking_no, payable.claim_ref, plan.owed_by, payable.mode, payable.currency,
+                plan.pays_on, plan.total_minor, unit.now_us, unit.now_us,
+            ),
+        )  # fmt: skip
+        unit.many(
+            "INSERT INTO settlement_share (tn, booking_no, payee_id, role, seq, contract_minor, accrued_minor,"
+            " committed_minor) VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
+            [
+                (tenant, payable.booking_no, share.payee_id, share.role, seq, share.amount.minor)
+                for seq, share in enumerate(plan.shares)
+            ],
+        )
+        return store.get_settlement(unit, tenant, payable.booking_no)
+
+    def _accrue(self, unit: Unit, tenant: int, row: SettlementRow, base: int, version: int) -> None:
+        """Owe each share what the decision entitles it to, or take back what it no longer does."""
+        wanted = entitlements([(share.role, share.contract_minor) for share in row.shares], base)
+        owed_by = accounts.receivable(row.payer)
+        moves: list[tuple[str, str, Money]] = []
+        for share, entitled in zip(row.shares, wanted, strict=True):
+            change = Money(entitled - share.accrued_minor, row.currency)
+            account = accounts.FEE if share.role == "fee" else accounts.payable(share.payee_id)
+            if change.minor >= 0:
+                moves.append((owed_by, account, change))
+            elif share.role == "fee":
+                moves.append((account, owed_by, -change))
+            else:
+                moves += self._take_back(unit, tenant, row, share, -change)
+            unit.execute(
+                "UPDATE settlement_share SET accrued_minor = ? WHERE tn = ? AND booking_no = ? AND payee_id = ?"
+                " AND role = ?",
+                (entitled, tenant, row.booking_no, share.payee_id, share.role),
+            )
+        accounts.move(
+            unit, tenant, key=f"decision/{row.booking_no}/{version}", kind="settlement.decision", memo=row.booking_no,
+            moves=moves,
+        )  # fmt: skip
+
+    def _take_back(
+        self, unit: Unit, tenant: int, row: SettlementRow, share: ShareRow, cut: Money
+    ) -> list[tuple[str, str, Money]]:
+        """Less is owed than before: first what no leg holds, then waiting legs, then a claim on the payee."""
+        committed = share.committed_minor
+        for leg in store.legs_of(unit, tenant, row.booking_no):
+            if leg.payee_id == share.payee_id and leg.state == "waiting":
+                if share.accrued_minor - committed >= cut.minor:
+                    break
+                store.advance(unit, tenant, leg, "cancelled", reason="the approval was lowered before it was paid")
+                committed -= leg.due.minor
+        free = Money(min(cut.minor, share.accrued_minor - committed), cut.currency)
+        claim = cut - free
+        if claim.minor:
+            committed -= claim.minor
+            unit.execute(
+                "INSERT INTO settlement_clawback (tn, booking_no, payee_id, currency, amount_minor, recovered_minor,"
+                " reason, created_us) VALUES (?, ?, ?, ?, ?, 0, 'the approval was lowered after payment', ?)",
+                (tenant, row.booking_no, share.payee_id, cut.currency, claim.minor, unit.now_us),
+            )
+            store.step(unit, tenant, row.booking_no, "clawback", detail=f"{share.payee_id} owes {claim} back")
+        unit.execute(
+            "UPDATE settlement_share SET committed_minor = ? WHERE tn = ? AND booking_no = ? AND payee_id = ?"
+            " AND role = ?",
+            (committed, tenant, row.booking_no, share.payee_id, share.role),
+        )
+        owed_by = accounts.receivable(row.payer)
+        return [
+            (accounts.payable(share.payee_id), owed_by, free),
+            (accounts.owed(share.payee_id), owed_by, claim),
+        ]
+
+    def _commit(self, unit: Unit, tenant: int, booking_no: str) -> None:
+        """Make legs for what may be paid now and is not in a leg yet."""
+        row = store.get_settlement(unit, tenant, booking_no)
+        base = row.approved_minor if row.pays_on == "approval" else min(row.remitted_minor, row.approved_minor)
+        wanted = entitlements([(share.role, share.contract_minor) for share in row.shares], base)
+        # Payees in order: two bookings of the same payees lock them alike.
+        for share, entitled in sorted(zip(row.shares, wanted, strict=True), key=lambda pair: pair[0].payee_id):
+            due = entitled - share.committed_minor
+            if share.role == "fee" or due <= 0:
+                continue
+            unit.lock(f"payee/{tenant}/{share.payee_id}")
+            unit.execute(
+                "UPDATE settlement_share SET committed_minor = committed_minor + ? WHERE tn = ? AND booking_no = ?"
+                " AND payee_id = ? AND role = ?",
+                (due, tenant, booking_no, share.payee_id, share.role),
+            )
+            rest = due - self._set_off(unit, tenant, row, share, due)
+            if rest:
+                reference = self._add_leg(
+                    unit, tenant, booking_no, share.payee_id, Money(rest, row.currency), "waits to be routed"
+                )
+                self.legs.try_hold(unit, tenant, store.get_leg(unit, tenant, reference))
+        store.refresh(unit, tenant, booking_no)
+
+    def _set_off(self, unit: Unit, tenant: int, row: SettlementRow, share: ShareRow, due: int) -> int:
+        """Recover what the payee owes us from what we owe the payee; returns how much. Units: minor."""
+        left = due
+        claims = unit.rows(
+            "SELECT id, amount_minor - recovered_minor FROM settlement_clawback WHERE tn = ? AND payee_id = ?"
+            " AND currency = ? AND recovered_minor < amount_minor ORDER BY id",
+            (tenant, share.payee_id, row.currency),
+        )
+        for claim_id, open_minor in claims:
+            part = min(left, int(open_minor))
+            if part == 0:
+                break
+            unit.execute(
+                "UPDATE settlement_clawback SET recovered_minor = recovered_minor + ? WHERE id = ?", (part, claim_id)
+            )
+            left -= part
+        taken = due - left
+        if taken:
+            accounts.move(
+                unit, tenant, key=f"setoff/{row.booking_no}/{share.payee_id}/{share.committed_minor}/{row.version}",
+                kind="settlement.setoff", memo=row.booking_no,
+                moves=[(accounts.payable(share.payee_id), accounts.owed(share.payee_id), Money(taken, row.currency))],
+            )  # fmt: skip
+            store.step(
+                unit, tenant, row.booking_no, "set_off", detail=f"{share.payee_id}: {taken} minor units recovered"
+            )
+        return taken
+
+    def _add_leg(self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money, reason: str) -> str:
+        reference = "".join(self.rng.choices(REFERENCE_LETTERS, k=REFERENCE_LENGTH))
+        store.add_leg(
+            unit, tenant, reference=reference, booking_no=booking_no, payee_id=payee_id, due=due, reason=reason
+        )
+        store.step(unit, tenant, booking_no, "waiting", reference=reference, detail=f"{due} for {payee_id}")
+        return reference
+
+    def _first_time(self, unit: Unit, tenant: int, key: str, rail: str, amount: Money) -> bool:
+        return (
+            unit.execute(
+                "INSERT INTO settlement_funding (tn, key, rail, currency, amount_minor, at_us)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (tenant, key, rail, amount.currency, amount.minor, unit.now_us),
+            )
+            == 1
+        )
+
+    def _release_later(self, unit: Unit, tenant: int, rail: str) -> None:
+        jobs.enqueue(unit, "settlement.release", {"rail": rail}, tenant=tenant, key=f"{rail}/{unit.now_us}")
+
+
+def _check(payable: Payable, approved: Money) -> None:
+    problem = ""
+    if payable.mode not in MODES:
+        problem = f"mode {payable.mode!r} has no rule"
+    elif [share.role for share in payable.shares].count("fee") != 1:
+        problem = "exactly one share is the fee"
+    elif any(share.amount.minor < 0 or share.amount.currency != payable.currency for share in payable.shares):
+        problem = "a share is negative or in another currency"
+    elif len({(share.payee_id, share.role) for share in payable.shares}) != len(payable.shares):
+        problem = "a payee has two shares of one role"
+    elif payable.total.minor <= 0 or approved.minor < 0 or approved.currency != payable.currency:
+        problem = "the total or the approval is not an amount of the booking's currency"
+    if problem:
+        raise Incorrect(
+            PAYABLE_WRONG, f"Booking {payable.booking_no}: {problem}", field="shares", hint="Check the booking's shares"
+        )

@@ -1,0 +1,71 @@
+"""The accounts money passes through, and the few movements between them.
+
+| account             | what it is                                            | may not                    |
+| ------------------- | ----------------------------------------------------- | -------------------------- |
+| receivable:{payer}  | what a payer owes us                                  |                            |
+| payable:{payee}     | what we owe a payee                                   | be overpaid                |
+| cash:{rail}         | our money at the rail: the float                      | go negative                |
+| owed:{payee}        | what a payee owes us back (clawback, paid twice)      | be recovered twice         |
+| fee:revenue         | our fee                                               |                            |
+| funding             | own money put in                                      |                            |
+| suspense            | money received that nobody expects                    |                            |
+
+decision    receivable -> payable, fee          leg     payable -> cash (held, then posted)
+remittance  cash -> receivable (excess: suspense)   return  cash -> payable        set-off  payable -> owed
+"""
+
+from kiungo.base.money import Money
+from kiungo.base.time import date_of
+from kiungo.kernel import ledger
+from kiungo.kernel.database import Unit
+from kiungo.kernel.ledger import Journal, Posting, Rule
+
+FEE = "fee:revenue"
+FUNDING = "funding"
+SUSPENSE = "suspense"
+
+
+def receivable(payer: str) -> str:
+    """The account of what a payer owes us."""
+    return f"receivable:{payer}"
+
+
+def payable(payee_id: str) -> str:
+    """The account of what we owe a payee."""
+    return f"payable:{payee_id}"
+
+
+def cash(rail: str) -> str:
+    """The account of our money at a rail."""
+    return f"cash:{rail}"
+
+
+def owed(payee_id: str) -> str:
+    """The account of what a payee owes us back."""
+    return f"owed:{payee_id}"
+
+
+def rule_of(account: str) -> Rule:
+    """The rule an account is opened with."""
+    kind = account.partition(":")[0]
+    if kind == "payable":
+        return "dr_le_cr"
+    return "cr_le_dr" if kind in ("cash", "owed") else "none"
+
+
+def open_for(unit: Unit, tenant: int, currency: str, *accounts: str) -> None:
+    """Open the accounts that are not open yet."""
+    for account in sorted(set(accounts)):
+        ledger.open_account(unit, tenant, account, currency, rule_of(account))
+
+
+def move(
+    unit: Unit, tenant: int, *, key: str, kind: str, memo: str, moves: list[tuple[str, str, Money]]
+) -> Journal | None:
+    """Post (debit, credit, amount) moves, those of nothing left out; None when nothing moves."""
+    postings = [Posting(debit, credit, amount) for debit, credit, amount in moves if amount.minor > 0]
+    if not postings:
+        return None
+    accounts = {account for posting in postings for account in (posting.debit, posting.credit)}
+    open_for(unit, tenant, postings[0].amount.currency, *accounts)
+    return ledger.post(unit, tenant, key=key, kind=kind, postings=postings, effective=date_of(unit.now_us), memo=memo)

@@ -1,0 +1,138 @@
+"""What a rail tells by itself, believed only as far as it fits the order it speaks of.
+
+A callback may be forged, repeated, late or out of order. It counts when it names a leg whose order left us, and the
+amount, the receiver and the rail's own id are those of that leg; a large sum counts only when a status query says so.
+"""
+
+from collections.abc import Mapping
+
+from kiungo.base.money import Money
+from kiungo.domains.vems import settlement_accounts as accounts
+from kiungo.domains.vems import settlement_store as store
+from kiungo.domains.vems.rules.settlement_states import SENT
+from kiungo.domains.vems.settlement_legs import Legs
+from kiungo.domains.vems.settlement_model import Leg
+from kiungo.kernel import ledger
+from kiungo.kernel.database import Unit
+from kiungo.ports.payment import Answer, Notice
+
+ID = "originator_conversation_id"
+
+
+def apply_notice(legs: Legs, unit: Unit, tenant: int, rail: str, notice: Notice, *, source: str) -> str:
+    """Apply one notice; returns what became of it: applied, repeated, kept, or refused with the reason."""
+    leg = store.find_leg(unit, tenant, notice.reference)
+    if leg is None or (leg.rail != rail):
+        return "refused: no leg of this rail has the reference"
+    problem = mismatch(leg, notice, source)
+    if problem:
+        store.step(unit, tenant, leg.booking_no, "refused", reference=leg.reference, detail=f"{source}: {problem}")
+        return f"refused: {problem}"
+    if notice.returned:
+        return _returned(legs, unit, tenant, leg, notice, source)
+    if leg.state in SENT:
+        return _on_its_way(legs, unit, tenant, leg, notice, source)
+    return _closed_before(legs, unit, tenant, leg, notice, source)
+
+
+def mismatch(leg: Leg, notice: Notice, source: str) -> str:
+    """Why a notice cannot be about this leg, or nothing."""
+    if leg.state in ("waiting", "held", "carried", "cancelled"):
+        return "the leg's order has not left us"
+    said, known = notice.answer.rail_ids.get(ID), leg.rail_ids.get(ID)
+    if said and known and said != known:
+        return "the rail's id is another one"
+    if notice.amount is not None and notice.amount != leg.amount:
+        return f"the amount is {notice.amount}, the order's {leg.amount}"
+    if notice.destination_number is not None and notice.destination_number != leg.destination.number:
+        return "the receiver is another one"
+    if notice.answer.status == "paid" and source == "result" and notice.amount is None:
+        return "it says paid and not how much"
+    return ""
+
+
+def _on_its_way(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
+    answer = notice.answer
+    large = leg.amount.minor > legs.policy.confirm_above_minor
+    if answer.status == "paid" and large and source == "result":
+        if leg.state != "unknown":
+            legs.to_unknown(unit, tenant, leg, "a large payment is reported; a status query has to confirm it")
+        return "kept: to be confirmed"
+    if answer.status == "unknown" and leg.state == "unknown":
+        return "kept: still unknown"
+    if answer.status in ("paid", "failed", "unknown"):
+        legs.conclude(unit, tenant, leg, answer, source=source)
+        return "applied"
+    return "kept: no outcome"
+
+
+def _closed_before(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
+    if notice.answer.status != "paid":
+        return "kept: the leg is closed"
+    if leg.state == "posted":
+        return _paid_before(unit, tenant, leg, notice, source)
+    return _paid_after_all(legs, unit, tenant, leg, notice, source)
+
+
+def _paid_before(unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
+    receipt = notice.answer.receipt
+    if receipt and leg.receipt and receipt != leg.receipt and source != "statement":
+        detail = f"{source} names receipt {receipt}, the leg was paid with {leg.receipt}"
+        store.step(unit, tenant, leg.booking_no, "second_receipt", reference=leg.reference, detail=detail)
+        return "refused: another receipt"
+    return "repeated"
+
+
+def _paid_after_all(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
+    """The rail said failed, or persons did, and the money moved all the same."""
+    if leg.state == "failed":
+        to = accounts.payable(leg.payee_id)
+        after = "posted"
+    else:  # replaced or returned: the payee was paid once more, and owes it back
+        to, after = accounts.owed(leg.payee_id), ""
+    journal = accounts.move(
+        unit, tenant, key=f"leg/{leg.reference}/late", kind="settlement.late_payment", memo=leg.booking_no,
+        moves=[(to, accounts.cash(leg.rail), leg.amount)],
+    )  # fmt: skip
+    assert journal is not None, "a leg moves more than nothing"
+    if after:
+        store.advance(
+            unit, tenant, leg, "posted", reason=f"paid after all, says the {source}",
+            changes={"receipt": notice.answer.receipt, "paid_journal": journal.id},
+        )  # fmt: skip
+        legs.publish(unit, tenant, leg, "settlement.leg_paid", receipt=notice.answer.receipt)
+        store.refresh(unit, tenant, leg.booking_no)
+        return "applied"
+    _claim(unit, tenant, leg, leg.amount)
+    return "applied: paid twice, claimed back"
+
+
+def _returned(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
+    """The receiver's bank sent the money back."""
+    if leg.state in SENT:
+        legs.to_posted(unit, tenant, leg, Answer("paid", receipt=notice.answer.receipt), source=source)
+        leg = store.get_leg(unit, tenant, leg.reference)
+    if leg.state != "posted":
+        return "repeated"
+    assert leg.paid_journal is not None, "a posted leg has its journal"
+    ledger.reverse(unit, tenant, leg.paid_journal, f"leg/{leg.reference}/returned", memo=leg.booking_no)
+    reason = notice.answer.reason or "the bank returned the payment"
+    store.advance(unit, tenant, leg, "returned", reason=reason, changes={"cause": "payee"})
+    legs.publish(unit, tenant, leg, "settlement.leg_returned", reason=reason)
+    store.refresh(unit, tenant, leg.booking_no)
+    return "applied"
+
+
+def _claim(unit: Unit, tenant: int, leg: Leg, amount: Money) -> None:
+    unit.execute(
+        "INSERT INTO settlement_clawback (tn, booking_no, payee_id, currency, amount_minor, recovered_minor, reason,"
+        " created_us) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+        (tenant, leg.booking_no, leg.payee_id, amount.currency, amount.minor, f"{leg.reference} was paid twice",
+         unit.now_us),
+    )  # fmt: skip
+    store.step(unit, tenant, leg.booking_no, "paid_twice", reference=leg.reference, detail=f"{amount} claimed back")
+
+
+def context_of(args: Mapping[str, str]) -> dict[str, str]:
+    """What a rail's door knew about a stored message."""
+    return {name: args[name] for name in ("reference", "kind") if name in args}

@@ -1,0 +1,182 @@
+"""Settlements, shares, legs and their steps in the database."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from kiungo.base.errors import Conflict, NotFound
+from kiungo.base.money import Money
+from kiungo.domains.vems.rules.settlement_states import allows, settlement_state
+from kiungo.domains.vems.settlement_errors import LEG_NOT_FOUND, LEG_STATE, SETTLEMENT_NOT_FOUND
+from kiungo.domains.vems.settlement_model import Leg, LegState, SettlementRow, ShareRow
+from kiungo.kernel import json
+from kiungo.kernel.database import Unit
+from kiungo.kernel.database.unit import Row
+from kiungo.ports.payment import Destination
+
+_LEG = (
+    "l.reference, l.booking_no, l.payee_id, l.currency, l.due_minor, l.amount_minor, l.state, l.reason, l.cause,"
+    " l.rail, l.destination, l.hold_journal, l.paid_journal, l.submit_job, l.attempt, l.rail_ids, l.receipt,"
+    " l.proposed_outcome, l.proposed_by, l.submitted_us, l.updated_us, p.name"
+)
+_FROM = " FROM settlement_leg AS l LEFT JOIN settlement_payee AS p ON p.tn = l.tn AND p.payee_id = l.payee_id"
+
+
+def find_settlement(unit: Unit, tenant: int, booking_no: str) -> SettlementRow | None:
+    """A settlement with its shares, or None."""
+    row = unit.row(
+        "SELECT booking_no, claim_ref, payer, mode, currency, pays_on, total_minor, approved_minor, remitted_minor,"
+        " version, state, reason FROM settlement WHERE tn = ? AND booking_no = ?",
+        (tenant, booking_no),
+    )
+    if row is None:
+        return None
+    shares = unit.rows(
+        "SELECT payee_id, role, contract_minor, accrued_minor, committed_minor FROM settlement_share"
+        " WHERE tn = ? AND booking_no = ? ORDER BY seq",
+        (tenant, booking_no),
+    )
+    return replace(SettlementRow(*row), shares=tuple(ShareRow(*share) for share in shares))
+
+
+def get_settlement(unit: Unit, tenant: int, booking_no: str) -> SettlementRow:
+    """A settlement with its shares. Raises: NotFound."""
+    found = find_settlement(unit, tenant, booking_no)
+    if found is None:
+        raise NotFound(
+            SETTLEMENT_NOT_FOUND, f"Nothing is settled for booking {booking_no}", field="bookingNo", hint="Check it"
+        )
+    return found
+
+
+def find_leg(unit: Unit, tenant: int, reference: str) -> Leg | None:
+    """A leg by our reference, locked on PostgreSQL until the unit ends."""
+    locking = " FOR UPDATE OF l" if unit.engine == "postgresql" else ""
+    row = unit.row(f"SELECT {_LEG}{_FROM} WHERE l.tn = ? AND l.reference = ?{locking}", (tenant, reference))
+    return None if row is None else _leg(row)
+
+
+def peek_leg(unit: Unit, tenant: int, reference: str) -> Leg | None:
+    """A leg without a lock, for reading."""
+    row = unit.row(f"SELECT {_LEG}{_FROM} WHERE l.tn = ? AND l.reference = ?", (tenant, reference))
+    return None if row is None else _leg(row)
+
+
+def get_leg(unit: Unit, tenant: int, reference: str) -> Leg:
+    """A leg by our reference. Raises: NotFound."""
+    leg = find_leg(unit, tenant, reference)
+    if leg is None:
+        raise NotFound(LEG_NOT_FOUND, f"No leg has the reference {reference}", field="reference", hint="Check it")
+    return leg
+
+
+def legs_of(unit: Unit, tenant: int, booking_no: str) -> list[Leg]:
+    """The legs of a booking, oldest first."""
+    return _legs(unit, "l.tn = ? AND l.booking_no = ?", (tenant, booking_no))
+
+
+def legs_in(unit: Unit, tenant: int, states: Sequence[LegState], *, rail: str | None = None, limit: int) -> list[Leg]:
+    """The oldest legs in some states."""
+    marks = ", ".join("?" * len(states))
+    on_rail, parameters = (" AND l.rail = ?", (rail,)) if rail is not None else ("", ())
+    return _legs(unit, f"l.tn = ? AND l.state IN ({marks}){on_rail}", (tenant, *states, *parameters), limit=limit)
+
+
+def add_leg(
+    unit: Unit, tenant: int, *, reference: str, booking_no: str, payee_id: str, due: Money, reason: str
+) -> None:
+    """Insert a waiting leg."""
+    unit.execute(
+        "INSERT INTO settlement_leg (tn, reference, booking_no, payee_id, currency, due_minor, amount_minor, state,"
+        " reason, cause, rail, destination, attempt, rail_ids, receipt, created_us, updated_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, 0, 'waiting', ?, '', '', ?, 0, ?, '', ?, ?)",
+        (
+            tenant, reference, booking_no, payee_id, due.currency, due.minor, reason, json.dumps({}), json.dumps({}),
+            unit.now_us, unit.now_us,
+        ),
+    )  # fmt: skip
+
+
+def advance(
+    unit: Unit, tenant: int, leg: Leg, after: LegState, *, reason: str = "", changes: dict[str, Any] | None = None
+) -> None:
+    """Take one step with a leg, and say so in the trail. Raises: Conflict LEG_STATE."""
+    if not allows(leg.state, after):
+        raise Conflict(
+            LEG_STATE, f"Leg {leg.reference} is {leg.state} and cannot become {after}", hint="Read the leg again"
+        )
+    columns = {"state": after, "reason": reason, "updated_us": unit.now_us, **(changes or {})}
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    changed = unit.execute(
+        f"UPDATE settlement_leg SET {assignments} WHERE tn = ? AND reference = ? AND state = ?",
+        (*columns.values(), tenant, leg.reference, leg.state),
+    )
+    if changed != 1:
+        raise Conflict(LEG_STATE, f"Leg {leg.reference} changed meanwhile", hint="Read the leg again")
+    step(unit, tenant, leg.booking_no, after, reference=leg.reference, detail=reason)
+
+
+def note(unit: Unit, tenant: int, leg: Leg, *, reason: str) -> None:
+    """Change why a leg is where it is."""
+    unit.execute(
+        "UPDATE settlement_leg SET reason = ?, updated_us = ? WHERE tn = ? AND reference = ?",
+        (reason, unit.now_us, tenant, leg.reference),
+    )
+
+
+def step(
+    unit: Unit, tenant: int, booking_no: str, what: str, *, reference: str = "", who: str = "system", detail: str = ""
+) -> None:
+    """Write one line of a booking's trail."""
+    unit.execute(
+        "INSERT INTO settlement_step (tn, booking_no, reference, at_us, what, who, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (tenant, booking_no, reference, unit.now_us, what, who, detail),
+    )
+
+
+def steps_of(unit: Unit, tenant: int, booking_no: str) -> list[Row]:
+    """The trail of a booking: at_us, what, reference, who, detail; oldest first."""
+    return unit.rows(
+        "SELECT at_us, what, reference, who, detail FROM settlement_step WHERE tn = ? AND booking_no = ? ORDER BY seq",
+        (tenant, booking_no),
+    )
+
+
+def refresh(unit: Unit, tenant: int, booking_no: str) -> str:
+    """Derive a settlement's state from its legs, and keep it; returns the state."""
+    row = get_settlement(unit, tenant, booking_no)
+    legs = unit.rows(
+        "SELECT state, reason FROM settlement_leg WHERE tn = ? AND booking_no = ? ORDER BY reference",
+        (tenant, booking_no),
+    )
+    outstanding = sum(share.accrued_minor - share.committed_minor for share in row.shares if share.role != "fee")
+    state, reason = settlement_state(
+        [(state, reason) for state, reason in legs], outstanding_minor=outstanding, version=row.version
+    )
+    if (state, reason) != (row.state, row.reason):
+        unit.execute(
+            "UPDATE settlement SET state = ?, reason = ?, updated_us = ? WHERE tn = ? AND booking_no = ?",
+            (state, reason, unit.now_us, tenant, booking_no),
+        )
+    return state
+
+
+def _legs(unit: Unit, condition: str, parameters: Sequence[Any], *, limit: int = 1_000) -> list[Leg]:
+    rows = unit.rows(
+        f"SELECT {_LEG}{_FROM} WHERE {condition} ORDER BY l.created_us, l.reference LIMIT ?", (*parameters, limit)
+    )
+    return [_leg(row) for row in rows]
+
+
+def _leg(row: Row) -> Leg:
+    (
+        reference, booking_no, payee_id, currency, due, amount, state, reason, cause, rail, destination, hold, paid,
+        submit_job, attempt, rail_ids, receipt, proposed_outcome, proposed_by, submitted_us, updated_us, name,
+    ) = row  # fmt: skip
+    where = json.loads(destination)
+    return Leg(
+        reference, booking_no, payee_id, Money(due, currency), Money(amount, currency), state, reason, cause, rail,
+        Destination(**where) if where else Destination("bank_account", ""), name or payee_id, hold, paid, submit_job,
+        attempt, json.loads(rail_ids), receipt, proposed_outcome, proposed_by, submitted_us, updated_us,
+    )  # fmt: skip
