@@ -90,21 +90,7 @@ def desk_router(payor: Payor, reads: Reads) -> APIRouter:
     async def decide(exchange: Exchange, work: Callable[[Unit], ClaimRow]) -> StarletteResponse:
         return await exchange.write(lambda unit: _shown(work(unit)))
 
-    @router.get("", summary="Claims that wait for a person, oldest first")
-    async def waiting(
-        exchange: Reviewer,
-        assigned_to: Annotated[str | None, Query(max_length=200)] = None,
-        limit: Annotated[int, Query(ge=1, le=listing.LIMIT_MOST)] = listing.LIMIT_USUAL,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
-    ) -> StarletteResponse:
-        call = exchange.call
-        after = listing.read_cursor(cursor) if cursor else None
-        page = await payor.database.read_async(
-            lambda unit: queue.waiting(payor, unit, call, assigned_to=assigned_to, limit=limit, after=after)
-        )
-        for item in page.items:
-            reads.note(call, "list", "claim", item.row.claim_id, item.row.patient_fhir)
-        return as_starlette(Response.json(queue.shown(page)))
+    _add_queue(router, payor, reads)
 
     @router.post("/{claim_id}/assign", summary="Give a waiting claim to somebody")
     async def assign(exchange: Reviewer, claim_id: str, body: Assignment) -> StarletteResponse:
@@ -144,6 +130,24 @@ def desk_router(payor: Payor, reads: Reads) -> APIRouter:
         return await decide(exchange, lambda unit: desk.void(unit, exchange.call, claim_id, reason=body.reason))
 
     return router
+
+
+def _add_queue(router: APIRouter, payor: Payor, reads: Reads) -> None:
+    @router.get("", summary="Claims that wait for a person, oldest first")
+    async def waiting(
+        exchange: Reviewer,
+        assigned_to: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Annotated[int, Query(ge=1, le=listing.LIMIT_MOST)] = listing.LIMIT_USUAL,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> StarletteResponse:
+        call = exchange.call
+        after = listing.read_cursor(cursor) if cursor else None
+        page = await payor.database.read_async(
+            lambda unit: queue.waiting(payor, unit, call, assigned_to=assigned_to, limit=limit, after=after)
+        )
+        for item in page.items:
+            reads.note(call, "list", "claim", item.row.claim_id, item.row.patient_fhir)
+        return as_starlette(Response.json(queue.shown(page)))
 
 
 def answers_router(payor: Payor) -> APIRouter:

@@ -89,6 +89,11 @@ def reference_router(payor: Payor) -> APIRouter:
             )
         )
 
+    _add_imports(router, registers)
+    return router
+
+
+def _add_imports(router: APIRouter, registers: Registers) -> None:
     @router.get("/imports/{kind}/columns", summary="The columns of a CSV")
     async def import_columns(exchange: Admin, kind: Kind) -> StarletteResponse:
         if kind not in BUILDERS:
@@ -111,8 +116,6 @@ def reference_router(payor: Payor) -> APIRouter:
         if len(sheet.rows) > csv_file.ROWS_A_REQUEST_MAX:
             raise wrong("body", f"has more than {csv_file.ROWS_A_REQUEST_MAX} rows; use kiungo payor import")
         return await _write(exchange, registers, sheet.rows)
-
-    return router
 
 
 def _build(kind: str, number: int, cells: dict[str, Cell]) -> Any:
