@@ -101,6 +101,5 @@ def row_view(row: ClaimRow) -> dict[str, Any]:
         "submitted_us": row.submitted_us,
         "priority": wire["priority"],
         "assignee": row.assigned_to,
-        "reason": wire.get("review_reason", ""),
         "since_us": row.submitted_us,
     }

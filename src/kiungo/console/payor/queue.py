@@ -7,7 +7,7 @@ from kiungo.console.forms import filled
 from kiungo.console.payor.actions import name_of
 from kiungo.console.payor.claims import row_view
 from kiungo.console.visit import Visit
-from kiungo.domains.payor import listing
+from kiungo.domains.payor import listing, queue
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
 from kiungo.kernel.database import Unit
@@ -24,17 +24,26 @@ async def show_queue(payor: Payor, desk: ReviewDesk, visit: Visit, *, note: Any)
     whose = query.get("whose", "")
     me = visit.call.principal.id
 
-    def read(unit: Unit) -> tuple[listing.Page, dict[str, str]]:
+    after = listing.read_cursor(query["cursor"]) if query.get("cursor") else None
+
+    def read(unit: Unit) -> tuple[queue.Queue, dict[str, str]]:
         asked = {"": None, "mine": me, "nobody": ""}.get(whose)
-        found = desk.waiting(unit, visit.call, assigned_to=asked, cursor=query.get("cursor"), limit=SHOWN)
-        taken = (row for row in found.rows if row.assigned_to)
+        found = queue.waiting(payor, unit, visit.call, assigned_to=asked, limit=SHOWN, after=after)
+        taken = (item.row for item in found.items if item.row.assigned_to)
         return found, {row.claim_id: name_of(row, desk.steps(unit, visit.call, row.claim_id)) for row in taken}
 
     found, names = await payor.database.read_async(read)
-    for row in found.rows:
-        note(visit.call, "list", row)
+    for item in found.items:
+        note(visit.call, "list", item.row)
     kept = filled(query, "whose")
-    claims = [row_view(row) | {"assignee": names.get(row.claim_id, "")} for row in found.rows]
+    claims = [
+        row_view(item.row)
+        | {
+            "assignee": names.get(item.row.claim_id, ""),
+            "reasons": list(dict.fromkeys(finding.text for finding in item.questions)),
+        }
+        for item in found.items
+    ]
     context = {
         "claims": claims,
         "can_decide": True,

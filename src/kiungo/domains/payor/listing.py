@@ -87,21 +87,6 @@ def page(unit: Unit, tenant: int, asked: Asked, *, provider_id: str | None) -> P
     return Page(rows, f"{rows[-1].submitted_us}_{rows[-1].claim_id}" if more else None)
 
 
-def waiting(unit: Unit, tenant: int, *, assigned_to: str | None, cursor: str | None, limit: int) -> Page:
-    """The claims a person has to decide, oldest first; all, somebody's, or (an empty text) nobody's.
-
-    Raises: Incorrect VALIDATION_ERROR for a cursor this list did not give.
-    """
-    where: list[tuple[str, Any]] = [("desk IS NOT NULL", None)]
-    if assigned_to is not None:
-        where.append(("assigned_to = ?", assigned_to) if assigned_to else ("assigned_to IS NULL", None))
-    before = read_cursor(cursor) if cursor else None
-    rows = claims.page(unit, tenant, where=where, before=before, limit=limit + 1, oldest_first=True)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return Page(rows, f"{rows[-1].submitted_us}_{rows[-1].claim_id}" if more else None)
-
-
 def render(found: Page) -> bytes:
     """{"success", "count", "claims", "next"}: the claims are the bytes their rows keep."""
     following = b'"%b"' % found.cursor.encode() if found.cursor else b"null"

@@ -32,10 +32,10 @@ class Queue:
 def waiting(
     payor: Desk, unit: Unit, call: Call, *, assigned_to: str | None, limit: int, after: tuple[int, str] | None
 ) -> Queue:
-    """Claims that wait for a person, oldest first."""
+    """Claims that wait for a person, oldest first: all, somebody's, or (an empty text) nobody's."""
     where: list[tuple[str, Any]] = [("desk IS NOT NULL", None)]
     if assigned_to is not None:
-        where.append(("assigned_to = ?", assigned_to))
+        where.append(("assigned_to = ?", assigned_to) if assigned_to else ("assigned_to IS NULL", None))
     rows = claims.page(unit, call.tenant, where=where, before=after, limit=limit + 1, oldest_first=True)
     more, rows = len(rows) > limit, rows[:limit]
     items = []

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.base.money import Money
-from kiungo.domains.payor import events, listing, rebuild, voiding
+from kiungo.domains.payor import events, rebuild, voiding
 from kiungo.domains.payor.decided import Decided, describe
 from kiungo.domains.payor.errors import CLAIM_STATE, SECOND_PERSON_NEEDED, VALIDATION_ERROR, claim_not_found
 from kiungo.domains.payor.model import Adjudication, Ruling
@@ -107,12 +107,6 @@ class ReviewDesk:
     def void(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
         """Take a claim out of force; what was paid for it is owed back."""
         return voiding.void(self._payor, unit, call, claim_id, reason=_said(reason, "reason"))
-
-    def waiting(
-        self, unit: Unit, call: Call, *, assigned_to: str | None = None, cursor: str | None = None, limit: int = 50
-    ) -> listing.Page:
-        """The claims that wait for a person. Raises: Incorrect VALIDATION_ERROR."""
-        return listing.waiting(unit, call.tenant, assigned_to=assigned_to, cursor=cursor, limit=limit)
 
     def steps(self, unit: Unit, call: Call, claim_id: str) -> list[desk.DeskStep]:
         """What people did with a claim, oldest first."""
