@@ -1,4 +1,4 @@
-"""What bookings tell the world. Every payload holds `bookingNo`, `claimID`, `facility` and `mode`.
+"""What bookings tell the world. Every booking's payload holds `bookingNo`, `claimID`, `facility` and `mode`.
 
     booking.created              a facility asked for a cost distribution the first time
     booking.revised              it asked again with another content, while the booking was pending
@@ -13,6 +13,7 @@
     booking.claim_rejected       the payer approved nothing (`reason`)
     booking.claim_paid           the payer says it sent money (`paidMinor`, `paymentDate`)
     booking.claim_overdue        the payer did not decide before the deadline; a person must look
+    contract.changed             a contract was made or changed (its payload is the contract)
 
 The four decisions hold `version` (a number per booking that grows with each change of the payer's answer),
 `payer`, `reference`, `currency`, `approvedMinor`, `paidMinor` (null while unknown), `decidedOn`, `paymentDate`,
@@ -41,6 +42,7 @@ TOPICS: Final = (
     "booking.claim_rejected",
     "booking.claim_paid",
     "booking.claim_overdue",
+    "contract.changed",
 )
 DECISIONS: Final = ("booking.claim_approved", "booking.claim_partially_paid", "booking.claim_rejected")
 
