@@ -162,6 +162,7 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._headers: dict[str, str] = {}
         self._body = b""
+        self._has_head = False
         self._read = 0
         self._keep = False
 
@@ -179,7 +180,8 @@ class _Connection(asyncio.Protocol):
         """Send a request and await its answer."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
-        self._begin_message()
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers, self._body, self._has_head = {}, b"", False
         self._read = 0
         self._keep = False
         self._transport.write(request)
@@ -215,26 +217,24 @@ class _Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
         assert self._parser is not None
-        if self._parser.get_status_code() < 200:
-            self._begin_message()  # an interim answer; the final one follows
+        if self._parser.get_status_code() < 200:  # an interim answer; the final one follows
+            self._headers, self._body, self._has_head = {}, b"", False
             return
         self._keep = self._parser.should_keep_alive()
         self._resolve()
 
-    def _begin_message(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers = {}
-        self._body = b""
-
     def _finish_early(self, why: str) -> None:
         """Once a final status has come it counts, however the rest of the answer ends."""
         if self._answer is not None and not self._answer.done():
-            if self._parser is not None and self._status() >= 200:
+            if self._has_head and self._status() >= 200:
                 self._resolve()
             else:
                 self._fail(httpx.RemoteProtocolError(why))
