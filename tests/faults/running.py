@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,9 @@ class Platform:
 
     def __init__(self, database_url: str, folder: Path, *, kill_at: int = 0, **settings: str) -> None:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("KIUNGO_")} | {
+            # Many short-lived servers: without compiled code each start would take seconds.
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "kiungo-test-bytecode"),
             "KIUNGO_MODE": "dev",
             "KIUNGO_DATABASE_URL": database_url,
             "KIUNGO_DATA_DIR": str(folder / "data"),

@@ -53,7 +53,10 @@ def one_run(installed: Installed, receiver: Receiver, kill_at: int) -> bool:
         claim_id = again.json()["claim"]["claim_id"]
         if answer is not None:
             assert again.content == answer.content, "what was answered stays answered"
-        until(lambda: settled(installed), what=f"delivery after a kill at {kill_at}")
+        try:
+            until(lambda: settled(installed), what=f"delivery after a kill at {kill_at}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{effects(installed)}\n{platform.errors[-3000:]}") from None
         with platform.client(installed.provider_key) as client:
             assert client.get(f"/api/claims/{claim_id}/").json()["status"] == "approved"
     assert receiver.statuses_of(claim_id) == ["submitted", "approved"], f"killed at {kill_at}"
