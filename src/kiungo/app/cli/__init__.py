@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kiungo.app.cli import access, audit, data, demo, jobs, listen, payor, serving
+from kiungo.app.cli import access, audit, data, demo, jobs, listening, payor, serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +23,6 @@ app.command("migrate")(data.migrate)
 app.command("backup")(data.backup)
 app.command("restore")(data.restore)
 app.command("check")(payor.check)
-app.command("listen")(listen.listen)
 app.add_typer(payor.commands, name="payor")
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(access.keys, name="keys")
