@@ -34,7 +34,12 @@ class Installed:
 
 @pytest.fixture
 def installed(database_url: str, tmp_path: Path) -> Installed:
-    """The sample data on either engine, with a key of PROV-001 and one for FHIR."""
+    """The sample data on either engine."""
+    return install(database_url, tmp_path)
+
+
+def install(database_url: str, folder: Path) -> Installed:
+    """Load the sample data, a key of PROV-001 and one for FHIR."""
     database = open_database(database_url, stepped=True)
     call = system_call(1, name="test")
 
@@ -48,4 +53,4 @@ def installed(database_url: str, tmp_path: Path) -> Installed:
         provider_key, records_key = database.write(fill)
     finally:
         database.close()
-    return Installed(database_url, tmp_path, provider_key, records_key)
+    return Installed(database_url, folder, provider_key, records_key)

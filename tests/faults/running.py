@@ -83,6 +83,12 @@ class Platform:
         time.sleep(0.05)  # the signal is handled between two steps of the server's loop
 
     @property
+    def pid(self) -> int:
+        """The server's process id."""
+        assert self._process
+        return self._process.pid
+
+    @property
     def was_killed(self) -> bool:
         """Whether the process ended by the hook's SIGKILL."""
         assert self._process
