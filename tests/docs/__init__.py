@@ -1,0 +1,1 @@
+"""Documentation is covered by tests: the reference agrees with the code, and examples do what they say."""
