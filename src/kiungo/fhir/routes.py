@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from kiungo.base.errors import Incorrect, Unsupported, define
 from kiungo.base.time import iso_seconds
 from kiungo.fhir import capability
+from kiungo.fhir.bundle_parts import understand
 from kiungo.fhir.definitions import resource_types
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
-from kiungo.fhir.transaction import Runner, put, remove, understand
+from kiungo.fhir.transaction import Runner
+from kiungo.fhir.writing import put, remove
 from kiungo.kernel.auth.decision import Thing, require
 from kiungo.kernel.auth.scopes import ANY_CREDENTIAL
 from kiungo.kernel.http import Request, Response, Route
