@@ -38,7 +38,9 @@ def explained(house: House, claim_id: str) -> dict[str, Any]:
 def consistent(house: House) -> None:
     """The rows follow from the record, the totals from the entries, the ledger balances."""
     call = system_call(1)
-    found, _ = house.database.read(lambda unit: checking.check_claims(house.payor, unit, call))
+    found, _ = house.database.read(
+        lambda unit: checking.check_claims(house.payor.repository, house.payor.openings, unit, call)
+    )
     assert found == []
     assert house.database.read(lambda unit: checking.check_accumulators(unit, 1)) == []
     assert house.database.read(lambda unit: ledger.verify(unit, 1)) == []

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from kiungo.domains.payor import rebuild
+from kiungo.domains.payor.opening import Openings
 from kiungo.domains.payor.store import claims, members
-from kiungo.domains.payor.voiding import Desk
+from kiungo.fhir.repository import Repository
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
 
@@ -21,17 +22,23 @@ class Difference:
 
 
 def check_claims(
-    payor: Desk, unit: Unit, call: Call, *, after: str = "", repair: bool = False
+    repository: Repository,
+    openings: Openings,
+    unit: Unit,
+    call: Call,
+    *,
+    after: str = "",
+    repair: bool = False,
 ) -> tuple[list[Difference], str | None]:
     """Compare one page of claims with their FHIR resources; with `repair`, write the rows anew.
 
     Shapes: the second value is where the next page begins, None after the last.
     """
-    plans = payor.openings.snapshot(unit, call.tenant).plans
+    plans = openings.snapshot(unit, call.tenant).plans
     rows = claims.by_id(unit, call.tenant, after=after, limit=CLAIMS_A_PAGE)
     found = []
     for row in rows:
-        on_file = rebuild.read(unit, call, payor.repository, row)
+        on_file = rebuild.read(unit, call, repository, row)
         wire = rebuild.wire_of(on_file, plans[row.plan_id].plan)
         amounts = (on_file.result.charge.minor, on_file.claim.member_id, on_file.claim.provider_id)
         if amounts != (row.charge_minor, row.member_id, row.provider_id):
