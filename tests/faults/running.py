@@ -64,17 +64,23 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._process
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        assert self._process.stdout
         try:
-            self._process.wait(20)
+            self.stop()
+        finally:
+            self._process.stdout.close()
+
+    def stop(self, told_by: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to stop and wait; returns the exit code."""
+        assert self._process
+        if self._process.poll() is None:
+            self._process.send_signal(told_by)
+        try:
+            return self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise AssertionError("the platform did not stop when told to") from None
-        finally:
-            assert self._process.stdout
-            self._process.stdout.close()
 
     def arm(self) -> None:
         """Count commit points from now on."""

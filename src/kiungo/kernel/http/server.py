@@ -5,6 +5,8 @@ that arrives in one piece.
 """
 
 from asyncio import TimerHandle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -78,10 +80,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+class Server(uvicorn.Server):
+    """Returns after a signal where uvicorn would raise it again: the caller still has a database to close."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
 def server_of(site: Site, settings: Settings) -> uvicorn.Server:
     """A server for this site; `await server.serve()` runs it until it is told to stop."""
     protocol = type("Protocol", (BoundedProtocol,), _limits_of(settings))
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             site,
             host=settings.host,
