@@ -50,18 +50,17 @@ def test_only_the_hash_is_stored(served: Running, database: Database) -> None:
     assert row == (key[:12], hash_of(key.encode()))
 
 
-@pytest.mark.parametrize("key", ["kgo_wrong", "x", "null", "undefined", "kgo_" + "a" * 400])
-def test_a_wrong_key_opens_nothing_and_is_audited(start: Start, database: Database, key: str) -> None:
+def test_a_wrong_key_opens_nothing_and_is_audited(start: Start, database: Database) -> None:
     running = start(open_submission=False)
-    answer = get(running, key)
-    assert answer.status_code == 401
-    assert code(answer) in ("KEY_WRONG", "CREDENTIAL_MALFORMED")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+    answers = [get(running, key) for key in ("kgo_wrong", "x", "null", "undefined", "kgo_" + "a" * 400)]
+    assert [answer.status_code for answer in answers] == [401] * 5
+    assert [code(answer) for answer in answers] == ["KEY_WRONG"] * 4 + ["CREDENTIAL_MALFORMED"]
+    assert answers[0].headers["www-authenticate"].startswith("Bearer")
     until = time.monotonic() + 5
-    while not failures(database):
+    while len(failures(database)) < 5:
         assert time.monotonic() < until
         time.sleep(0.01)
-    assert failures(database) == [("anonymous", "", "127.0.0.1", code(answer))]
+    assert failures(database) == [("anonymous", "", "127.0.0.1", code(answer)) for answer in answers]
 
 
 def test_no_credential_or_two_are_refused(served: Running) -> None:
@@ -72,13 +71,13 @@ def test_no_credential_or_two_are_refused(served: Running) -> None:
     assert code(get(served, None, Authorization="Bearer")) == "CREDENTIAL_MALFORMED"
 
 
-@pytest.mark.parametrize("empty", ["null", "undefined", ""])
-def test_an_empty_key_counts_as_absent_only_with_open_submission(start: Start, empty: str) -> None:
+def test_an_empty_key_counts_as_absent_only_with_open_submission(start: Start) -> None:
     closed, opened = start(open_submission=False), start(open_submission=True)
-    assert code(get(closed, empty)) != "CREDENTIAL_MISSING"
-    assert code(get(opened, empty)) == "CREDENTIAL_MISSING"
     allowed = start(open_submission=True, site={"open_scopes": {"read:notes"}})
-    assert get(allowed, empty).status_code == 200
+    for empty in ("null", "undefined", ""):
+        assert code(get(closed, empty)) in ("KEY_WRONG", "CREDENTIAL_MALFORMED")
+        assert code(get(opened, empty)) == "CREDENTIAL_MISSING"
+        assert get(allowed, empty).status_code == 200
     assert code(get(allowed, "kgo_wrong")) == "KEY_WRONG", "a wrong key is never taken for none"
 
 

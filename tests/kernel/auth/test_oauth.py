@@ -88,18 +88,14 @@ def test_authlib_gets_a_token_with_a_secret_and_uses_it(served: Running, databas
     assert row == (client_id, "success")
 
 
-@pytest.mark.parametrize(
-    ("key", "alg"),
-    [(EC_KEY, "ES256"), (EC384_KEY, "ES384"), (RSA_KEY, "RS256"), (RSA_KEY, "RS384")],
-    ids=["ES256", "ES384", "RS256", "RS384"],
-)
-def test_authlib_gets_a_token_with_its_key(served: Running, database: Database, key: Any, alg: str) -> None:
+def test_authlib_gets_a_token_with_its_key(served: Running, database: Database) -> None:
     client_id = register_keys(database, EC_KEY, EC384_KEY, RSA_KEY)
-    with OAuth2Client(client_id, key.as_pem(private=True), token_endpoint_auth_method="private_key_jwt") as client:
-        client.register_client_auth_method(PrivateKeyJWT(TOKEN_URL, headers={"kid": key.kid}, alg=alg))
-        token = client.fetch_token(served.url + "/oauth2/token", grant_type="client_credentials")
-    assert set(token["scope"].split()) == {"read:notes", "system/Patient.rs"}
-    assert read_note(served, token["access_token"]).status_code == 200
+    for key, alg in ((EC_KEY, "ES256"), (EC384_KEY, "ES384"), (RSA_KEY, "RS256"), (RSA_KEY, "RS384")):
+        with OAuth2Client(client_id, key, token_endpoint_auth_method="private_key_jwt") as client:
+            client.register_client_auth_method(PrivateKeyJWT(TOKEN_URL, headers={"kid": key.kid}, alg=alg))
+            token = client.fetch_token(served.url + "/oauth2/token", grant_type="client_credentials")
+        assert set(token["scope"].split()) == {"read:notes", "system/Patient.rs"}
+        assert read_note(served, token["access_token"]).status_code == 200
 
 
 def test_an_assertion_works_once(served: Running, database: Database) -> None:
@@ -112,30 +108,29 @@ def test_an_assertion_works_once(served: Running, database: Database) -> None:
     assert assert_with(served, EC_KEY, claims_of(client_id)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"iss": "other"},
-        {"sub": "other"},
-        {"sub": None},
-        {"aud": "http://other.test/oauth2/token"},
-        {"aud": None},
-        {"aud": [7]},
-        {"exp": int(time.time()) - 100},
-        {"exp": int(time.time()) + 3_600},
-        {"exp": None},
-        {"exp": "soon"},
-        {"nbf": int(time.time()) + 3_600},
-        {"jti": None},
-        {"jti": ""},
-        {"jti": "x" * 300},
-    ],
-    ids=str,
+WRONG_CLAIMS: tuple[dict[str, Any], ...] = (
+    {"iss": "other"},
+    {"sub": "other"},
+    {"sub": None},
+    {"aud": "http://other.test/oauth2/token"},
+    {"aud": None},
+    {"aud": [7]},
+    {"exp": int(time.time()) - 100},
+    {"exp": int(time.time()) + 7_200},
+    {"exp": None},
+    {"exp": "soon"},
+    {"nbf": int(time.time()) + 3_600},
+    {"jti": None},
+    {"jti": ""},
+    {"jti": "x" * 300},
 )
-def test_a_wrong_assertion_proves_nothing(served: Running, database: Database, changes: dict[str, Any]) -> None:
+
+
+def test_a_wrong_assertion_proves_nothing(served: Running, database: Database) -> None:
     client_id = register_keys(database, EC_KEY)
-    answer = assert_with(served, EC_KEY, claims_of(client_id, **changes))
-    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    for changes in WRONG_CLAIMS:
+        answer = assert_with(served, EC_KEY, claims_of(client_id, **changes))
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), changes
 
 
 def test_another_key_or_a_weaker_algorithm_proves_nothing(served: Running, database: Database) -> None:
@@ -300,10 +295,8 @@ def test_several_signing_keys_the_first_signs_and_all_verify() -> None:
     keys = parse_signing_keys(first + second, "here")
     assert keys.primary == EC_KEY.thumbprint()
     assert sorted(keys.algorithms.values()) == ["ES256", "RS256"]
-    assert (
-        parse_signing_keys(json.dumps(EC384_KEY.as_dict(private=True)), "here").algorithms[EC384_KEY.thumbprint()]
-        == "ES384"
-    )
+    as_jwk = parse_signing_keys(json.dumps(EC384_KEY.as_dict(private=True)), "here")
+    assert as_jwk.algorithms == {EC384_KEY.thumbprint(): "ES384"}
     weak = RSAKey.generate_key(1024).as_pem(private=True).decode()
     for wrong in ("", "hush", EC_KEY.as_pem(private=False).decode(), weak, '{"keys": []}', "{"):
         with pytest.raises(Incorrect) as caught:

@@ -21,7 +21,8 @@ from kiungo.kernel.database import Unit
 CLIENT_UNPROVEN = define("CLIENT_UNPROVEN", Unauthenticated, "The client is unknown, revoked, or did not prove itself.")
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_LIFETIME_S_MAX = 300
+ASSERTION_LIFETIME_S_MAX = 3_600
+"""SMART asks clients for five minutes, but common client libraries sign for an hour."""
 LEEWAY_S = 60
 JTI_MAX = 255
 

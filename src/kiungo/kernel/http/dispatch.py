@@ -129,7 +129,7 @@ class Dispatcher:
 
 def _search(node: _Node, parts: list[str], position: int, values: tuple[str, ...]) -> Found | None:
     """The same with second thoughts: a literal part may lead nowhere where a named one would not."""
-    if position == len(parts):
+    if position >= len(parts):
         return (node.methods, values) if node.methods else None
     part = parts[position]
     literal = node.literals.get(part)
