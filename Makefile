@@ -40,7 +40,7 @@ bench: $(VENV)/.dev ## Measure, and write benchmarks/RESULTS.md (needs wrk)
 
 docs: $(VENV)/.dev ## Generate the reference pages and build the site into site/
 	@$(BIN)/python -m scripts.reference
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open site/index.html"
 
 lock: ## Refresh requirements/*.lock (needs uv)

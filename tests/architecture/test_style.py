@@ -26,13 +26,20 @@ def test_files_have_one_idea() -> None:
     assert not long, f"split these; a file stays under {FILE_LINES_MAX} lines: {long}"
 
 
+def own_lines(node: Function) -> int:
+    """The lines of a function without those of the functions inside it, as a factory of routes has them."""
+    inner = (found for found in ast.walk(node) if isinstance(found, Function) and found is not node)
+    covered = {line for found in inner for line in range(found.lineno, (found.end_lineno or 0) + 1)}
+    return len(set(range(node.lineno, (node.end_lineno or 0) + 1)) - covered)
+
+
 def test_functions_fit_on_a_screen() -> None:
     long = [
         f"{file.shown}:{node.lineno} {node.name}: {length} lines"
         for file in written_files()
         if ".migrations.versions." not in file.module  # a list of tables reads best in one piece
         for node in functions(file)
-        if (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+        if (length := own_lines(node)) > FUNCTION_LINES_MAX
     ]
     assert not long, f"a function stays under {FUNCTION_LINES_MAX} lines: {long}"
 

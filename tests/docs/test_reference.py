@@ -22,7 +22,7 @@ def test_the_reference_agrees_with_the_code() -> None:
 
 def test_the_site_is_built_strictly_and_asks_nobody_else(tmp_path: Path) -> None:
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
