@@ -11,6 +11,7 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.search.matching import Match, Scope, matches, parse_span
 from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter, sort_parameter
 from kiungo.fhir.search.query import Chain, Condition, Has, Predicate, Value
+from kiungo.fhir.search.values import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def driver(scope: Scope, condition: Condition) -> Driver:
         where = _own(condition)
         head = "SELECT x.sort_ms, x.rid FROM fhir_resource x WHERE x.tn = ? AND x.type = ? AND x.deleted = 0 AND "
         return Driver(Sql(head + where.text, (scope.tenant, type_ids()[scope.type], *where.parameters)))
-    return match_driver(scope, matches(scope, condition), own_date=_is_own_date(scope, condition))
+    return match_driver(scope, matches(scope, condition), own_date=is_own_date(scope, condition))
 
 
 def match_driver(scope: Scope, found: Sequence[Match], *, own_date: bool = False) -> Driver:
@@ -105,18 +106,56 @@ def _match_test(scope: Scope, match: Match, predicate: Predicate, sort: str, rid
     if match.keyed:
         probe = f"x.sort_ms = {sort} AND x.rid = {rid}"
         return Sql(f"EXISTS (SELECT 1 FROM {match.table} x WHERE {match.where} AND {probe}{end})", match.parameters)
-    if predicate.modifier != "missing" and _is_own_date(scope, predicate):
-        # The row's sort date is the low end of its own date row, so that row is one seek away.
+    if predicate.modifier != "missing" and is_own_date(scope, predicate):
+        # The row's sort date is the low end of its own date row, so that row is one seek away; the plus
+        # keeps the index for that seek, not for the range.
         probe = f"x.low = {sort} AND x.rid = {rid}"
-        text = f"EXISTS (SELECT 1 FROM {match.table} x WHERE {match.where} AND {probe}{end})"
-        return Sql(text, match.parameters)
+        where = match.where.replace("x.low", "+x.low")
+        return Sql(f"EXISTS (SELECT 1 FROM {match.table} x WHERE {where} AND {probe}{end})", match.parameters)
     return Sql(f"{rid} IN (SELECT x.rid FROM {match.table} x WHERE {match.where})", match.parameters)
 
 
-def _is_own_date(scope: Scope, predicate: Predicate) -> bool:
+def is_own_date(scope: Scope, predicate: Predicate) -> bool:
     """Whether the parameter is the one whose low end is the sort date of the type."""
     own = sort_parameter(scope.type)
     return own is not None and predicate.parameter.key == own.key and is_single(own)
+
+
+def own_date_bounds(predicate: Predicate, now_us: int, *, all_narrow: bool) -> list[tuple[str, int]]:
+    """What a condition on a type's own date says about the sort date alone: comparison and milliseconds.
+
+    `all_narrow`: no record of the type has a date wider than a day, so a lower bound on the high end is one
+    on the low end too.
+    """
+    if len(predicate.values) != 1 or predicate.modifier:
+        return []
+    value = predicate.values[0]
+    prefix = value.prefix or "eq"
+    low, high = parse_span(value)
+    if prefix == "ap":
+        margin = abs(now_us // 1000 - low) // 10
+        low, high = low - margin, high + margin
+    bounds = {
+        "eq": [(">=", low), ("<=", high)],
+        "sa": [(">", high)],
+        "lt": [("<", low)],
+        "eb": [("<", low)],
+        "le": [("<=", high)],
+        "ap": [("<=", high)],
+    }.get(prefix, [])
+    near = {"ge": low, "gt": high, "ap": low}.get(prefix)
+    if all_narrow and near is not None:
+        bounds.append((">=", near - DAY_MS))
+    return bounds
+
+
+def own_column_test(condition: Condition) -> Sql | None:
+    """The test of a condition on the resource's own row where that row is `d`; None for other conditions."""
+    if not isinstance(condition, Predicate) or condition.parameter.code not in OWN_COLUMNS:
+        return None
+    where = _own(condition)
+    text = where.text.replace("x.", "d.")
+    return Sql(f"NOT ({text})" if _is_negative(condition) else text, where.parameters)
 
 
 def _own(predicate: Predicate) -> Sql:

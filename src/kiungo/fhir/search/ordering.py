@@ -47,6 +47,11 @@ class Ordering:
         """Whether a key stands in the resource's own row."""
         return any(key.expression.startswith("s.") for key in self.keys)
 
+    @property
+    def is_by_update(self) -> bool:
+        """Whether `_lastUpdated` alone decides the order."""
+        return len(self.keys) == 2 and self.keys[0].expression == "s.updated_us"
+
     def order_by(self) -> str:
         """The ORDER BY list."""
         return ", ".join(f"{key.expression} {'DESC' if key.descending else 'ASC'}" for key in self.keys)

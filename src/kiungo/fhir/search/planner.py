@@ -3,10 +3,20 @@
 One condition drives, the others test its rows. A patient and a code together are one compartment lookup.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kiungo.fhir.search.conditions import Driver, Sql, driver, is_drivable, match_driver, test
+from kiungo.fhir.search.conditions import (
+    Driver,
+    Sql,
+    driver,
+    is_drivable,
+    is_own_date,
+    match_driver,
+    own_column_test,
+    own_date_bounds,
+    test,
+)
 from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
 from kiungo.fhir.search.parameters import compartment_keys, person_parameter
 from kiungo.fhir.search.query import Condition, Predicate
@@ -19,21 +29,41 @@ SAMPLE_MAX = 1000
 FEW = 40
 
 
+NO_BOUNDS = Sql("")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A driver (None: all resources of the type) and the conditions its rows are tested for."""
+    """A driver (None: all resources of the type), the conditions its rows are tested for, and what those
+    say about the sort date alone, so that a scan in its order can begin and end there."""
 
     driver: Driver | None
     tests: tuple[Condition, ...]
+    bounds: Sql = NO_BOUNDS
 
 
-def plan(unit: "Unit", scope: Scope, conditions: list[Condition]) -> Plan:
-    """Choose the driver with the fewest rows; among many-rowed ones, one that comes in order."""
+def plan(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool = False) -> Plan:
+    """Choose the driver with the fewest rows; among many-rowed ones, one that comes in order.
+
+    `by_update`: the answer is ordered by `_lastUpdated`, for which the resource rows have an index.
+    """
+    chosen = _chosen(unit, scope, conditions, by_update=by_update)
+    own = [c for c in chosen.tests if isinstance(c, Predicate) and is_own_date(scope, c)]
+    if not own:
+        return chosen
+    wide = scope.key(own[0].parameter.sources[0]) * 2 + 1
+    all_narrow = unit.value("SELECT 1 FROM fhir_date WHERE k = ? LIMIT 1", (wide,)) is None
+    found = [bound for c in own for bound in own_date_bounds(c, scope.now_us, all_narrow=all_narrow)]
+    text = "".join(f" AND d.sort_ms {comparison} ?" for comparison, _ in found)
+    return replace(chosen, bounds=Sql(text, tuple(edge for _, edge in found)))
+
+
+def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool) -> Plan:
     combined = _compartment(scope, conditions)
     if combined is not None:
         return combined
     drivable = [c for c in conditions if is_drivable(c)]
-    if not drivable:
+    if not drivable or (by_update and all(own_column_test(c) for c in drivable)):
         return Plan(None, tuple(conditions))
     if len(drivable) == 1:
         return Plan(driver(scope, drivable[0]), tuple(c for c in conditions if c is not drivable[0]))
@@ -90,10 +120,15 @@ def _matches(scope: Scope, token: Predicate, target: int, value: object) -> list
     return [Match("fhir_compartment", where + " AND x.system = ?", (*parameters, system), True, True)]
 
 
-def tests_sql(scope: Scope, conditions: tuple[Condition, ...], sort: str, rid: str) -> Sql:
-    """All tests joined by AND, each with AND before it; empty when there are none."""
-    found = [test(scope, condition, sort, rid) for condition in conditions]
+def tests_sql(scope: Scope, chosen: Plan) -> Sql:
+    """All tests and bounds of a plan's rows `d`, each with AND before it; empty when there are none."""
+    found = [_test(scope, chosen, condition) for condition in chosen.tests]
     return Sql(
-        "".join(f" AND {t.text}" for t in found),
-        tuple(parameter for t in found for parameter in t.parameters),
+        chosen.bounds.text + "".join(f" AND {t.text}" for t in found),
+        (*chosen.bounds.parameters, *(parameter for t in found for parameter in t.parameters)),
     )
+
+
+def _test(scope: Scope, chosen: Plan, condition: Condition) -> Sql:
+    own = own_column_test(condition) if chosen.driver is None else None
+    return own or test(scope, condition, "d.sort_ms", "d.rid")

@@ -30,13 +30,13 @@ class Found:
 
 def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None) -> Found:
     """One page of a query. `after` are the sort values of the last row of the page before."""
-    chosen = plan(unit, scope, query.conditions)
+    order = ordering(scope, query.sort)
+    chosen = plan(unit, scope, query.conditions, by_update=order.is_by_update)
     total = None
     if query.total != "none" or query.summary == "count":
         total = _count(unit, scope, chosen, estimate=query.total == "estimate")
     if query.summary == "count":
         return Found((), None, total)
-    order = ordering(scope, query.sort)
     rows = _page(unit, scope, chosen, order, after, query.count + 1)
     more = len(rows) > query.count
     width = len(order.keys)
@@ -80,7 +80,7 @@ def _page(
 
 
 def _keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None) -> Sql:
-    tests = tests_sql(scope, chosen.tests, "d.sort_ms", "d.rid")
+    tests = tests_sql(scope, chosen)
     rest = order.after(after) if after is not None else Sql("")
     columns = ", ".join(f"{key.expression} AS v{n}" for n, key in enumerate(order.keys))
     joins = Sql("".join(k.join.text for k in order.keys), tuple(p for k in order.keys for p in k.join.parameters))
@@ -102,7 +102,7 @@ def _keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | No
 
 def _count(unit: "Unit", scope: Scope, chosen: Plan, *, estimate: bool) -> int:
     """How many match; an estimate stops counting at its limit."""
-    tests = tests_sql(scope, chosen.tests, "d.sort_ms", "d.rid")
+    tests = tests_sql(scope, chosen)
     if chosen.driver is None:
         inner = "SELECT d.rid FROM fhir_resource d WHERE d.tn = ? AND d.type = ? AND d.deleted = 0" + tests.text
         parameters: tuple[Any, ...] = (scope.tenant, type_ids()[scope.type], *tests.parameters)
