@@ -32,10 +32,7 @@ class Snapshots:
         with self._loading:
             known = self._loaded.get(tenant)
             if known is None or known.version != version:
-                known = reference.load(unit, tenant)
-                # A unit may yet roll back what it loaded; its version number would then come again.
-                if known.version == version:
-                    self._loaded[tenant] = known
+                known = self._loaded[tenant] = reference.load(unit, tenant)
             return known
 
 

@@ -127,7 +127,14 @@ class ReviewDesk:
         case = self._payor.openings.on_file(
             unit, call.tenant, on_file.claim, claim_id=row.claim_id, plan_id=row.plan_id, ruling=ruling
         )
-        return case, adjudicate(case)
+        result = adjudicate(case)
+        if case.booking_used_by is not None and result.outcome != "rejected":
+            raise Conflict(
+                CLAIM_STATE,
+                f"The booking of claim {row.claim_id} was claimed by {case.booking_used_by}",
+                hint="Void that claim first; a booking is paid once",
+            )
+        return case, result
 
     def _decide(
         self,

@@ -255,6 +255,13 @@ class Payor:
                 field="X-Provider-ID",
                 hint="Leave the header out, or use that provider's own key",
             )
+        if named is not None and not 0 < len(named) <= stated.TEXTS_MAX["provider_id"]:
+            raise Incorrect(
+                VALIDATION_ERROR,
+                "X-Provider-ID is empty or too long",
+                field="X-Provider-ID",
+                hint="Send the provider id you were given, or leave the header out",
+            )
         provider_id = known or in_body or self._default_provider_id
         if provider_id is None:
             raise Incorrect(

@@ -23,6 +23,7 @@ LINES_MAX: Final = 100
 UNITS_MAX: Final = 9_999
 DIAGNOSES_MAX: Final = 24
 MODIFIERS_MAX: Final = 4
+UNKNOWN_MAX: Final = 50
 PRIORITIES: Final = ("low", "medium", "high", "urgent")
 GENDERS: Final = ("M", "F", "Other")
 TEXTS_MAX: Final[Mapping[str, int]] = {
@@ -203,7 +204,11 @@ def complete(stated: Stated, *, currency: str, provider_id: str, today: str, pro
 def _unknown(sent: Mapping[str, Any], known: frozenset[str], where: str, problems: _Problems) -> tuple[str, ...]:
     """A name close to a known one is a typing mistake and refused; any other is kept out and noted."""
     ignored = []
-    for name in sent.keys() - known:
+    unknown = sent.keys() - known
+    if len(unknown) > UNKNOWN_MAX:
+        problems.add(where.rstrip(".") or "body", f"has {len(unknown)} fields that a claim does not have")
+        return ()
+    for name in unknown:
         near = difflib.get_close_matches(name[:64], known, n=1, cutoff=0.8)
         if near and near[0] not in sent:
             problems.add(f"{where}{name[:64]}", f"is not a field of a claim; did you mean {near[0]}?")

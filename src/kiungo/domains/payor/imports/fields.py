@@ -1,5 +1,6 @@
 """Read the cells of one row strictly, each problem with its column."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -159,7 +160,9 @@ class Fields:
     def finish(self) -> None:
         """Raises: Incorrect REFERENCE_WRONG with every problem of the row."""
         for name in sorted(self._named - self._asked):
-            self.add(name, f"is not a column of this kind; known are {', '.join(sorted(self._asked))}")
+            near = difflib.get_close_matches(name[:64], self._asked, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see kiungo payor columns"
+            self.add(name[:64], f"is not a column of this kind; {hint}")
         if self.problems:
             first = self.problems[0]
             raise Incorrect(

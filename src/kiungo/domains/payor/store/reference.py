@@ -19,11 +19,15 @@ def version_of(unit: Unit, tenant: int) -> int:
 
 
 def bump(unit: Unit, tenant: int) -> None:
-    """Say that reference data changed; every cached snapshot is out of date once this commits."""
+    """Say that reference data changed; every cached snapshot is out of date once this commits.
+
+    The version is a moment, so that one a failed unit gave out does not come again with other content.
+    """
     unit.execute(
-        "INSERT INTO payor_version (tn, version) VALUES (?, 1)"
-        " ON CONFLICT (tn) DO UPDATE SET version = payor_version.version + 1",
-        (tenant,),
+        "INSERT INTO payor_version (tn, version) VALUES (?, ?) ON CONFLICT (tn) DO UPDATE SET version ="
+        " CASE WHEN excluded.version > payor_version.version THEN excluded.version"
+        " ELSE payor_version.version + 1 END",
+        (tenant, unit.now_us),
     )
 
 
