@@ -145,6 +145,10 @@ class Rail(Protocol):
         """Ask how one order stands; `accepted` when the answer itself comes later as a notice."""
         ...
 
+    def read_statements(self, body: bytes, context: Mapping[str, str]) -> tuple[AccountStatement, ...]:
+        """The statements in a stored file of the rail. Raises: Incorrect."""
+        ...
+
     def read_notices(self, body: bytes, context: Mapping[str, str]) -> tuple[Notice, ...]:
         """What a stored message of the rail says; `context` is what its door knew. Raises: Incorrect."""
         ...

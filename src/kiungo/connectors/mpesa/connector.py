@@ -6,7 +6,7 @@ from kiungo.connectors.mpesa import mapping
 from kiungo.connectors.mpesa.client import DarajaClient
 from kiungo.connectors.mpesa.settings import MpesaSettings
 from kiungo.connectors.mpesa.webhook import CallbackAddresses
-from kiungo.ports.payment import Answer, Batch, Capabilities, Notice, Order
+from kiungo.ports.payment import AccountStatement, Answer, Batch, Capabilities, Notice, Order
 
 
 class MpesaRail:
@@ -45,6 +45,10 @@ class MpesaRail:
         urls = self._addresses.urls(self._tenant, order.reference)
         body = mapping.status_body(originator, "", self._settings, self._client.security_credential(), urls)
         return mapping.read_query_acceptance(self._client.post(mapping.STATUS_PATH, body))
+
+    def read_statements(self, body: bytes, context: Mapping[str, str]) -> tuple[AccountStatement, ...]:
+        """The organisation's statement as the portal exports it. Raises: Incorrect."""
+        return (mapping.read_statement(body, self._settings.shortcode),)
 
     def read_notices(self, body: bytes, context: Mapping[str, str]) -> tuple[Notice, ...]:
         """A callback in our words. Raises: Incorrect CALLBACK_UNREADABLE."""

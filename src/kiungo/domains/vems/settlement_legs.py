@@ -104,12 +104,16 @@ class Legs:
             return None
         if not held:
             return None
+        single = reference is not None
+        batch_reference = held[0].reference if single else f"{held[0].reference}A{held[0].attempt + 1}"
         for leg in held:
             store.advance(
                 unit, tenant, leg, "submitting",
-                changes={"submit_job": job_id, "attempt": leg.attempt + 1, "submitted_us": unit.now_us},
+                changes={
+                    "submit_job": job_id, "attempt": leg.attempt + 1, "submitted_us": unit.now_us,
+                    "rail_ids": json.dumps({**leg.rail_ids, "batch": batch_reference}),
+                },
             )  # fmt: skip
-        batch_reference = held[0].reference if reference is not None else f"B{job_id}A{held[0].attempt + 1}"
         return Batch(batch_reference, tuple(order_of(leg) for leg in held), date_of(unit.now_us))
 
     def record_answer(self, unit: Unit, tenant: int, job_id: int, reference: str, answer: Answer) -> None:

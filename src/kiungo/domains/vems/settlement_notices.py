@@ -17,12 +17,15 @@ from kiungo.kernel.database import Unit
 from kiungo.ports.payment import Answer, Notice
 
 ID = "originator_conversation_id"
+BATCH_MAX = 10_000
 
 
 def apply_notice(legs: Legs, unit: Unit, tenant: int, rail: str, notice: Notice, *, source: str) -> str:
     """Apply one notice; returns what became of it: applied, repeated, kept, or refused with the reason."""
+    if not notice.reference:
+        return _of_whole_batch(legs, unit, tenant, rail, notice, source)
     leg = store.find_leg(unit, tenant, notice.reference)
-    if leg is None or (leg.rail != rail):
+    if leg is None or leg.rail != rail:
         return "refused: no leg of this rail has the reference"
     problem = mismatch(leg, notice, source)
     if problem:
@@ -33,6 +36,18 @@ def apply_notice(legs: Legs, unit: Unit, tenant: int, rail: str, notice: Notice,
     if leg.state in SENT:
         return _on_its_way(legs, unit, tenant, leg, notice, source)
     return _closed_before(legs, unit, tenant, leg, notice, source)
+
+
+def _of_whole_batch(legs: Legs, unit: Unit, tenant: int, rail: str, notice: Notice, source: str) -> str:
+    """A notice about everything that was submitted together."""
+    batch = notice.answer.rail_ids.get("batch")
+    members = [
+        leg for leg in store.legs_in(unit, tenant, tuple(sorted(SENT)), rail=rail, limit=BATCH_MAX)
+        if batch and leg.rail_ids.get("batch") == batch
+    ]  # fmt: skip
+    for leg in members:
+        _on_its_way(legs, unit, tenant, leg, notice, source)
+    return "applied" if members else "refused: no order on its way belongs to this batch"
 
 
 def mismatch(leg: Leg, notice: Notice, source: str) -> str:
@@ -103,6 +118,10 @@ def _paid_after_all(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notic
         legs.publish(unit, tenant, leg, "settlement.leg_paid", receipt=notice.answer.receipt)
         store.refresh(unit, tenant, leg.booking_no)
         return "applied"
+    unit.execute(
+        "UPDATE settlement_leg SET paid_journal = ? WHERE tn = ? AND reference = ?",
+        (journal.id, tenant, leg.reference),
+    )
     _claim(unit, tenant, leg, leg.amount)
     return "applied: paid twice, claimed back"
 
@@ -115,9 +134,11 @@ def _returned(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, sou
     if leg.state != "posted":
         return "repeated"
     assert leg.paid_journal is not None, "a posted leg has its journal"
-    ledger.reverse(unit, tenant, leg.paid_journal, f"leg/{leg.reference}/returned", memo=leg.booking_no)
+    journal = ledger.reverse(unit, tenant, leg.paid_journal, f"leg/{leg.reference}/returned", memo=leg.booking_no)
     reason = notice.answer.reason or "the bank returned the payment"
-    store.advance(unit, tenant, leg, "returned", reason=reason, changes={"cause": "payee"})
+    store.advance(
+        unit, tenant, leg, "returned", reason=reason, changes={"cause": "payee", "return_journal": journal.id}
+    )
     legs.publish(unit, tenant, leg, "settlement.leg_returned", reason=reason)
     store.refresh(unit, tenant, leg.booking_no)
     return "applied"
@@ -135,4 +156,4 @@ def _claim(unit: Unit, tenant: int, leg: Leg, amount: Money) -> None:
 
 def context_of(args: Mapping[str, str]) -> dict[str, str]:
     """What a rail's door knew about a stored message."""
-    return {name: args[name] for name in ("reference", "kind") if name in args}
+    return {name: args[name] for name in ("reference", "kind", "name") if name in args}

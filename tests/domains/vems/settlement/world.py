@@ -13,6 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kiungo.base.errors import KiungoError, NotFound
 from kiungo.base.money import Money
 from kiungo.base.time import TurnedClock
+from kiungo.connectors.bank_eft.collecting import collect
+from kiungo.connectors.bank_eft.connector import BankRail
+from kiungo.connectors.bank_eft.settings import BankSettings
+from kiungo.connectors.bank_eft.twin import BankTwin
 from kiungo.connectors.mpesa.client import DarajaClient
 from kiungo.connectors.mpesa.connector import MpesaRail
 from kiungo.connectors.mpesa.settings import MpesaSettings
@@ -20,6 +24,8 @@ from kiungo.connectors.mpesa.twin import MpesaTwin
 from kiungo.connectors.mpesa.webhook import CallbackAddresses, receive
 from kiungo.domains.vems import settlement_payees as payees
 from kiungo.domains.vems import settlement_store as store
+from kiungo.domains.vems.reconciliation import ingest
+from kiungo.domains.vems.reconciliation_jobs import ReconciliationJobs
 from kiungo.domains.vems.settlement import Settlements
 from kiungo.domains.vems.settlement_jobs import SettlementJobs
 from kiungo.domains.vems.settlement_model import (
@@ -48,6 +54,41 @@ VENDOR, FACILITY = "V364", "FID-32-121583-3"
 VENDOR_SHORTCODE = Preference("mpesa", Destination("shortcode", "600200"))
 FACILITY_PHONE = Preference("mpesa", Destination("wallet", "254712345678"))
 BANK = Preference("bank", Destination("bank_account", "0110009999", "11", "002"))
+
+
+BANK_SETTINGS = BankSettings(
+    account="0110001234", account_name="Kiungo VEMS", bank_code="01", batch_wait_s=1, folder="unused"
+)
+
+
+class MemoryFolder:
+    """A folder without a disk, for simulations."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[str, dict[str, bytes]] = {"in": {}, "out": {}}
+        self.used: set[str] = set()
+        self.fails_with: list[str] = []
+
+    def put(self, box: str, name: str, body: bytes) -> str:
+        if box == "out" and self.fails_with:
+            outcome = self.fails_with.pop()
+            if outcome == "unknown":
+                self.boxes[box][name] = body
+            return outcome
+        if f"{box}/{name}" in self.used:
+            return "exists"
+        self.used.add(f"{box}/{name}")
+        self.boxes[box][name] = body
+        return "put"
+
+    def names(self, box: str) -> list[str]:
+        return sorted(self.boxes[box])
+
+    def read(self, box: str, name: str) -> bytes:
+        return self.boxes[box][name]
+
+    def archive(self, box: str, name: str) -> None:
+        del self.boxes[box][name]
 
 
 @cache
@@ -104,7 +145,7 @@ class World:
     rng: Random
     policy: SettlementPolicy = field(default_factory=SettlementPolicy)
     faults: Mapping[str, float] = field(default_factory=dict)
-    more_rails: Mapping[str, Rail] = field(default_factory=dict)
+    bank_faults: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []
@@ -113,12 +154,18 @@ class World:
         self.http = httpx.Client(transport=SteppedTransport(self.twin))
         tokens = TokenKeeper(self.database, KEYRING, TENANT, "mpesa")
         self.mpesa = MpesaRail(DarajaClient(self.http, self.settings, tokens), self.settings, tenant=TENANT)
-        rails: dict[str, Rail] = {"mpesa": self.mpesa, **self.more_rails}
+        self.folder = MemoryFolder()
+        self.bank_twin = BankTwin(self.clock, Faults(Random(self.rng.random()), self.bank_faults), self.folder)
+        self.bank = BankRail(self.folder, BANK_SETTINGS, self.clock)
+        rails: dict[str, Rail] = {"mpesa": self.mpesa, "bank": self.bank}
         topics = ("leg_paid", "leg_failed", "leg_unknown", "leg_returned", "settled")
         outbox = Outbox({f"settlement.{topic}": [lambda unit, event: self.events.append(event)] for topic in topics})
         capabilities = {name: rail.capabilities for name, rail in rails.items()}
         self.settlements = Settlements(capabilities, outbox, self.policy, Random(self.rng.random()))
-        self.handlers = SettlementJobs(self.database, self.settlements, rails).handlers()
+        self.handlers = {
+            **SettlementJobs(self.database, self.settlements, rails).handlers(),
+            **ReconciliationJobs(self.database, self.settlements.legs, rails).handlers(),
+        }
         self.refused_callbacks = 0
 
     def with_payees(self, *, facility: Preference = FACILITY_PHONE, vendor: Preference = VENDOR_SHORTCODE) -> "World":
@@ -151,7 +198,19 @@ class World:
         for _ in range(steps):
             self.step(seconds)
 
+    def statement(self, rail: str, body: bytes) -> None:
+        """Take a statement in, as the job does."""
+        reader = self.mpesa if rail == "mpesa" else self.bank
+
+        def take_in(unit) -> None:
+            for statement in reader.read_statements(body, {}):
+                ingest(self.settlements.legs, unit, TENANT, rail, statement)
+
+        self.database.write(take_in)
+
     def deliver(self) -> None:
+        self.bank_twin.step()
+        collect(self.database, self.folder, tenant=TENANT, rail="bank")
         addresses = CallbackAddresses(self.settings)
         for callback in self.twin.take_due(self.clock.now_us()):
             *_, tenant, reference, kind, secret = urlsplit(callback.url).path.split("/")

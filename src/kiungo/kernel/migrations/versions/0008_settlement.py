@@ -111,6 +111,7 @@ SETTLEMENTS = (
         destination {BYTES} NOT NULL,
         hold_journal BIGINT,
         paid_journal BIGINT,
+        return_journal BIGINT,
         submit_job BIGINT,
         attempt INTEGER NOT NULL,
         rail_ids {BYTES} NOT NULL,
