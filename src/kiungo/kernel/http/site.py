@@ -6,7 +6,7 @@ handlers answer from here; every other route is handed to FastAPI with its body 
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -20,6 +20,7 @@ from kiungo.kernel.config import Settings
 from kiungo.kernel.http.answers import Answers
 from kiungo.kernel.http.behind import Behind, endpoints_of, fastapi_with, unexpected
 from kiungo.kernel.http.bodies import BodyRefused, SenderLeft, read_body
+from kiungo.kernel.http.checks import check_public, endpoint_of, refuse_repeated
 from kiungo.kernel.http.cors import Cors
 from kiungo.kernel.http.dispatch import Dispatcher, Endpoint
 from kiungo.kernel.http.errors import PLATFORM, ErrorShape
@@ -32,11 +33,8 @@ from kiungo.kernel.telemetry import redacted_traceback
 ROUTE_UNKNOWN = define("ROUTE_UNKNOWN", NotFound, "No route has this path.")
 METHOD_NOT_ALLOWED = define("METHOD_NOT_ALLOWED", Incorrect, "The path does not take this method.", http=405)
 PATH_UNREADABLE = define("PATH_UNREADABLE", Incorrect, "The path holds a NUL character.")
-HEADER_REPEATED = define("HEADER_REPEATED", Incorrect, "A header that decides something is sent twice.")
 
-ONCE_ONLY = frozenset(
-    {b"authorization", b"x-api-key", b"x-provider-id", b"idempotency-key", b"content-length", b"host"}
-)
+LOGGED_FROM_STATUS = {"off": 1_000, "errors": 500, "all": 0}
 log = structlog.get_logger(__name__)
 Hook = Callable[[], Awaitable[None]]
 
@@ -47,9 +45,9 @@ class Passing:
 
     request_id: str
     started_s: float
+    headers: dict[bytes, bytes]
     endpoint: Endpoint | None = None
     call: Call | None = None
-    headers: dict[bytes, bytes] = field(default_factory=dict)
     answered: bool = False
 
 
@@ -77,7 +75,9 @@ class Site:
         self._gate = gate
         self._reads = reads
         self._keeper = keeper
-        self._settings = settings
+        self._body_bytes_max = settings.body_bytes_max
+        self._body_timeout_s = settings.body_timeout_s
+        self._logged_from_status = LOGGED_FROM_STATUS[settings.access_log]
         self._starts = tuple(starts)
         self._stops = tuple(stops)
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
@@ -87,7 +87,7 @@ class Site:
         self._dispatcher = Dispatcher()
         self._nowhere = Endpoint("*", "/(no route)", handler=None, scope=None)
         for route in routes:
-            self._dispatcher.add(_endpoint_of(route))
+            self._dispatcher.add(endpoint_of(route))
         for endpoint in endpoints_of(self.fastapi, self.answers):
             self._dispatcher.add(endpoint)
         check_public(self.endpoints, public)
@@ -113,10 +113,10 @@ class Site:
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_headers = scope["headers"]
         headers = dict(raw_headers)
-        passing = Passing(self._gate.request_id(headers.get(b"x-request-id")), time.perf_counter(), headers=headers)
+        passing = Passing(self._gate.request_id(headers.get(b"x-request-id")), time.perf_counter(), headers)
         try:
             if len(headers) != len(raw_headers):
-                _refuse_repeated(raw_headers)
+                refuse_repeated(raw_headers)
             response = await self._answer(scope, receive, send, passing)
         except KiungoError as error:
             response = self._refusal(scope, passing, error)
@@ -158,8 +158,8 @@ class Site:
                 receive,
                 declared=declared,
                 expects_go_ahead=b"expect" in headers,
-                bytes_max=endpoint.body_bytes_max or self._settings.body_bytes_max,
-                timeout_s=self._settings.body_timeout_s,
+                bytes_max=endpoint.body_bytes_max or self._body_bytes_max,
+                timeout_s=self._body_timeout_s,
             )
         request = Request(
             method, path, endpoint.template, dict(zip(endpoint.names, values, strict=True)),
@@ -206,8 +206,7 @@ class Site:
         seconds = time.perf_counter() - passing.started_s
         endpoint = passing.endpoint or self._nowhere
         endpoint.observe(status, seconds)
-        access = self._settings.access_log
-        if access == "all" or (access == "errors" and status >= 500):
+        if status >= self._logged_from_status:
             log.info(
                 "request",
                 request_id=passing.request_id,
@@ -266,36 +265,7 @@ class Site:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def check_public(endpoints: Sequence[Endpoint], public: Sequence[str]) -> None:
-    """Every route has a scope or stands in the list, and the list names only routes that are there."""
-    without = {repr(endpoint) for endpoint in endpoints if endpoint.public}
-    if without - set(public):
-        raise ValueError(f"routes without a scope and not listed as public: {sorted(without - set(public))}")
-    if set(public) - without:
-        raise ValueError(f"listed as public but no such public route: {sorted(set(public) - without)}")
-
-
-def _endpoint_of(route: Route) -> Endpoint:
-    return Endpoint(
-        route.method,
-        route.path,
-        handler=route.handler,
-        scope=route.scope,
-        api=route.api,
-        body_bytes_max=route.body_bytes_max,
-        openapi=route.openapi,
-    )
-
-
 def _no_route(path: str) -> KiungoError:
     if "\x00" in path:
         return Incorrect(PATH_UNREADABLE, "The path holds a NUL character", field="path", hint="Remove %00")
     return NotFound(ROUTE_UNKNOWN, "There is nothing at this path", hint="See /api/docs/ for what there is")
-
-
-def _refuse_repeated(headers: Sequence[tuple[bytes, bytes]]) -> None:
-    names = [name for name, _ in headers]
-    for name in ONCE_ONLY:
-        if names.count(name) > 1:
-            text = name.decode("ascii")
-            raise Incorrect(HEADER_REPEATED, f"The header {text} is sent twice", field=text, hint="Send it once")
