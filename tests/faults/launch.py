@@ -30,12 +30,19 @@ class Killer:
 
     def arm(self, _signal: int, _frame: FrameType | None) -> None:
         self._armed = True
+        say("ARMED")
 
     def observe(self, _moment: str) -> None:
         if self._armed:
             self._left -= 1
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+def say(line: str) -> None:
+    """Tell the test."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -50,8 +57,7 @@ def main() -> None:
 
     def ready() -> None:
         signal.signal(signal.SIGUSR1, killer.arm)
-        sys.stdout.write(f"READY {listening.port}\n")
-        sys.stdout.flush()
+        say(f"READY {listening.port}")
 
     try:
         asyncio.run(serve(system.site, settings, listening, ready=ready))

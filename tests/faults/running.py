@@ -85,8 +85,9 @@ class Platform:
     def arm(self) -> None:
         """Count commit points from now on."""
         assert self._process
+        assert self._process.stdout
         self._process.send_signal(signal.SIGUSR1)
-        time.sleep(0.05)  # the signal is handled between two steps of the server's loop
+        assert self._process.stdout.readline() == "ARMED\n"
 
     @property
     def pid(self) -> int:
