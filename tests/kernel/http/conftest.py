@@ -14,7 +14,7 @@ import pytest
 import structlog
 import uvicorn
 import uvloop
-from fastapi import APIRouter
+from fastapi import APIRouter, UploadFile
 from pydantic import BaseModel, Field
 
 from kiungo.base.errors import KiungoError
@@ -99,6 +99,12 @@ def sample_router() -> APIRouter:
             return Response.json({"name": thing.name}, 201)
 
         return await exchange.write(work)
+
+    @router.post("/uploads/")
+    async def upload(
+        exchange: Annotated[Exchange, secured("write:notes", body_bytes_max=200_000)], file: UploadFile
+    ) -> Any:
+        return {"bytes": len(await file.read())}
 
     @router.get("/things/{thing_id}")
     def read(exchange: Annotated[Exchange, secured("read:notes")], thing_id: int) -> Any:

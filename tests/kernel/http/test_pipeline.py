@@ -5,10 +5,12 @@ import socket
 import time
 from collections.abc import Callable
 
+import httpx
 import pytest
 from tests.kernel.http.conftest import Running
 
 from kiungo.kernel.database import Database
+from kiungo.kernel.http.server import BoundedProtocol
 
 Start = Callable[..., Running]
 
@@ -164,6 +166,27 @@ def test_a_bomb_is_cut_off(start: Start) -> None:
     waiting = raw(running, head + b"Expect: 100-continue\r\nContent-Length: 20000\r\n\r\n")
     assert b" 413 " in waiting
     assert b"100 Continue" not in waiting
+
+
+def test_a_route_may_have_a_limit_of_its_own(start: Start) -> None:
+    running = start(body_bytes_max=10_000)
+    headers = {"X-API-Key": running.key("write:notes")}
+
+    def upload(size: int) -> httpx.Response:
+        return running.client.post("/api/framework/uploads/", files={"file": b"x" * size}, headers=headers)
+
+    assert upload(100_000).json() == {"bytes": 100_000}
+    assert upload(300_000).status_code == 413
+
+
+def test_a_head_that_does_not_arrive_is_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "head_timeout_s", 0.2)
+    running = start()
+    for piece in (b"", b"GET /api/open HTTP/1.1\r\nHost:"):
+        with socket.create_connection(("127.0.0.1", running.port), timeout=5) as connection:
+            connection.sendall(piece)
+            assert connection.recv(1_000) == b"", "the server closes"
+    assert running.client.get("/api/open").status_code == 200
 
 
 def test_a_slow_body_is_given_up(start: Start) -> None:

@@ -80,8 +80,8 @@ class OpenApi:
             path = _NAMED.sub(r"{\1}", endpoint.template)
             if endpoint.handler is None:
                 operation = paths.get(path, {}).get(endpoint.method.lower())
-            elif not endpoint.openapi or endpoint.openapi.get("x-hidden"):
-                continue  # a route that describes nothing is for people: pages and their forms
+            elif endpoint.openapi.get("x-hidden"):
+                continue
             else:
                 operation = copy.deepcopy(dict(endpoint.openapi))
                 paths.setdefault(path, {})[endpoint.method.lower()] = operation

@@ -75,12 +75,13 @@ def as_starlette(response: Response) -> StarletteResponse:
 
 
 class Guard:
-    """The mark a FastAPI route carries: its scope, or None when it is public."""
+    """The mark a FastAPI route carries: its scope, or None when it is public, and its own body limit."""
 
-    __slots__ = ("scope",)
+    __slots__ = ("body_bytes_max", "scope")
 
-    def __init__(self, scope: str | None) -> None:
+    def __init__(self, scope: str | None, body_bytes_max: int | None = None) -> None:
         self.scope = scope
+        self.body_bytes_max = body_bytes_max
 
     async def __call__(self, request: StarletteRequest) -> Exchange:
         exchange: Exchange = request.scope[EXCHANGE]
@@ -89,12 +90,14 @@ class Guard:
         return exchange
 
 
-def secured(scope: str) -> Any:
+def secured(scope: str, *, body_bytes_max: int | None = None) -> Any:
     """The dependency of a FastAPI route whose caller must carry this scope; its value is the Exchange.
+
+    `body_bytes_max` is the route's own limit, such as a larger one for an upload. Units: bytes.
 
     `exchange: Annotated[Exchange, secured("read:claims")]`, or `dependencies=[secured(...)]`.
     """
-    return Depends(Guard(scope))
+    return Depends(Guard(scope, body_bytes_max))
 
 
 def open_to_all() -> Any:
