@@ -31,10 +31,12 @@ CHANNEL = "webhooks"
 BATCH = 64
 WIDTH_MIN = 2
 WIDTH_MAX = 16
-LEASE_S = 60.0
-BATCH_S_MAX = 20.0
-"""A batch sends nothing new after this long, so that it is always written well within its lease."""
+LEASE_S = 30.0
+LEASE_ATTEMPTS = 3
+"""A lease lasts at least so many attempts. A batch begins with three quarters of it to come and sends nothing
+new after the next quarter; the last attempt takes at most a third, and a sixth is left to write the outcome."""
 SWEEP_S = 5.0
+BUSY_S = 1.0
 RESCAN_S = 0.05
 PAUSE_AFTER_ERROR_S = 1.0
 
@@ -51,6 +53,7 @@ class Dispatcher:
         poster: Poster,
         schedule: RetrySchedule,
         *,
+        lease_s: float = LEASE_S,
         rng: Random | None = None,
         on_disabled: Callable[[], None] = lambda: None,
     ) -> None:
@@ -58,6 +61,7 @@ class Dispatcher:
         self._secrets = secrets
         self._poster = poster
         self._schedule = schedule
+        self._lease_s = lease_s
         self._rng = rng or random.SystemRandom()
         self._on_disabled = on_disabled
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
@@ -186,7 +190,7 @@ class Dispatcher:
                     self._timers[lane] = next_us
                 break
             if not await self._hold(lane):
-                self._timers[lane] = self._database.clock.now_us() + int(SWEEP_S * SECOND_US)
+                self._timers[lane] = self._database.clock.now_us() + int(BUSY_S * SECOND_US)
                 break
             settlements = await self._send(lane, target, batch)
             await self._database.write_async(partial(self._record, lane=lane, settlements=settlements))
@@ -202,19 +206,23 @@ class Dispatcher:
         return target, batch, None if batch else queue.next_due_us(unit, lane)
 
     async def _hold(self, lane: LaneKey) -> bool:
-        """Have the lease for long enough to send and write a batch; usually the last batch renewed it."""
+        """Have the endpoint's lease, with most of its time still to come; usually it is held already."""
         now_us = self._database.clock.now_us()
-        if self._leases_us.get(lane, 0) - now_us > LEASE_S / 2 * SECOND_US:
+        if self._leases_us.get(lane, 0) - now_us > self._lease_s * 3 / 4 * SECOND_US:
             return True
-        until_us = now_us + int(LEASE_S * SECOND_US)
+        until_us = now_us + int(self._lease_s * SECOND_US)
         held = await self._database.write_async(lambda unit: queue.take_lease(unit, lane, self._holder, until_us))
         self._leases_us[lane] = until_us if held else 0
         return held
 
     async def _send(self, lane: LaneKey, target: Target, batch: Sequence[Due]) -> list[Settlement]:
-        """Send a batch: subjects side by side, each subject's deliveries in order."""
+        """Send a batch: subjects side by side, each subject's deliveries in order.
+
+        Nothing new is sent when it could outlast the lease; what is left is still due, for the next batch.
+        """
+        loop = asyncio.get_running_loop()
+        stop_at_s = loop.time() + self._lease_s / 4
         width = asyncio.Semaphore(self._widths[lane])
-        stop_at_s = asyncio.get_running_loop().time() + BATCH_S_MAX
         chains: dict[str, list[Due]] = defaultdict(list)
         for due in batch:
             chains[due.subject].append(due)
@@ -223,8 +231,8 @@ class Dispatcher:
         async def send_chain(chain: Sequence[Due]) -> None:
             async with width:
                 for due in chain:
-                    if asyncio.get_running_loop().time() > stop_at_s:
-                        return  # still due: the next batch sends it under a renewed lease
+                    if loop.time() > stop_at_s:
+                        return
                     result = await attempt(self._poster, target, due, self._database.clock)
                     settlements.append(settle(due, result, self._schedule, self._rng))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -17,7 +17,7 @@ from kiungo.kernel.clients.connect import addresses_of
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.secrets import Secrets
 from kiungo.kernel.webhooks import endpoints, log, queue
-from kiungo.kernel.webhooks.dispatcher import CHANNEL, Dispatcher
+from kiungo.kernel.webhooks.dispatcher import CHANNEL, LEASE_ATTEMPTS, LEASE_S, Dispatcher
 from kiungo.kernel.webhooks.endpoints import OVERLAP_S, Change, check_events
 from kiungo.kernel.webhooks.index import EndpointIndex
 from kiungo.kernel.webhooks.model import PING, Cause, Delivery, Endpoint
@@ -35,14 +35,23 @@ INDEX_CHANNEL = "webhook-endpoints"
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """How deliveries are made. Shapes: `events` is the closed list a registration may choose from."""
+    """How deliveries are made.
+
+    Shapes: `events` is the closed list a registration may choose from. Units: seconds; `lease_s` is how long
+    other processes leave an endpoint alone after the one that delivered to it died.
+    """
 
     events: frozenset[str]
     egress: EgressPolicy
     schedule: RetrySchedule = USUAL
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    timeouts: Timeouts = Timeouts(connect_s=3.0, read_s=10.0, total_s=10.0)  # noqa: RUF009 - frozen
     overlap_s: float = OVERLAP_S
+    lease_s: float = LEASE_S
     resolver: Resolver = system_resolver
+
+    def __post_init__(self) -> None:
+        if self.lease_s < LEASE_ATTEMPTS * self.timeouts.total_s:
+            raise ValueError("an endpoint's lease is too short to deliver anything within it")
 
 
 class Webhooks:
@@ -77,6 +86,7 @@ class Webhooks:
             self._secrets,
             Poster(outbound),
             settings.schedule,
+            lease_s=settings.lease_s,
             rng=rng,
             on_disabled=self._index.changed,
         )
