@@ -28,19 +28,29 @@ def prepare(resource: dict[str, Any] | bytes, *, id: str | None = None) -> Prepa
     validate(tree)
     if id is not None:
         _check_id(id, tree.get("id"))
-    return _prepared(resource if isinstance(resource, bytes) else json.dumps(tree), tree, id)
+    return _prepared(_received_tail(resource) if isinstance(resource, bytes) else _rendered_tail(tree), tree, id)
 
 
 def reread(body: bytes) -> Prepared:
     """A stored body as it was prepared: the rules of its day hold, it is not validated again."""
-    return _prepared(body, json.loads(body), None)
+    return _prepared(_received_tail(body), json.loads(body), None)
 
 
-def _prepared(text: bytes, tree: dict[str, Any], id: str | None) -> Prepared:
+def _received_tail(text: bytes) -> bytes:
+    """The members that are not the server's own, each exactly as it came."""
     members = _members.decode(text)
-    tail = b"".join(
+    return b"".join(
         b',"%b":%b' % (name.encode(), bytes(raw)) for name, raw in members.items() if name not in _SERVERS_OWN
     )
+
+
+def _rendered_tail(tree: dict[str, Any]) -> bytes:
+    """The same of a resource made here, rendered once."""
+    rest = {name: value for name, value in tree.items() if name not in _SERVERS_OWN}
+    return b"," + json.dumps(rest)[1:-1] if rest else b""
+
+
+def _prepared(tail: bytes, tree: dict[str, Any], id: str | None) -> Prepared:
     meta_tail = _meta_tail(tree["meta"]) if "meta" in tree else b""
     return Prepared(
         type=tree["resourceType"],
