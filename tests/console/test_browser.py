@@ -191,6 +191,11 @@ def test_no_page_is_wider_than_a_phone(page: Page, open_house: House) -> None:
     for path in (*PAGES, f"/console/claims/{claim}"):
         page.goto(open_house.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    page.goto(open_house.url + "/console/webhooks")
+    page.get_by_label("Address").fill("http://127.0.0.1:9/webhooks/payor-claims-with-a-very-long-address-indeed")
+    page.get_by_label("Provider").fill("PROV-002")
+    page.get_by_role("button", name="Add endpoint").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_pages_work_without_script(browser: Browser, open_house: House) -> None:

@@ -296,6 +296,10 @@ class TestWebhooks:
             assert time.monotonic() < deadline, visitor.page
             time.sleep(0.1)
         assert "whsec_" not in visitor.page
+        one = re.search(r'href="([^"]+/deliveries/[^"]+)"', visitor.page)[1]  # type: ignore[index]
+        page = visitor.see(one)
+        assert page.count("Connection refused") >= 4
+        assert "webhook-id" in page
         again = re.search(r'action="([^"]+/requeue)"', visitor.page)[1]  # type: ignore[index]
         assert "all its attempts again" in visitor.send(again)
 

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 
 from kiungo.base.errors import KiungoError, Unauthenticated
+from kiungo.console.assets import NOT_AN_API
 from kiungo.console.forms import parse_form
 from kiungo.console.rendering import go_to, html
 from kiungo.console.visit import CSRF_FIELD, Visit, cookie_of, error_page, form_token, token_fits
@@ -87,10 +88,10 @@ class Access:
     def routes(self) -> tuple[Route, ...]:
         """The public sign-in pages, and leaving."""
         return (
-            Route("GET", SIGN_IN, self.show, public=True, api="console"),
-            Route("POST", SIGN_IN, self.enter, public=True, api="console"),
-            Route("POST", SIGN_OUT, self.leave, public=True, api="console"),
-            Route("GET", HOME, self.home, public=True, api="console"),
+            Route("GET", SIGN_IN, self.show, public=True, api="console", openapi=NOT_AN_API),
+            Route("POST", SIGN_IN, self.enter, public=True, api="console", openapi=NOT_AN_API),
+            Route("POST", SIGN_OUT, self.leave, public=True, api="console", openapi=NOT_AN_API),
+            Route("GET", HOME, self.home, public=True, api="console", openapi=NOT_AN_API),
         )
 
     def error_shape(self) -> ErrorShape:

@@ -11,6 +11,8 @@ ASSET_NOT_FOUND = define("ASSET_NOT_FOUND", NotFound, "The console has no file o
 
 FOLDER = Path(__file__).parent / "static"
 ADDRESS = "/console/static/"
+NOT_AN_API = {"x-hidden": True}
+"""Pages are for people: the API's document leaves their routes out."""
 TYPES = {
     ".css": b"text/css; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
@@ -61,4 +63,4 @@ async def show_asset(request: Request) -> Response:
     return Response(200, asset.body, headers, media_type=asset.media_type)
 
 
-ROUTES = (Route("GET", ADDRESS + "{name}", show_asset, public=True, api="console"),)
+ROUTES = (Route("GET", ADDRESS + "{name}", show_asset, public=True, api="console", openapi=NOT_AN_API),)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kiungo.base.errors import Incorrect, KiungoError, define
 from kiungo.base.time import to_us
+from kiungo.console.assets import NOT_AN_API
 from kiungo.console.rendering import go_to
 from kiungo.console.visit import Notice, Visit, page
 from kiungo.kernel import audit
@@ -16,6 +17,7 @@ from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Response, Route
 from kiungo.kernel.webhooks import Change, Endpoint, Webhooks, endpoints, log
 from kiungo.kernel.webhooks.model import State
+from kiungo.kernel.webhooks.signatures import standard_form
 
 REPLAY_PERIOD_WRONG = define(
     "REPLAY_PERIOD_WRONG", Incorrect, "The period to replay is not two times, the earlier first."
@@ -40,9 +42,15 @@ VIEWS = (("", "All"), ("due", "Waiting"), ("delivered", "Delivered"), ("dead", "
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret to show once."""
+    """A secret to show once, and how libraries for Standard Webhooks want it."""
 
     text: str
+
+    @property
+    def standard(self) -> str:
+        """The same key as `whsec_...`; empty when it is in that form already."""
+        form = standard_form(self.text)
+        return "" if form == self.text else form
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,19 @@ class WebhookPages:
         visit.notice = Notice("good", f"{count} deliver{'y is' if count == 1 else 'ies are'} on the way again.")
         return await self._one(visit, endpoint_id)
 
+    async def delivery(self, visit: Visit) -> Response:
+        """One delivery and every attempt of it."""
+        params = visit.request.params
+
+        def read(unit: Unit) -> dict[str, Any]:
+            endpoint = self._get(unit, visit, params["endpoint_id"], READ)
+            found = log.get(unit, endpoint.tenant, endpoint.id, params["delivery_id"])
+            tries = log.attempts(unit, endpoint.tenant, found.id)
+            return {"endpoint": _row(endpoint), "delivery": found, "attempts": tries}
+
+        context = await self.database.read_async(read)
+        return visit.page("delivery.html", context | {"can_write": visit.can(WRITE)})
+
     async def requeue(self, visit: Visit) -> Response:
         """Give a dead letter its attempts again."""
         visit.form()
@@ -220,12 +241,13 @@ class WebhookPages:
             _route("GET", one, READ, self.show),
             *(_route("POST", f"{one}/{verb}", WRITE, partial(self.act, verb)) for verb in VERBS),
             _route("POST", one + "/replay", WRITE, self.replay),
+            _route("GET", one + "/deliveries/{delivery_id}", READ, self.delivery),
             _route("POST", one + "/deliveries/{delivery_id}/requeue", WRITE, self.requeue),
         )
 
 
 def _route(method: str, path: str, scope: str, handler: Callable[[Visit], Awaitable[Response]]) -> Route:
-    return Route(method, path, page("webhooks", handler), scope=scope, api="console")
+    return Route(method, path, page("webhooks", handler), scope=scope, api="console", openapi=NOT_AN_API)
 
 
 def _row(endpoint: Endpoint) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect, KiungoError
+from kiungo.console.assets import NOT_AN_API
 from kiungo.console.payor import submission
 from kiungo.console.payor.actions import (
     DONE,
@@ -153,4 +154,4 @@ class PayorPages:
 
 
 def _route(method: str, path: str, scope: str, section: str, handler: Callable[[Visit], Awaitable[Response]]) -> Route:
-    return Route(method, path, page(section, handler), scope=scope, api="console")
+    return Route(method, path, page(section, handler), scope=scope, api="console", openapi=NOT_AN_API)
