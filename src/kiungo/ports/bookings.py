@@ -39,3 +39,8 @@ class Bookings(Protocol):
     def find(self, unit: "Unit", tenant: int, booking_no: str) -> Booking | None:
         """The booking, or None when there is no booking of that number."""
         ...
+
+
+def lock_name(tenant: int, booking_no: str) -> str:
+    """The named lock under which a claim takes a booking, and a booking is revised: one of them comes first."""
+    return f"payor:booking:{tenant}:{booking_no}"

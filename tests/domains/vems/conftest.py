@@ -15,7 +15,7 @@ from kiungo.domains.vems.errors import SHAPE
 from kiungo.domains.vems.events import TOPICS
 from kiungo.domains.vems.loading import load_sample
 from kiungo.domains.vems.roles import OPEN_SCOPES
-from kiungo.domains.vems.routes import vems_routes
+from kiungo.domains.vems.routes import PUBLIC, vems_routes
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.repository import Repository
 from kiungo.kernel.auth import system_call
@@ -83,11 +83,13 @@ def running(
     vems = open_vems(database, Repository(database.clock), outbox, registry=registry)
     call = system_call(1)
     database.write(lambda unit: load_sample(vems.contracts, unit, call))
+    heard.events.clear()
     if registry is None:
         database.write(lambda unit: vems.people.keep(unit, call, JOHN))
     site = front.site(
         routes=vems_routes(vems, front.reads),
         shapes=[SHAPE],
+        public=PUBLIC,
         open_scopes=OPEN_SCOPES if settings.opens_booking else (),
     )
     server = server_of(site, settings)

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from kiungo.base.errors import KiungoError
 from kiungo.connectors.hcms import mapping, webhook
 from kiungo.connectors.hcms.client import HcmsClient
 from kiungo.connectors.hcms.settings import HcmsSettings
-from kiungo.kernel import json
 from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.ports.payer import Capabilities, Claim, Query, Report
 
@@ -50,25 +48,28 @@ class HcmsPayer:
                 reports.update(self._listed([query.booking_no]))
         return reports
 
-    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Sequence[Report]:
-        """What a webhook says. Raises: Unauthenticated NOTICE_FORGED."""
+    def check_notice(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Is it from this payer? Raises: Unauthenticated NOTICE_FORGED."""
         webhook.check(self._settings, headers, body)
-        try:
-            said = json.loads(body)
-        except KiungoError:
+
+    def read_notice(self, body: bytes) -> Sequence[Report]:
+        """Read the claim a webhook is about. Raises: Unavailable PAYER_AWAY."""
+        about = mapping.subject(body)
+        found = self._client.claim(about.claim_id) if about else None
+        claim = found.get("claim") if found else None
+        if about is None or not isinstance(claim, dict):
             return ()
-        report = mapping.notice(said) if isinstance(said, dict) else None
-        return () if report is None else (report,)
+        return (mapping.report(claim, about.booking_no),)
 
     def _listed(self, numbers: Sequence[str]) -> dict[str, Report]:
         """The newest claim of each booking that is not void, or the newest void one. The list is newest first."""
         found = self._client.claims_of(",".join(numbers)).get("claims")
         chosen: dict[str, Report] = {}
         for claim in found if isinstance(found, list) else ():
-            number = claim.get("booking_no") if isinstance(claim, dict) else None
+            number = str(claim.get("booking_no")) if isinstance(claim, dict) else ""
             if number not in numbers:
                 continue
-            report = mapping.report(claim, str(number))
+            report = mapping.report(claim, number)
             if number not in chosen or (chosen[number].said == "void" and report.said != "void"):
                 chosen[number] = report
         return chosen

@@ -1,11 +1,13 @@
 """HCMS claims as values of the payer port, and back. Pure; a status we do not know is pending."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from kiungo.base.errors import KiungoError
 from kiungo.base.money import Money
+from kiungo.kernel import json
 from kiungo.ports.payer import ApprovedService, Claim, Report
 
 NOTICES = ("claim_status_update", "payment_processed")
@@ -53,34 +55,32 @@ def report(claim: Mapping[str, Any], booking_no: str) -> Report:
         approved=None if void else approved,
         paid=approved if payment else None,
         decided_on=decided,
-        payment_date=str(payment["date"]) if "date" in payment else None,
+        payment_date=str(payment["payment_date"]) if "payment_date" in payment else None,
         reason=str(reason) if reason else None,
         services=() if void else _services(claim, currency),
     )
 
 
-def notice(body: Mapping[str, Any]) -> Report | None:
-    """What a webhook says; None for one that is not about a booking, or not about a claim's state."""
-    booking_no = body.get("booking_no")
-    if body.get("event_type") not in NOTICES or not isinstance(booking_no, str):
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a webhook is about."""
+
+    claim_id: str
+    booking_no: str
+
+
+def subject(body: bytes) -> Subject | None:
+    """The claim and booking of a webhook; None when it is about no booking, or about no claim's state."""
+    try:
+        said = json.loads(body)
+    except KiungoError:
         return None
-    payment = body.get("payment_details")
-    payment = payment if isinstance(payment, dict) else {}
-    currency = str(payment.get("currency") or body.get("currency") or "KES")
-    said = str(body.get("new_status") or body.get("status") or "")
-    paid = amount(payment.get("amount"), currency) if body["event_type"] == "payment_processed" else None
-    approved = amount(payment.get("approved_amount"), currency) if said == "approved" else None
-    return Report(
-        booking_no=booking_no,
-        reference=str(body.get("claim_id") or ""),
-        status="rejected" if said == "rejected" else "approved" if said == "approved" else "pending",
-        said=said,
-        approved=approved if approved is not None else paid,
-        paid=paid,
-        decided_on=str(body.get("processed_date") or "")[:10] or None,
-        payment_date=str(payment["date"]) if "date" in payment else None,
-        reason=str(body["rejection_reason"]) if body.get("rejection_reason") else None,
-    )
+    if not isinstance(said, dict) or said.get("event_type") not in NOTICES:
+        return None
+    claim_id, booking_no = said.get("claim_id"), said.get("booking_no")
+    if not isinstance(claim_id, str) or not isinstance(booking_no, str):
+        return None
+    return Subject(claim_id, booking_no)
 
 
 def amount(value: Any, currency: str) -> Money | None:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from kiungo.base.errors import Conflict
 from kiungo.base.time import Clock
@@ -28,6 +28,7 @@ from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call, Thing, require
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.outbox import Outbox
+from kiungo.ports.bookings import lock_name
 
 NUMBER_TRIES_MAX = 20
 READ, WRITE = "read:bookings", "write:bookings"
@@ -61,8 +62,20 @@ class Booked:
     lines: tuple[BookedLine, ...]
 
 
+class Follower(Protocol):
+    """Whoever follows the claims of bookings."""
+
+    def opened(self, unit: Unit, tenant: int, row: BookingRow) -> None:
+        """A booking was made or revised."""
+        ...
+
+    def closed(self, unit: Unit, tenant: int, booking_no: str) -> None:
+        """A booking was cancelled."""
+        ...
+
+
 class BookingDesk:
-    """Bookings of one installation."""
+    """Bookings of one installation. Shapes: `follower` is set once, when the domain is put together."""
 
     def __init__(
         self,
@@ -80,6 +93,7 @@ class BookingDesk:
         self.people = people
         self.books = books
         self.clock: Clock = database.clock
+        self.follower: Follower | None = None
         self._rng = rng or random.SystemRandom()
 
     async def prepare(self, call: Call, body: bytes) -> Asked:
@@ -115,7 +129,9 @@ class BookingDesk:
         existing = bookings.find_of_claim(unit, tenant, request.facility, request.claim_id)
         if existing is None:
             return self._create(unit, call, asked)
+        unit.lock(lock_name(tenant, existing.booking_no))
         bookings.hold(unit, tenant, existing.booking_no)
+        existing = bookings.find(unit, tenant, existing.booking_no) or existing
         if existing.fingerprint == asked.fingerprint:
             audit.record(
                 unit, call, "book", kind="booking", id=existing.booking_no, person=existing.patient_fhir,
@@ -176,6 +192,8 @@ class BookingDesk:
         for prepared in draft.resources:
             self.repository.create(unit, call, prepared)
         bookings.insert(unit, call.tenant, row, draft.lines)
+        if self.follower is not None:
+            self.follower.opened(unit, call.tenant, row)
         if asked.patient is not None and asked.patient.stale:
             self.people.refresh_later(unit, call.tenant, row.patient_cr)
         audit.record(unit, call, "book", kind="booking", id=row.booking_no, person=row.patient_fhir)
@@ -259,6 +277,8 @@ class BookingDesk:
             self.repository.update(unit, call, prepared)
         bookings.replace_lines(unit, tenant, existing, old, lines)
         bookings.update(unit, tenant, row)
+        if self.follower is not None:
+            self.follower.opened(unit, tenant, row)
         audit.record(unit, call, "revise", kind="booking", id=row.booking_no, person=row.patient_fhir)
         self.tell(unit, call, booked, "booking.revised", f"Revised to {row.total} (revision {row.revision})")
         return booked

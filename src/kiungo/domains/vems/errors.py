@@ -16,7 +16,6 @@ BOOKING_NOT_FOUND = define("BOOKING_NOT_FOUND", NotFound, "No booking of this nu
 BOOKING_FIXED = define("BOOKING_FIXED", Conflict, "The booking can no longer be changed by sending it again.")
 BOOKING_STATE = define("BOOKING_STATE", Conflict, "The booking is not in a state that allows this step.")
 BOOKING_CHANGED = define("BOOKING_CHANGED", Conflict, "The booking changed since the caller looked at it.")
-CLAIM_REFUSED = define("CLAIM_REFUSED", Incorrect, "The payer did not take the claim.", http=422)
 CONTRACT_INVALID = define("CONTRACT_INVALID", Incorrect, "A contract is incomplete or contradicts itself.", http=422)
 CONTRACT_OVERLAPS = define("CONTRACT_OVERLAPS", Conflict, "Another contract covers the same service at that time.")
 CONTRACT_NOT_FOUND = define("CONTRACT_NOT_FOUND", NotFound, "No contract of this id.")

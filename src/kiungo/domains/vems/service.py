@@ -1,16 +1,25 @@
-"""The booking domain of one installation, put together: desk, contracts, people and books."""
+"""The booking domain of one installation, put together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
 from kiungo.domains.vems.books import Books
 from kiungo.domains.vems.contracting import ContractDesk
 from kiungo.domains.vems.desk import BookingDesk
-from kiungo.domains.vems.people import People
+from kiungo.domains.vems.following import ClaimDesk
+from kiungo.domains.vems.people import REFRESH_PATIENT, People
+from kiungo.domains.vems.rules.following import FollowPolicy
+from kiungo.domains.vems.submitting import Submissions
 from kiungo.fhir.repository import Repository
 from kiungo.kernel.database import Database
+from kiungo.kernel.jobs import Handler
 from kiungo.kernel.outbox import Outbox
+from kiungo.ports.payer import Payer
 from kiungo.ports.registry import Registry
+
+NO_PAYERS: Mapping[str, Payer] = {}
+NO_MODES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,12 @@ class Vems:
     contracts: ContractDesk
     people: People
     books: Books
+    claims: ClaimDesk
+    submissions: Submissions
+
+    def jobs(self) -> Mapping[str, Handler]:
+        """The handlers of every job this domain enqueues, but for settlement's."""
+        return {REFRESH_PATIENT: self.people.refresh, **self.claims.jobs(), **self.submissions.jobs()}
 
 
 def open_vems(
@@ -30,10 +45,19 @@ def open_vems(
     outbox: Outbox,
     *,
     registry: Registry | None = None,
+    payers: Mapping[str, Payer] = NO_PAYERS,
+    payer_of_mode: Mapping[str, str] = NO_MODES,
+    policy: FollowPolicy | None = None,
     rng: Random | None = None,
 ) -> Vems:
-    """Put the domain together. Without a registry, bookings are for patients already known."""
+    """Put the domain together.
+
+    Without a registry, bookings are for patients already known. `payer_of_mode` names, for each payment mode whose
+    claims are followed, the payer that decides them; modes left out have no claim.
+    """
     books = Books()
     people = People(database, repository, registry)
     desk = BookingDesk(database, repository, outbox, people, books, rng=rng)
-    return Vems(database, desk, ContractDesk(outbox, rng=rng), people, books)
+    claims = ClaimDesk(desk, payers, payer_of_mode, policy or FollowPolicy(), rng=rng)
+    desk.follower = claims
+    return Vems(database, desk, ContractDesk(outbox, rng=rng), people, books, claims, Submissions(desk, claims))

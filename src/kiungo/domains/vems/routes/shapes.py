@@ -113,3 +113,22 @@ OVERRIDE: Final = _operation(
         },
     },
 )
+SUBMIT_CLAIM: Final = _operation(
+    "Have the booking's claim submitted",
+    "The claim is on its way",
+    body={"type": "object", "properties": {"diagnosisCode": {"type": "string", "maxLength": 32}}},
+)
+LINK_CLAIM: Final = _operation(
+    "Say under which number the payer has the claim",
+    "The claim",
+    body={
+        "type": "object",
+        "required": ["reference"],
+        "properties": {"reference": {"type": "string", "maxLength": 128}, "payer": {"type": "string"}},
+    },
+)
+SHOW_CLAIM: Final = _operation("How the booking's claim stands, and everything its payer said", "The claim")
+LIST_CLAIMS: Final = _operation(
+    "Followed claims; those overdue wait for a person", "One page", query=("state", "after", "limit")
+)
+NOTICE: Final = _operation("A payer's signed notice", "Received", body={"type": "object"})

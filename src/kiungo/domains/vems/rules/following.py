@@ -1,0 +1,94 @@
+"""What a payer's report means for a booking, and when to ask again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from kiungo.base.money import Money
+from kiungo.domains.vems.model import ApprovalState, BookedLine
+from kiungo.ports.payer import Report
+
+DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class FollowPolicy:
+    """How claims are followed. Units: seconds and days as named; `jitter` is a part of the interval.
+
+    Source: payments facts, VEMS: SHA pays late and partly, so the deadline is long and the queue of persons real.
+    """
+
+    interval_s: float = 900.0
+    backoff_s_max: float = 6 * 3_600.0
+    deadline_days: int = 120
+    tick_s: float = 15.0
+    jitter: float = 0.1
+    batch_claims: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A report as it concerns the booking: approved = the sum over its lines, never above what was booked.
+
+    Shapes: `excess` is what the payer approved beyond the booking.
+    """
+
+    approval: ApprovalState
+    approved: Money
+    lines: tuple[Money, ...]
+    excess: Money
+
+
+def judge(lines: Sequence[BookedLine], report: Report) -> Judged:
+    """What a report approves, line by line.
+
+    A payer that says "approved" without an amount approves what was booked; one that says nothing of lines has its
+    amount spread over them by largest remainder.
+    """
+    totals = tuple(line.share.total for line in lines)
+    currency = totals[0].currency
+    whole, zero = sum(totals, Money.zero(currency)), Money.zero(currency)
+    if report.status in ("pending", "rejected"):
+        return Judged(report.status, zero, tuple(zero for _ in totals), zero)
+    said = report.approved
+    if said is None:
+        said = whole if report.status == "approved" else zero
+    approved = max(min(said, whole), zero)
+    excess = max(said - whole, zero)
+    parts = _by_line(lines, report, approved)
+    if approved.minor == 0:
+        # A payer that decided in favour and names no amount yet has not decided how much.
+        state: ApprovalState = "rejected" if report.approved is not None else "pending"
+        return Judged(state, zero, parts, excess)
+    return Judged("approved" if approved == whole else "partially_paid", approved, parts, excess)
+
+
+def next_poll_s(policy: FollowPolicy, failures: int, rng: Random, *, retry_after_s: float | None = None) -> float:
+    """How long to wait before asking about a claim again: the interval, or after failures full jitter up to a cap.
+
+    Units: seconds. A time the payer asked for is always kept.
+    """
+    if failures == 0:
+        wait_s = policy.interval_s * (1 + rng.uniform(-policy.jitter, policy.jitter))
+    else:
+        cap_s = min(policy.backoff_s_max, policy.interval_s * 2 ** min(failures, 16))
+        wait_s = rng.uniform(min(policy.tick_s, cap_s), cap_s)
+    return max(wait_s, retry_after_s or 0.0)
+
+
+def _by_line(lines: Sequence[BookedLine], report: Report, approved: Money) -> tuple[Money, ...]:
+    totals = [line.share.total for line in lines]
+    left = list(report.services)
+    named: list[Money] = []
+    for line in lines:
+        found = next((one for one in left if one.code == line.service_code), None)
+        if found is not None:
+            left.remove(found)
+            named.append(found.approved)
+    fits = len(named) == len(lines) and all(
+        part.minor >= 0 and part <= top for part, top in zip(named, totals, strict=False)
+    )
+    if fits and sum(part.minor for part in named) == approved.minor:
+        return tuple(named)
+    return approved.allocate([total.minor for total in totals])
