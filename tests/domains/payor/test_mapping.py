@@ -72,7 +72,7 @@ def test_a_decision_comes_back_from_fhir_as_it_was(stated: Claim, plan: dict, us
     )
     read = decision.result_of(json.loads(prepare(resource).body("e-1", 1, 0)), result.outcome)
     assert read.lines == result.lines
-    assert sorted(read.findings, key=str) == sorted((replace(f, field=None) for f in result.findings), key=str)
+    assert read.findings == tuple(replace(finding, field=None) for finding in result.findings)
     assert (read.charge, read.allowed, read.paid, read.patient) == (
         result.charge, result.allowed, result.paid, result.patient,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, money, read_money, reference
 from kiungo.domains.payor.model import Adjudication, Adjustment, Finding, LineResult, Outcome
 from kiungo.domains.payor.rules.case import Case
+from kiungo.domains.payor.rules.order import in_order
 
 OUTCOMES: Final = {"approved": "complete", "rejected": "complete", "under_review": "queued"}
 
@@ -163,13 +164,13 @@ def result_of(resource: Resource, outcome: Outcome) -> Adjudication:
 
 
 def findings_of(resource: Resource) -> tuple[Finding, ...]:
-    """The findings an ExplanationOfBenefit holds, whole claim first and then by line."""
+    """The findings an ExplanationOfBenefit holds, in the order they were told."""
     found = [_read_finding(entry, 0) for entry in resource.get("adjudication", ())]
     for item in resource["item"]:
         for entry in item["adjudication"]:
             if terms.code_in(entry["category"], terms.STEP):
                 found.append(_read_finding(entry, item["sequence"]))
-    return tuple(found)
+    return in_order(found)
 
 
 def _read_finding(entry: dict[str, Any], line: int) -> Finding:

@@ -22,6 +22,7 @@ from kiungo.domains.payor.rules import (
 )
 from kiungo.domains.payor.rules.case import Case, Sheet, Step
 from kiungo.domains.payor.rules.entries import entries_of
+from kiungo.domains.payor.rules.order import in_order
 
 STEPS: Final[tuple[Step, ...]] = (
     codes.check_shape,
@@ -79,7 +80,7 @@ def _result(sheet: Sheet, outcome: Outcome, findings: list[Finding], entries: tu
     currency = sheet.currency
     return Adjudication(
         outcome=outcome,
-        findings=tuple(findings),
+        findings=in_order(findings),
         lines=tuple(line.result(currency) for line in sheet.lines),
         entries=entries,
         charge=Money(sum(line.charge for line in sheet.lines), currency),
