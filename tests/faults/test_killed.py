@@ -45,7 +45,7 @@ def one_run(installed: Installed, receiver: Receiver, kill_at: int) -> bool:
                 until(lambda: platform.was_killed or settled(installed), what="the deliveries' record")
             except AssertionError:
                 assert platform.was_killed, platform.errors
-        killed = platform.was_killed
+    killed = platform.was_killed
     with Platform(installed.url, installed.folder) as platform:
         again = submit(platform, installed.provider_key)
         assert again is not None
