@@ -66,10 +66,18 @@ def test_primitive_formats() -> None:
         if kind == "reference":
             continue
         for line in path.read_text().splitlines():
-            value = loads(line)
-            if value is not None and (problem(kind, value) is None) is not (verdict == "valid"):
+            if _primitive_is_valid(kind, line) is not (verdict == "valid"):
                 wrong.append((path.name, line))
     assert wrong == []
+
+
+def _primitive_is_valid(kind: str, line: str) -> bool:
+    """`null` stands for a value that is only extensions, which is right."""
+    try:
+        value = loads(line)
+    except KiungoError:
+        return False
+    return value is None or problem(kind, value) is None
 
 
 def test_us_core_examples_are_accepted_and_indexed() -> None:

@@ -225,3 +225,25 @@ def test_reads_and_writes_are_audited_with_the_person(server: Server) -> None:
         ("read", "Observation", one["id"]),
         ("search", "Observation", one["id"]),
     ]
+
+
+def test_of_eight_parallel_updates_of_one_version_one_wins(server: Server) -> None:
+    body = server.create(patient())
+    path, header = f"/Patient/{body['id']}", {"If-Match": 'W/"1"'}
+    asked = [("PUT", path, {**body, "name": [{"family": f"N{n}"}]}, header) for n in range(8)]
+    answers = server.ask_together(*asked)
+    assert sorted(a.status_code for a in answers) == [200] + [412] * 7
+    assert server.ask("GET", path).json()["meta"]["versionId"] == "2"
+
+
+def test_of_eight_parallel_creates_under_one_id_one_creates(server: Server) -> None:
+    answers = server.ask_together(*[("PUT", "/Patient/same", patient(id="same"), {})] * 8)
+    assert sorted(a.status_code for a in answers) == [200] * 7 + [201]
+    assert {a.json()["meta"]["versionId"] for a in answers} == {"1"}
+
+
+def test_a_name_that_is_not_ascii_goes_in_and_out(server: Server) -> None:
+    body = server.create(patient(name=[{"family": "Ngũgĩ", "given": ["كريم", "李"]}]))
+    assert "Ngũgĩ" in server.ask("GET", f"/Patient/{body['id']}").text
+    assert server.search_ids("/Patient?family=ngugi") == [body["id"]]
+    assert server.search_ids("/Patient?given=李") == [body["id"]]

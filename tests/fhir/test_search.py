@@ -2,6 +2,8 @@
 
 import pytest
 
+from kiungo.fhir import index_rows, store
+from kiungo.fhir.search.parameters import parameters_of
 from tests.fhir.conftest import Server, observation, patient
 
 
@@ -294,3 +296,17 @@ def test_tenants_do_not_see_each_other(people: Server) -> None:
         query = parse_query("Patient", params)  # type: ignore[arg-type]
         found = people.database.read(lambda unit, q=query: run(unit, Scope(2, "Patient", unit.engine, unit.now_us), q))
         assert found.resources == ()
+
+
+def test_a_search_that_takes_too_long_is_told_how_to_narrow(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = index_rows.key_base(1) + parameters_of("Patient")["name"].key
+    rows = [(key, f"somebody {n}", n + 1000, 0) for n in range(40_000)]
+    server.database.write(
+        lambda unit: unit.many("INSERT INTO fhir_string (k, text, rid, spelling) VALUES (?, ?, ?, ?)", rows)
+    )
+    monkeypatch.setattr(store, "SEARCH_DEADLINE_MS", 1)
+    answer = server.ask("GET", "/Patient?name:contains=body%201&_sort=name&_total=accurate")
+    assert answer.status_code == 422, answer.text
+    issue = answer.json()["issue"][0]
+    assert issue["details"]["coding"][0]["code"] == "SEARCH_TOO_COSTLY"
+    assert "selective" in issue["diagnostics"]
