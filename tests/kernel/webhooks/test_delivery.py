@@ -334,7 +334,7 @@ def test_a_dead_receiver_delays_nobody(database: Database, make_webhooks: Make) 
         timeouts = Timeouts(connect_s=1, read_s=5, total_s=5)
         webhooks = make_webhooks(database, timeouts=timeouts)
         async with (
-            Receiver(lambda _: Reply(wait_s=1.5)) as dead,
+            Receiver(lambda _: Reply(wait_s=3.5)) as dead,
             Receiver() as alive,
             delivering(webhooks),
         ):
@@ -347,7 +347,7 @@ def test_a_dead_receiver_delays_nobody(database: Database, make_webhooks: Make) 
             for number in range(20):
                 await emit(webhooks, database, number)
             await alive.wait_for(20)
-            assert asyncio.get_running_loop().time() - begun < 1.0
+            assert asyncio.get_running_loop().time() - begun < 3.0
 
     asyncio.run(story())
 
