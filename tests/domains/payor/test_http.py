@@ -182,6 +182,7 @@ def test_the_desk_over_http(site: Served) -> None:
     assert run.json()["payments"][0]["amount"] == 2400.0
     assert site.get(f"/api/payments/runs/{run.json()['run_id']}", key="cashier").json()["payments"]
     assert site.post("/api/payments/runs", {}, key="cashier").status_code == 409
+    assert site.get("/api/payments/runs/RUN-0", key="cashier").status_code == 404
     assert site.post("/api/payments/runs", {}, key="reviewer").status_code == 403
 
 

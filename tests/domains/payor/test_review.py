@@ -157,6 +157,19 @@ def test_a_replacement_voids_what_it_replaces(house: House) -> None:
     consistent(house)
 
 
+def test_a_replacement_is_judged_as_if_the_replaced_claim_were_gone(house: House) -> None:
+    """620.00 meets the deductible of 500.00; so must the 600.00 in its place, and the authorization's units."""
+    scan = {**FAMILY, "procedure_code": "70551", "prior_authorization": "AUTH-123456"}
+    first = house.submit(**{**scan, "amount": "620.00"}).claim_id
+    assert house.claim(first)["patient_responsibility"] == Decimal(524)
+    second = house.submit(**{**scan, "amount": "600.00", "replaces": first}).claim_id
+    assert house.claim(second)["patient_responsibility"] == Decimal(520)
+    third = house.submit(**{**scan, "amount": "610.00", "replaces": second}).claim_id
+    assert house.claim(third)["patient_responsibility"] == Decimal(522)
+    assert used(house, "FAM-200")["BC-200-001", "authorization:AUTH-123456", "lifetime"] == 1
+    consistent(house)
+
+
 def fresh_year(found: dict[tuple[str, str, str], int]) -> str:
     return next(period for _, bucket, period in found if bucket == "deductible")
 

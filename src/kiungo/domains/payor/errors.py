@@ -13,6 +13,7 @@ SECOND_PERSON_NEEDED = define("SECOND_PERSON_NEEDED", Forbidden, "Approving this
 PLAN_NOT_FOUND = define("PLAN_NOT_FOUND", NotFound, "No plan of that id.")
 MEMBER_NOT_FOUND = define("MEMBER_NOT_FOUND", NotFound, "No member of that insurance id.")
 REFERENCE_WRONG = define("REFERENCE_WRONG", Incorrect, "A row of reference data is incomplete or contradicts itself.")
+PAYMENT_RUN_NOT_FOUND = define("PAYMENT_RUN_NOT_FOUND", NotFound, "No payment run of that id.")
 PAYMENT_NOTHING = define("PAYMENT_NOTHING", Conflict, "No approved claim is waiting for payment.")
 
 INSURANCE_SUGGESTIONS = (

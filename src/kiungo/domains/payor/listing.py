@@ -15,6 +15,7 @@ from kiungo.kernel.database import Unit
 
 LIMIT_USUAL: Final = 50
 LIMIT_MOST: Final = 200
+BOOKINGS_MOST: Final = 100
 STATUSES: Final = ("submitted", "under_review", "approved", "rejected")
 EQUAL: Final = {
     "status": "state = ?",
@@ -60,7 +61,7 @@ def read_query(pairs: Sequence[tuple[str, str]]) -> Asked:
         if name in EQUAL:
             if name == "status" and value not in STATUSES:
                 raise _wrong("status", f"must be one of {', '.join(STATUSES)}")
-            where.append((EQUAL[name], value))
+            where.append(_one_of(value) if name == "booking_no" and "," in value else (EQUAL[name], value))
         elif name in FLAGS:
             if value not in ("true", "false"):
                 raise _wrong(name, "must be true or false")
@@ -95,6 +96,14 @@ def render(found: Page) -> bytes:
         b",".join(row.wire for row in found.rows),
         following,
     )
+
+
+def _one_of(value: str) -> tuple[str, Any]:
+    """Several bookings at once, for whoever follows many claims."""
+    numbers = tuple(number for number in value.split(",") if number)
+    if not 1 <= len(numbers) <= BOOKINGS_MOST:
+        raise _wrong("booking_no", f"must be at most {BOOKINGS_MOST} booking numbers, separated by commas")
+    return f"booking_no IN ({', '.join('?' * len(numbers))})", numbers
 
 
 def _bound(name: str, value: str) -> tuple[str, Any]:

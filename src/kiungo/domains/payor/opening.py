@@ -127,7 +127,7 @@ class Openings:
             book=snapshot.plans[cover.plan_id],
             snapshot=snapshot,
             provider=snapshot.providers.get(claim.provider_id),
-            used=members.used(unit, tenant, member.family_id),
+            used=_used_without_replaced(unit, tenant, member.family_id, claim),
             neighbours=claims.neighbours(unit, tenant, claim, but=claim_id),
             authorization=authorization,
             booking=booking,
@@ -154,6 +154,15 @@ class Openings:
                 hint="Name a claim of this member and provider that still stands",
             )
         return row
+
+
+def _used_without_replaced(unit: Unit, tenant: int, family_id: str, claim: Claim) -> dict[tuple[str, str, str], int]:
+    """What the family has used, as if the claim this one replaces were void already."""
+    used = members.used(unit, tenant, family_id)
+    if claim.replaces is not None:
+        for entry in members.standing_entries(unit, tenant, claim.replaces):
+            used[entry.member_id, entry.bucket, entry.period] -= entry.amount
+    return used
 
 
 def cover_for(member: Member, day: str) -> Coverage:

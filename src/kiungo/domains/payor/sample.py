@@ -21,6 +21,7 @@ from kiungo.domains.payor.book import (
 from kiungo.domains.payor.model import Authorization, Coverage, Member
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.snapshot import Reference
+from kiungo.domains.payor.store.reference import find_plan
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
 
@@ -184,7 +185,9 @@ def reference() -> Iterator[Reference]:
 
 
 def load(registers: Registers, unit: Unit, call: Call) -> None:
-    """Write all sample data; again without harm."""
+    """Write all sample data, unless it is there already: what was changed since stays changed."""
+    if find_plan(unit, call.tenant, STANDARD) is not None:
+        return
     for plan in PLANS:
         registers.put_plan(unit, call, plan)
     registers.put_items(unit, call, reference())

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response as StarletteResponse
 
+from kiungo.base.errors import NotFound
 from kiungo.domains.payor import listing, queue
+from kiungo.domains.payor.errors import PAYMENT_RUN_NOT_FOUND
 from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, pay
 from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
 from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
@@ -187,6 +189,8 @@ def payments_router(payor: Payor) -> APIRouter:
     @router.get("/runs/{run_id}", summary="What a payment run paid")
     async def show(exchange: Cashier, run_id: str) -> StarletteResponse:
         found = await payor.database.read_async(lambda unit: payments.of_run(unit, exchange.call.tenant, run_id))
+        if not found:
+            raise NotFound(PAYMENT_RUN_NOT_FOUND, "There is no such payment run", field="run_id")
         return as_starlette(Response.json(_run(Run(run_id, tuple(found), remaining=False))))
 
     return router

@@ -151,13 +151,13 @@ def page(
     limit: int,
     oldest_first: bool = False,
 ) -> list[ClaimRow]:
-    """Claims by submission time. Shapes: `where` is pairs of a condition with one `?` (or none) and its value."""
+    """Claims by submission time. Shapes: `where` is pairs of a condition and the value of its `?`, or a tuple of values."""
     conditions: list[str] = ["tn = ?"]
     values: list[Any] = [tenant]
     for condition, value in where:
         conditions.append(condition)
         if "?" in condition:
-            values.append(value)
+            values += value if isinstance(value, tuple) else (value,)
     if before is not None:
         sign = ">" if oldest_first else "<"
         conditions.append(f"(submitted_us, claim_id) {sign} (?, ?)")
