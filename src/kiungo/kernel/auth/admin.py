@@ -72,7 +72,7 @@ def admin_router(database: Database) -> APIRouter:
     """The admin routes, all with the scope admin:access."""
     router = APIRouter(prefix="/api/admin", tags=["access"])
 
-    @router.post("/keys/", status_code=201)
+    @router.post("/keys/", status_code=201, summary="Make an API key; the answer shows it, this once")
     async def make_key(exchange: Admin, wanted: NewKey) -> FastApiResponse:
         def work(unit: Unit) -> Response:
             key, secret = create_key(
@@ -84,16 +84,18 @@ def admin_router(database: Database) -> APIRouter:
 
         return await exchange.write(work)
 
-    @router.get("/keys/")
+    @router.get("/keys/", summary="The keys by id, without what opens them")
     async def show_keys(exchange: Admin, after: str = "", count: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 100) -> Any:
         keys = await database.read_async(lambda unit: list_keys(unit, exchange.call.tenant, after=after, count=count))
         return {"keys": [key_view(key) for key in keys]}
 
-    @router.get("/keys/{key_id}")
+    @router.get("/keys/{key_id}", summary="One key, without what opens it")
     async def show_key(exchange: Admin, key_id: str) -> Any:
         return key_view(await database.read_async(lambda unit: get_key(unit, exchange.call.tenant, key_id)))
 
-    @router.post("/keys/{key_id}/rotate", status_code=201)
+    @router.post(
+        "/keys/{key_id}/rotate", status_code=201, summary="Make the successor of a key; both work for the overlap"
+    )
     async def change_key(exchange: Admin, key_id: str, rotation: Rotation) -> FastApiResponse:
         def work(unit: Unit) -> Response:
             key, secret = rotate_key(unit, exchange.call, key_id, overlap_s=rotation.overlap_s)
@@ -101,11 +103,11 @@ def admin_router(database: Database) -> APIRouter:
 
         return await exchange.write(work)
 
-    @router.post("/keys/{key_id}/revoke")
+    @router.post("/keys/{key_id}/revoke", summary="End a key at once, everywhere")
     async def end_key(exchange: Admin, key_id: str) -> FastApiResponse:
         return await exchange.write(lambda unit: Response.json(key_view(revoke_key(unit, exchange.call, key_id))))
 
-    @router.get("/roles/")
+    @router.get("/roles/", summary="The roles and what each may do")
     async def show_roles(exchange: Admin) -> Any:
         roles = all_roles().values()
         return {
@@ -117,7 +119,7 @@ def admin_router(database: Database) -> APIRouter:
 
 
 def _add_clients(router: APIRouter, database: Database) -> None:
-    @router.post("/clients/", status_code=201)
+    @router.post("/clients/", status_code=201, summary="Make an OAuth2 client; the answer shows its secret, this once")
     async def make_client(exchange: Admin, wanted: NewClient) -> FastApiResponse:
         def work(unit: Unit) -> Response:
             client, secret = create_client(
@@ -129,7 +131,7 @@ def _add_clients(router: APIRouter, database: Database) -> None:
 
         return await exchange.write(work)
 
-    @router.get("/clients/")
+    @router.get("/clients/", summary="The OAuth2 clients by id")
     async def show_clients(
         exchange: Admin, after: str = "", count: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 100
     ) -> Any:
@@ -138,11 +140,13 @@ def _add_clients(router: APIRouter, database: Database) -> None:
         )
         return {"clients": [client_view(client) for client in clients]}
 
-    @router.get("/clients/{client_id}")
+    @router.get("/clients/{client_id}", summary="One OAuth2 client")
     async def show_client(exchange: Admin, client_id: str) -> Any:
         return client_view(await database.read_async(lambda unit: get_client(unit, exchange.call.tenant, client_id)))
 
-    @router.post("/clients/{client_id}/rotate", status_code=201)
+    @router.post(
+        "/clients/{client_id}/rotate", status_code=201, summary="Give a client a new secret; both work for the overlap"
+    )
     async def change_secret(exchange: Admin, client_id: str, rotation: Rotation) -> FastApiResponse:
         def work(unit: Unit) -> Response:
             secret = rotate_client_secret(unit, exchange.call, client_id, overlap_s=rotation.overlap_s)
@@ -150,13 +154,13 @@ def _add_clients(router: APIRouter, database: Database) -> None:
 
         return await exchange.write(work)
 
-    @router.post("/clients/{client_id}/revoke")
+    @router.post("/clients/{client_id}/revoke", summary="End a client and its tokens")
     async def end_client(exchange: Admin, client_id: str) -> FastApiResponse:
         return await exchange.write(
             lambda unit: Response.json(client_view(revoke_client(unit, exchange.call, client_id)))
         )
 
-    @router.post("/clients/{client_id}/revoke-tokens")
+    @router.post("/clients/{client_id}/revoke-tokens", summary="End the tokens a client holds; it may fetch new ones")
     async def end_tokens(exchange: Admin, client_id: str) -> FastApiResponse:
         return await exchange.write(
             lambda unit: Response.json(client_view(revoke_tokens(unit, exchange.call, client_id)))

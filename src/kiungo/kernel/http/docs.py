@@ -49,9 +49,11 @@ def docs_routes(document: OpenApi) -> list[Route]:
     folder = files("kiungo.kernel.http") / "static" / "swagger-ui"
 
     async def show_page(request: Request) -> Response:
+        """The API documentation as a page; it needs no network."""
         return Response(200, PAGE, media_type=b"text/html; charset=utf-8")
 
     async def show_asset(request: Request) -> Response:
+        """A file of that page."""
         asset = request.params["asset"]
         if asset == "start.js":
             return Response(200, START, media_type=b"text/javascript; charset=utf-8")
@@ -61,6 +63,7 @@ def docs_routes(document: OpenApi) -> list[Route]:
         return Response(200, (folder / asset).read_bytes(), (CACHED,), media_type=media_type)
 
     async def show_document(request: Request) -> Response:
+        """The API as an OpenAPI document."""
         return Response(200, json.dumps(document.render()))
 
     return [
