@@ -98,7 +98,6 @@ class Reads:
         Raises: Unavailable AUDIT_UNAVAILABLE when the buffer is full and set to refuse.
         """
         principal = call.principal
-        waiting = self._waiting
         full = self.is_full
         if full and self._when_full == "refuse":
             raise Unavailable(
@@ -107,16 +106,20 @@ class Reads:
                 hint="Try again in a few seconds",
                 retry_after_s=2,
             )
-        waiting.append(
-            Entry(
-                self._clock.now_us(), principal.tenant, principal.id, principal.kind, action, kind, id,
-                person, call.request_id, call.origin, outcome, detail,
-            )
+        entry = Entry(
+            self._clock.now_us(), principal.tenant, principal.id, principal.kind, action, kind, id, person,
+            call.request_id, call.origin, outcome, detail,
         )  # fmt: skip
-        if threading.get_ident() == self._loop_thread:
-            self._noted(call if full or self._strict else None)
-        elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self._noted, call if full or self._strict else None)
+        waiter = call if full or self._strict else None
+        if self._loop is None or threading.get_ident() == self._loop_thread:
+            self._take(entry, waiter)
+        else:
+            self._loop.call_soon_threadsafe(self._take, entry, waiter)
+
+    def _take(self, entry: Entry, waiter: Call | None) -> None:
+        self._waiting.append(entry)
+        if not self._scheduled or waiter is not None:
+            self._noted(waiter)
 
     def _noted(self, waiter: Call | None) -> None:
         loop = self._loop
@@ -149,6 +152,7 @@ class Reads:
                 await self._database.write_async(partial(insert_entries, entries=batch))
             except Exception as problem:  # the reason is logged; the entries must survive any reason
                 self.failures += 1
+                self._in_flight = 0
                 log.error("audit.flush_failed", waiting=len(batch), error=type(problem).__name__)
                 self._waiting = batch + self._waiting
                 self._committed = _join(committed, self._committed)
@@ -156,10 +160,11 @@ class Reads:
                 delay_s = min(delay_s * 2, RETRY_DELAY_S_MAX)
             else:
                 delay_s = self._flush_s
+                self._in_flight = 0
                 if committed is not None and not committed.done():
                     committed.set_result(None)
-            finally:
-                self._in_flight = 0
+                if self._waiting and self._committed is None:
+                    await asyncio.sleep(self._flush_s)
         self._scheduled = False
 
     async def flush(self) -> None:

@@ -34,44 +34,34 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._head_bytes = 0
-        self._in_head = True
-        self._head_timer: TimerHandle | None = None
-        self._await_head()
+        self._head_timer: TimerHandle | None = self.loop.call_later(self.head_timeout_s, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        self._head_bytes += len(data)
         super().data_received(data)
-        if not self._in_head:
-            self._head_bytes = 0
-        elif self._head_bytes > self.head_bytes_max:
-            self._refuse()
-        else:
-            self._await_head()
-        if self.headers is not None and len(self.headers) > self.headers_max:
-            self._refuse()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._head_timer is not None:
+        if self._in_head():
+            self._head_bytes += len(data)
+            if self._head_bytes > self.head_bytes_max:
+                self._refuse()
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up)
+        elif self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-        super().on_headers_complete()
+            self._head_bytes = 0
+        if self.headers is not None and len(self.headers) > self.headers_max:
+            self._refuse()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
         super().connection_lost(exc)
 
-    def _await_head(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up)
+    def _in_head(self) -> bool:
+        """Whether the present request's head is not yet complete: only then does its scope have a path."""
+        return self.scope is None or "path" not in self.scope
 
     def _give_up(self) -> None:
-        if self._in_head and not self.transport.is_closing():
+        if self._in_head() and not self.transport.is_closing():
             self.transport.close()
 
     def _refuse(self) -> None:
