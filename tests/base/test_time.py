@@ -53,6 +53,15 @@ def test_microseconds_are_exact_both_ways(moment: datetime) -> None:
     assert parse_instant(time.iso_seconds(to_us(moment))) == moment.replace(microsecond=0)
 
 
+@given(moments)
+def test_what_is_written_is_what_the_standard_library_writes(moment: datetime) -> None:
+    moment_us = to_us(moment)
+    assert time.iso_seconds(moment_us) == moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    assert time.iso_millis(moment_us) == moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert time.iso_micros(moment_us) == moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert time.date_of(moment_us) == moment.date()
+
+
 @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=zones))
 def test_an_instant_in_any_zone_is_the_same_moment(moment: datetime) -> None:
     read = parse_instant(moment.isoformat(timespec="microseconds"))
