@@ -56,6 +56,22 @@ def test_an_import_again_changes_nothing_and_a_fee_change_is_seen_at_once(house:
     assert house.claim(changed.claim_id)["expected_payment"] == 90
 
 
+def test_a_benefit_joins_its_plan_and_replaces_the_one_of_its_name(house: House) -> None:
+    text = (
+        "plan_id,currency,name,codes,copay,coinsurance_percent,deductible\n"
+        "FAMILY-PLUS,USD,Preventive,99396,10.00,0,no\n"
+        "STANDARD,USD,Laboratory,85025 80053,,5,\n"
+        "STANDARD,KES,Imaging,76700,,5,\n"
+        "GONE,USD,Imaging,76700,,5,\n"
+    )
+    done = run(house, "benefits", text)
+    assert (done.written, [(one.row, one.field) for one in done.problems]) == (2, [(4, "currency"), (5, "plan_id")])
+    blood = house.submit(**{**GUIDE, "procedure_code": "85025", "amount": "100.00"}).claim_id
+    assert house.claim(blood)["patient_responsibility"] == 5
+    visit = {**GUIDE, "insurance_id": "BC-200-001", "procedure_code": "99396", "date_of_service": None}
+    assert house.claim(house.submit(**{**visit, "amount": "210.00"}).claim_id)["patient_responsibility"] == 10
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "field", "words"),
     [

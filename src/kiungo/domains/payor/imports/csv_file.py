@@ -5,10 +5,10 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from kiungo.base.errors import Incorrect, KiungoError
+from kiungo.base.errors import Incorrect, KiungoError, NotFound
 from kiungo.domains.payor.book import Plan
-from kiungo.domains.payor.errors import REFERENCE_WRONG
-from kiungo.domains.payor.imports.kinds import BUILDERS, Built, build
+from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
+from kiungo.domains.payor.imports.kinds import BUILDERS, Built, PlanBenefit, build
 from kiungo.domains.payor.model import Authorization, Member
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.snapshot import Reference
@@ -96,6 +96,8 @@ def write_rows(registers: Registers, unit: Unit, call: Call, rows: tuple[tuple[i
     for _, built in rows:
         if isinstance(built, Plan):
             registers.put_plan(unit, call, _with_benefits(unit, call, built))
+        elif isinstance(built, PlanBenefit):
+            registers.put_plan(unit, call, _with_benefit(unit, call, built))
         elif isinstance(built, Member):
             registers.put_member(unit, call, _with_covers(unit, call, built))
         elif isinstance(built, Authorization):
@@ -109,6 +111,17 @@ def write_rows(registers: Registers, unit: Unit, call: Call, rows: tuple[tuple[i
 def _with_benefits(unit: Unit, call: Call, plan: Plan) -> Plan:
     known = reference.find_plan(unit, call.tenant, plan.plan_id)
     return replace(plan, benefits=known.benefits) if known and not plan.benefits else plan
+
+
+def _with_benefit(unit: Unit, call: Call, row: PlanBenefit) -> Plan:
+    """The plan with this benefit in the place of the one of its name, or after the others."""
+    plan = reference.find_plan(unit, call.tenant, row.plan_id)
+    if plan is None:
+        raise NotFound(PLAN_NOT_FOUND, f"plan_id {row.plan_id} is not a plan of this payor", field="plan_id")
+    if plan.currency != row.currency:
+        raise _wrong("currency", f"of plan {plan.plan_id} is {plan.currency}")
+    by_name = {benefit.name: benefit for benefit in plan.benefits} | {row.benefit.name: row.benefit}
+    return replace(plan, benefits=tuple(by_name.values()))
 
 
 def _with_covers(unit: Unit, call: Call, member: Member) -> Member:

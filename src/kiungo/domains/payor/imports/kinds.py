@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from kiungo.base.errors import KiungoError
 from kiungo.base.money import Money, exponent_of
@@ -31,18 +32,23 @@ CODE_KINDS = ("diagnosis", "procedure")
 LIMIT_UNITS: tuple[LimitUnit, ...] = ("visits", "units", "amount")
 LIMIT_PERIODS: tuple[LimitPeriod, ...] = ("day", "year", "lifetime")
 
-Built = Plan | Member | Authorization | Reference
+
+@dataclass(frozen=True, slots=True)
+class PlanBenefit:
+    """A benefit and the plan it belongs to. Shapes: `currency` must be the plan's."""
+
+    plan_id: str
+    currency: str
+    benefit: Benefit
+
+
+Built = Plan | PlanBenefit | Member | Authorization | Reference
 Builder = Callable[[Fields], Built]
 
 
 def plan(fields: Fields) -> Plan:
     """A plan without its benefits, which are rows of their own."""
-    currency = fields.text("currency")
-    try:
-        exponent_of(currency)
-    except KiungoError as error:
-        fields.add("currency", error.message)
-        currency = "USD"
+    currency = _currency(fields)
     systems = fields.words("procedure_systems") or ("cpt", "hcpcs")
     for system in systems:
         if system not in PROCEDURE_SYSTEMS:
@@ -110,6 +116,12 @@ def benefit(fields: Fields, currency: str) -> Benefit:
     )
 
 
+def plan_benefit(fields: Fields) -> PlanBenefit:
+    """A benefit as a row of its own, after its plan."""
+    currency = _currency(fields)
+    return PlanBenefit(fields.text("plan_id"), currency, benefit(fields, currency))
+
+
 def member(fields: Fields) -> Member:
     """A member with one cover; rows of one member add up."""
     cover = Coverage(
@@ -152,13 +164,17 @@ def fee(fields: Fields) -> Reference:
 
 
 def _money(fields: Fields, name: str) -> Money:
+    return fields.required_money(name, _currency(fields))
+
+
+def _currency(fields: Fields) -> str:
     currency = fields.text("currency")
     try:
         exponent_of(currency)
     except KiungoError as error:
         fields.add("currency", error.message)
-        currency = "USD"
-    return fields.required_money(name, currency)
+        return "USD"
+    return currency
 
 
 def code(fields: Fields) -> Reference:
@@ -254,6 +270,7 @@ def _dates(fields: Fields) -> dict[str, str | None]:
 
 BUILDERS: Mapping[str, Builder] = {
     "plans": plan,
+    "benefits": plan_benefit,
     "members": member,
     "authorizations": authorization,
     "fees": fee,
