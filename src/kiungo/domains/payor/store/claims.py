@@ -151,7 +151,7 @@ def page(
     limit: int,
     oldest_first: bool = False,
 ) -> list[ClaimRow]:
-    """Claims by submission time. Shapes: `where` is pairs of a condition and the value of its `?`, or a tuple of values."""
+    """Claims by submission time. Shapes: `where` is pairs of a condition and its value, or tuple of values."""
     conditions: list[str] = ["tn = ?"]
     values: list[Any] = [tenant]
     for condition, value in where:
