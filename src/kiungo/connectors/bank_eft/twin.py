@@ -77,6 +77,10 @@ class BankTwin:
         """Money comes in."""
         self._book(minor, "", "Owner", text)
 
+    def is_quiet(self) -> bool:
+        """Whether nothing is left to return, or to put on a statement."""
+        return not self._booked and not self._returns_due
+
     def end_day(self) -> None:
         """Write the statement of what was booked since the last one, unless the bank is late with it."""
         if self.faults.strikes("late_statement") or not self._booked:

@@ -24,6 +24,7 @@ from kiungo.connectors.mpesa.twin import MpesaTwin
 from kiungo.connectors.mpesa.webhook import CallbackAddresses, receive
 from kiungo.domains.vems import settlement_payees as payees
 from kiungo.domains.vems import settlement_store as store
+from kiungo.domains.vems.notifications import Notifications
 from kiungo.domains.vems.reconciliation import ingest
 from kiungo.domains.vems.reconciliation_jobs import ReconciliationJobs
 from kiungo.domains.vems.settlement import Settlements
@@ -146,6 +147,7 @@ class World:
     policy: SettlementPolicy = field(default_factory=SettlementPolicy)
     faults: Mapping[str, float] = field(default_factory=dict)
     bank_faults: Mapping[str, float] = field(default_factory=dict)
+    notifies: bool = False
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []
@@ -159,7 +161,9 @@ class World:
         self.bank = BankRail(self.folder, BANK_SETTINGS, self.clock)
         rails: dict[str, Rail] = {"mpesa": self.mpesa, "bank": self.bank}
         topics = ("leg_paid", "leg_failed", "leg_unknown", "leg_returned", "settled")
-        outbox = Outbox({f"settlement.{topic}": [lambda unit, event: self.events.append(event)] for topic in topics})
+        self.notifications = Notifications(self.clock)
+        heard = (lambda unit, event: self.events.append(event), self.hear)
+        outbox = Outbox({f"settlement.{topic}": heard for topic in topics})
         capabilities = {name: rail.capabilities for name, rail in rails.items()}
         self.settlements = Settlements(capabilities, outbox, self.policy, Random(self.rng.random()))
         self.handlers = {
@@ -167,6 +171,11 @@ class World:
             **ReconciliationJobs(self.database, self.settlements.legs, rails).handlers(),
         }
         self.refused_callbacks = 0
+
+    def hear(self, unit, event: Event) -> None:
+        """Notify payees, where a test wants it."""
+        if self.notifies:
+            self.notifications.on_event(unit, event)
 
     def with_payees(self, *, facility: Preference = FACILITY_PHONE, vendor: Preference = VENDOR_SHORTCODE) -> "World":
         for payee_id, name, preference in ((VENDOR, "Upendo Imaging", vendor), (FACILITY, "Mnazi Moja", facility)):

@@ -1,0 +1,32 @@
+"""A relay as a messenger of e-mail."""
+
+import smtplib
+
+from kiungo.base.time import Clock
+from kiungo.connectors.smtp import mapping
+from kiungo.connectors.smtp.client import Refused, hand_over
+from kiungo.connectors.smtp.settings import SmtpSettings
+from kiungo.ports.messaging import Channel, Delivery, Message
+
+
+class SmtpMessenger:
+    """Sends one e-mail at a time."""
+
+    channel: Channel = "email"
+
+    def __init__(self, settings: SmtpSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    def send(self, message: Message) -> Delivery:
+        """Send once."""
+        if not mapping.is_address(message.to):
+            return Delivery("failed", reason="this is not an e-mail address")
+        try:
+            return hand_over(mapping.email(message, self._settings, self._clock), self._settings)
+        except Refused as refusal:
+            return mapping.read_code(refusal.code, refusal.text)
+        except smtplib.SMTPAuthenticationError:
+            return Delivery("later", reason="the relay refuses our account", retry_after_s=900)
+        except (OSError, smtplib.SMTPException) as error:
+            return Delivery("later", reason=f"the relay is away ({type(error).__name__})", retry_after_s=60)

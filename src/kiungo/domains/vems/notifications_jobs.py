@@ -1,0 +1,84 @@
+"""The jobs of notifications: send one message, apply one delivery report.
+
+A message is told to the messenger at most `ATTEMPTS_MAX` times; after an unknown outcome once more, since a second text
+does less harm than none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kiungo.domains.vems import notifications as store
+from kiungo.domains.vems.notifications import Notification, apply_report, message_of
+from kiungo.kernel.database import Database, Unit
+from kiungo.kernel.jobs import Effect, Handler, Job, Retry
+from kiungo.ports.messaging import Channel, Delivery, DeliveryReport, Messenger
+
+ATTEMPTS_MAX = 8
+RETRY_S = 60.0
+UNKNOWN_RETRY_S = 300.0
+REPORT_EARLY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationJobs:
+    """Handlers that send outside the database. `messengers` are by channel."""
+
+    database: Database
+    messengers: Mapping[Channel, Messenger]
+
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers by kind of job, for the worker."""
+        return {"notification.send": self.send, "notification.report": self.report}
+
+    def send(self, job: Job) -> Effect | None:
+        """Send one message. Raises: Retry when it may be sent later, keeping why."""
+        notification_id = job.args["id"]
+        taken = self.database.write(lambda unit: _take(unit, job.tenant, notification_id))
+        if taken is None:
+            return None
+        channel: Channel = "sms" if taken.channel == "sms" else "email"
+        messenger = self.messengers.get(channel)
+        if messenger is None:
+            return _kept(job.tenant, notification_id, Delivery("failed", reason=f"no messenger for {channel}"))
+        delivery = messenger.send(message_of(taken, channel))
+        keep = _kept(job.tenant, notification_id, delivery)
+        attempt = taken.attempt + 1
+        if delivery.status == "later" and attempt < ATTEMPTS_MAX:
+            raise Retry(delivery.reason, after_s=delivery.retry_after_s or RETRY_S, effect=keep)
+        if delivery.status == "unknown" and taken.state != "unknown":
+            raise Retry(delivery.reason, after_s=UNKNOWN_RETRY_S, effect=keep)
+        if delivery.status == "later":
+            return _kept(job.tenant, notification_id, Delivery("failed", reason=f"gave up: {delivery.reason}"))
+        return keep
+
+    def report(self, job: Job) -> Effect | None:
+        """Apply a delivery report; one that is faster than our own answer comes again a moment later."""
+        said = DeliveryReport(job.args["provider_id"], job.args["status"], job.args["reason"])
+
+        def apply(unit: Unit) -> None:
+            if not apply_report(unit, job.tenant, job.args["channel"], said):
+                raise Retry("no message has this id yet", after_s=REPORT_EARLY_S)
+
+        return apply
+
+
+def _take(unit: Unit, tenant: int, notification_id: str) -> Notification | None:
+    """The message, marked as being sent; None when it need not be sent any more."""
+    found = store.find(unit, tenant, notification_id)
+    if found is None or found.state not in ("queued", "sending", "unknown"):
+        return None
+    if store.is_opted_out(unit, tenant, found.channel, found.address):
+        store.set_state(unit, tenant, notification_id, "opted_out", changes={})
+        return None
+    store.set_state(unit, tenant, notification_id, "sending", changes={"attempt": found.attempt + 1})
+    return found
+
+
+def _kept(tenant: int, notification_id: str, delivery: Delivery) -> Effect:
+    state: store.State = "queued" if delivery.status == "later" else delivery.status
+
+    def keep(unit: Unit) -> None:
+        changes = {"reason": delivery.reason, "provider_id": delivery.provider_id}
+        store.set_state(unit, tenant, notification_id, state, changes=changes)
+
+    return keep
