@@ -10,11 +10,14 @@ FOREIGN = ("KIUNGO_TEST_", "KIUNGO_BENCH_")
 
 
 def pages() -> dict[str, str]:
-    """Every page a person wrote."""
+    """Every page a person wrote; a connector's README has settings of its own."""
     return {
         str(path.relative_to(ROOT)): path.read_text()
         for path in tracked_files()
-        if path.suffix == ".md" and "reference" not in path.parts and "benchmarks" not in path.parts
+        if path.suffix == ".md"
+        and "reference" not in path.parts
+        and "benchmarks" not in path.parts
+        and "connectors" not in path.parts
     }
 
 
