@@ -64,10 +64,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedService:
-    """What was approved of one service. Shapes: in the order of the claim's lines when codes repeat."""
+    """What was approved of one service. Shapes: named by its `number` in the claim, else by its code in line order."""
 
     code: str
     approved: Money
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The port's values as the authority's FHIR, and back. Pure; an outcome that is not a decision is pending.
 
-Source: draft Kenya eClaims guide 0.1.0 (R4): Bundle with Organization, Coverage, Patient, Claim; ClaimResponse says what
-was approved, PaymentNotice that money was sent.
+Source: draft Kenya eClaims guide 0.1.0 (R4): Bundle with Organization, Coverage, Patient, Claim; ClaimResponse says
+what was approved, PaymentNotice that money was sent.
 """
 
 import uuid

@@ -7,7 +7,7 @@ from typing import Final
 
 from kiungo.base.money import Money
 from kiungo.domains.vems.model import ApprovalState, BookedLine
-from kiungo.ports.payer import Report
+from kiungo.ports.payer import ApprovedService, Report
 
 DAY_S: Final = 86_400
 
@@ -82,7 +82,7 @@ def _by_line(lines: Sequence[BookedLine], report: Report, approved: Money) -> tu
     left = list(report.services)
     named: list[Money] = []
     for line in lines:
-        found = next((one for one in left if one.code == line.service_code), None)
+        found = next((one for one in left if _is_for(one, line)), None)
         if found is not None:
             left.remove(found)
             named.append(found.approved)
@@ -92,3 +92,7 @@ def _by_line(lines: Sequence[BookedLine], report: Report, approved: Money) -> tu
     if fits and sum(part.minor for part in named) == approved.minor:
         return tuple(named)
     return approved.allocate([total.minor for total in totals])
+
+
+def _is_for(approved: ApprovedService, line: BookedLine) -> bool:
+    return approved.code == line.service_code if approved.number is None else approved.number == line.number
