@@ -2,7 +2,6 @@
 
 `python -m tests.faults.launch` reads the usual KIUNGO_... settings. KIUNGO_TEST_KILL_AT=N makes SIGUSR1 arm the hook:
 the process then ends, as by `kill -9`, at the Nth commit point after the signal ("before" and "after" each count).
-Leases are short, so that a restart need not wait a minute for those of the process that died.
 """
 
 import asyncio
@@ -14,11 +13,7 @@ from types import FrameType
 from kiungo.app.server import listen, serve
 from kiungo.app.system import open_system
 from kiungo.kernel.config import load_settings
-from kiungo.kernel.jobs import queue
 from kiungo.kernel.telemetry import configure_logging
-from kiungo.kernel.webhooks import dispatcher
-
-SHORT_LEASE_S = 2
 
 
 class Killer:
@@ -46,8 +41,6 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    dispatcher.LEASE_S = SHORT_LEASE_S
-    queue.LEASE_US = SHORT_LEASE_S * 1_000_000
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     listening = listen(settings.host, settings.port)
