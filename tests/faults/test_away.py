@@ -92,6 +92,7 @@ class Callers:
                     self._stop.wait(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_restart_under_load_is_told_clearly_and_survived(own_server: OwnServer, tmp_path: Path) -> None:
     installed = install(own_server.url, tmp_path)

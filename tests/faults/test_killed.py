@@ -127,6 +127,7 @@ def test_killed_at_every_commit_point_nothing_is_lost_or_done_twice(installed: I
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("kill_at", [1, 2])
 def test_killed_at_the_commit_of_the_submission(installed: Installed, kill_at: int) -> None:
     with Receiver() as receiver:

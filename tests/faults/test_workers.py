@@ -14,6 +14,8 @@ from .running import ROOT, until
 JOBS = 600
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_two_workers_and_a_kill_never_run_a_job_twice_to_effect(database: Database) -> None:
     database.write(lambda unit: unit.execute("CREATE TABLE effect (n INTEGER NOT NULL, worker TEXT NOT NULL)"))
