@@ -124,6 +124,16 @@ class Plan:
     reviewer_contact: str = "claims@payor.com"
     fhir_id: str = ""
 
+    @property
+    def counts_shares(self) -> bool:
+        """Whether what a patient paid earlier in the year matters for the next claim."""
+        return not (
+            self.deductible_member is None
+            and self.deductible_family is None
+            and self.out_of_pocket_member is None
+            and self.out_of_pocket_family is None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Fee(Dated):

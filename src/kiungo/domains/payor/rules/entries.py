@@ -22,7 +22,7 @@ def entries_of(case: Case, sheet: Sheet) -> tuple[Entry, ...]:
         _shares(case, line_sheet, sums)
         _limits(case, line_sheet, sums, days_counted)
         _authorization(case, line_sheet, sums)
-    return tuple(Entry(*key, amount) for key, amount in sums.items() if amount)
+    return tuple([Entry(*key, amount) for key, amount in sums.items() if amount])
 
 
 def _add(sums: dict[tuple[str, str, str], int], key: tuple[str, str, str], amount: int) -> None:
@@ -30,7 +30,10 @@ def _add(sums: dict[tuple[str, str, str], int], key: tuple[str, str, str], amoun
 
 
 def _shares(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:
+    """What no rule of the plan counts is not written down: most claims of a plan without caps move nothing."""
     plan, year = case.book.plan, year_of(line_sheet.line)
+    if not plan.counts_shares:
+        return
     deductible = line_sheet.shares.get(PR_DEDUCTIBLE, 0)
     out_of_pocket = sum(counted_shares(plan, line_sheet).values())
     for member in (case.member.member_id, FAMILY):
