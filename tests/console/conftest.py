@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import re
+import shutil
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
 import uvloop
@@ -20,7 +25,9 @@ from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import create_key
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.http.server import server_of
+from tests.conftest import ENGINES, name_of, with_database
 
+FIRST_DAY = date(2025, 1, 1)
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
@@ -58,6 +65,7 @@ class House:
     url: str
     system: System
     clients: list[httpx.Client] = field(default_factory=list)
+    days: Iterator[int] = field(default_factory=count)
 
     def key(self, name: str, role: str, **bindings: str) -> str:
         def make(unit: Any) -> str:
@@ -86,7 +94,8 @@ class House:
             "diagnosis_code": "J20.9",
             "procedure_code": "99213",
             "amount": "1250.00",
-            "date_of_service": "2024-10-03",
+            # Every claim on a day of its own, so that none is taken for a repetition of another.
+            "date_of_service": str(FIRST_DAY + timedelta(days=next(self.days))),
         } | fields
         page = visitor.send("/console/claims/new", **claim)
         assert visitor.status == 200, page
@@ -120,8 +129,19 @@ def _serve(server: uvicorn.Server) -> None:
         runner.run(server.serve())
 
 
-@pytest.fixture
-def house(database_url: str, tmp_path: Path) -> Iterator[House]:
-    """A console on each engine."""
-    with running_house(database_url, tmp_path) as house:
-        yield house
+@pytest.fixture(scope="module", params=ENGINES)
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A console on each engine, shared by a module's tests; each test looks for its own claims."""
+    folder = tmp_path_factory.mktemp("console")
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), folder / "kiungo.db")
+        with running_house(f"sqlite:///{folder / 'kiungo.db'}", folder) as house:
+            yield house
+        return
+    template: str = request.getfixturevalue("postgresql_server")
+    name = "console_" + uuid.uuid4().hex
+    with psycopg.connect(with_database(template, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {name_of(template)}")
+        with running_house(with_database(template, name), folder) as house:
+            yield house
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
