@@ -60,6 +60,8 @@ def readable_errors() -> Iterator[None]:
         code = EXIT_AWAY if isinstance(error, Unavailable | Busy) else EXIT_WRONG
         errors.print(f"kiungo: {error.message} ({error.code})", markup=False, style="red")
         for detail in error.details:
+            if detail.message in error.message:
+                continue  # said already
             errors.print(f"        {detail.field}: {detail.message}", markup=False)
         if error.hint:
             errors.print(f"        {error.hint}", markup=False)

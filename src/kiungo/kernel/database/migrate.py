@@ -46,6 +46,8 @@ def schema_state(url: str) -> SchemaState:
     newest = script.get_current_head()
     if newest is None:
         raise AssertionError("the package has no migrations")
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return SchemaState(None, newest, True)  # connecting would make the file
     with _connected(url) as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     revisions = {revision.revision for revision in script.walk_revisions()}

@@ -84,7 +84,7 @@ def _refuse_rows(counts: Mapping[str, int], replace: bool) -> None:
         raise Conflict(
             RESTORE_NOT_EMPTY,
             f"The database holds rows already (in {', '.join(held[:5])})",
-            hint="Restore to an empty database, or say that its rows may be replaced",
+            hint="Restore to an empty database, or replace its rows with --replace",
         )
 
 
