@@ -27,7 +27,11 @@ def serve(url: str, folder: Path, *, mode: str = "serve") -> Server:
         "KIUNGO_LOG_LEVEL": "warning",
     }
     return Server(
-        ["-c", "from kiungo.app.cli import main; main()", mode], port=port, ready_path="/livez", environment=environment, log=folder / "server.log"
+        ["-c", "from kiungo.app.cli import main; main()", mode],
+        port=port,
+        ready_path="/livez",
+        environment=environment,
+        log=folder / "server.log",
     )
 
 
