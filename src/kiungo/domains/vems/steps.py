@@ -67,6 +67,8 @@ def cancel(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, reason: s
     lines = tuple(replace(line, state="cancelled") for line in booked.lines)
     for line in lines:
         bookings.set_line_state(unit, call.tenant, booking_no, line.number, "cancelled")
+    if desk.follower is not None:
+        desk.follower.closed(unit, call.tenant, booking_no)
     booked = Booked(booked.row, lines)
     return _move(desk, unit, call, booked, "cancelled", "booking.cancelled", f"Cancelled: {reason}", {"reason": reason})
 

@@ -65,10 +65,17 @@ def find(unit: Unit, tenant: int, booking_no: str) -> ClaimRow | None:
 def take_due(unit: Unit, tenant: int, payer: str, limit: int) -> list[ClaimRow]:
     """Claims to ask about now, each taken by one caller only for a while."""
     locking = " FOR UPDATE SKIP LOCKED" if unit.engine == "postgresql" else ""
+    due = unit.rows(
+        "SELECT booking_no FROM vems_claim WHERE tn = ? AND payer = ? AND next_poll_us <= ?"
+        f" ORDER BY next_poll_us LIMIT ?{locking}",
+        (tenant, payer, unit.now_us, limit),
+    )
+    if not due:
+        return []
     rows = unit.rows(
-        "UPDATE vems_claim SET next_poll_us = ? WHERE tn = ? AND booking_no IN (SELECT booking_no FROM vems_claim"
-        f" WHERE tn = ? AND payer = ? AND next_poll_us <= ? ORDER BY next_poll_us LIMIT ?{locking}) RETURNING {_ALL}",
-        (unit.now_us + TAKEN_US, tenant, tenant, payer, unit.now_us, limit),
+        f"UPDATE vems_claim SET next_poll_us = ? WHERE tn = ? AND booking_no IN ({', '.join('?' * len(due))})"
+        f" RETURNING {_ALL}",
+        (unit.now_us + TAKEN_US, tenant, *(booking_no for (booking_no,) in due)),
     )
     return sorted((ClaimRow(*row) for row in rows), key=lambda row: row.booking_no)
 
