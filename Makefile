@@ -8,7 +8,7 @@ PYTEST  := $(BIN)/python -m pytest
 UV_LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
            --custom-compile-command "make lock"
 
-.PHONY: help demo run test test-slow check format bench docs lock clean
+.PHONY: help demo run test test-slow simulate check format bench docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -25,6 +25,9 @@ test: $(VENV)/.dev ## Run the tests, on SQLite and on a real PostgreSQL
 
 test-slow: $(VENV)/.dev ## Run the long simulations, fault loops and browser tests
 	@$(PYTEST) -m slow -rs
+
+simulate: $(VENV)/.dev ## Run 10,000 seeds of the settlement simulation
+	@$(PYTEST) tests/simulation/settlement/test_simulation.py -m slow -n $(WORKERS)
 
 check: $(VENV)/.dev ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --quiet --check . || { echo "Run 'make format'."; exit 1; }

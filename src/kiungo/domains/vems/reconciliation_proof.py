@@ -42,12 +42,12 @@ def prove(unit: Unit, tenant: int, rail: str, currency: str) -> BalanceProof:
     books = _books(unit, tenant, rail, currency)
     newest = unit.row(
         "SELECT closing_minor FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ?"
-        " ORDER BY closed_on DESC, received_us DESC, statement_id DESC LIMIT 1",
+        " ORDER BY closed_on DESC, seq DESC LIMIT 1",
         (tenant, rail, currency),
     )
     first = unit.row(
         "SELECT statement_id, opening_minor FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ?"
-        " ORDER BY opened_on, received_us, statement_id LIMIT 1",
+        " ORDER BY opened_on, seq LIMIT 1",
         (tenant, rail, currency),
     )
     statement = Money(newest[0] if newest else 0, currency)

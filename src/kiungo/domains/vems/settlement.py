@@ -31,6 +31,7 @@ from kiungo.domains.vems.settlement_model import (
     REFERENCE_LETTERS,
     Leg,
     Payable,
+    Role,
     SettlementPolicy,
     SettlementRow,
     ShareRow,
@@ -57,15 +58,33 @@ class Settlements:
         """What moves single legs."""
         return Legs(self.rails, self.outbox, self.policy)
 
-    def decide(self, unit: Unit, tenant: int, payable: Payable, approved: Money, version: int) -> SettlementRow:
-        """Settle a payer's decision; a version seen before changes nothing. Raises: Incorrect PAYABLE_WRONG."""
-        _check(payable, approved)
+    def decide(
+        self,
+        unit: Unit,
+        tenant: int,
+        payable: Payable,
+        approved: Money,
+        version: int,
+        *,
+        by_share: Mapping[tuple[str, Role], int] | None = None,
+    ) -> SettlementRow:
+        """Settle a payer's decision; a version seen before changes nothing.
+
+        `by_share` says what each share gets (minor, by payee and role, summing to `approved`) where the payer decided
+        line by line; without it the cumulative floor shares the whole. Raises: Incorrect PAYABLE_WRONG.
+        """
+        _check(payable, approved, by_share)
         unit.lock(f"settlement/{tenant}/{payable.booking_no}")
         plan = plan_of(payable, self.policy)
         row = store.find_settlement(unit, tenant, payable.booking_no) or self._open(unit, tenant, payable, plan)
         if version <= row.version:
             return row
-        base = base_minor(approved.minor, payable.total.minor, row.total_minor)
+        if by_share is None:
+            base = base_minor(approved.minor, payable.total.minor, row.total_minor)
+            wanted = entitlements([(share.role, share.contract_minor) for share in row.shares], base)
+        else:
+            wanted = tuple(by_share[share.payee_id, share.role] for share in row.shares)
+            base = sum(wanted)
         unit.execute(
             "UPDATE settlement SET approved_minor = ?, version = ?, updated_us = ? WHERE tn = ? AND booking_no = ?",
             (base, version, unit.now_us, tenant, row.booking_no),
@@ -73,7 +92,7 @@ class Settlements:
         store.step(unit, tenant, row.booking_no, "decided", detail=f"version {version}: {approved} approved")
         for payee_id in sorted({share.payee_id for share in row.shares}):
             unit.lock(f"payee/{tenant}/{payee_id}")
-        self._accrue(unit, tenant, row, base, version)
+        self._accrue(unit, tenant, row, wanted, version)
         self._commit(unit, tenant, row.booking_no)
         return store.get_settlement(unit, tenant, row.booking_no)
 
@@ -152,9 +171,8 @@ class Settlements:
         )
         return store.get_settlement(unit, tenant, payable.booking_no)
 
-    def _accrue(self, unit: Unit, tenant: int, row: SettlementRow, base: int, version: int) -> None:
+    def _accrue(self, unit: Unit, tenant: int, row: SettlementRow, wanted: tuple[int, ...], version: int) -> None:
         """Owe each share what the decision entitles it to, or take back what it no longer does."""
-        wanted = entitlements([(share.role, share.contract_minor) for share in row.shares], base)
         owed_by = accounts.receivable(row.payer)
         moves: list[tuple[str, str, Money]] = []
         for share, entitled in zip(row.shares, wanted, strict=True):
@@ -212,7 +230,7 @@ class Settlements:
         """Make legs for what may be paid now and is not in a leg yet."""
         row = store.get_settlement(unit, tenant, booking_no)
         base = row.approved_minor if row.pays_on == "approval" else min(row.remitted_minor, row.approved_minor)
-        wanted = entitlements([(share.role, share.contract_minor) for share in row.shares], base)
+        wanted = entitlements([(share.role, share.accrued_minor) for share in row.shares], base)
         # Payees in order: two bookings of the same payees lock them alike.
         for share, entitled in sorted(zip(row.shares, wanted, strict=True), key=lambda pair: pair[0].payee_id):
             due = entitled - share.committed_minor
@@ -282,18 +300,25 @@ class Settlements:
         jobs.enqueue(unit, "settlement.release", {"rail": rail}, tenant=tenant, key=f"{rail}/{unit.now_us}")
 
 
-def _check(payable: Payable, approved: Money) -> None:
+def _check(payable: Payable, approved: Money, by_share: Mapping[tuple[str, Role], int] | None) -> None:
     problem = ""
+    contract = {(share.payee_id, share.role): share.amount.minor for share in payable.shares}
     if payable.mode not in MODES:
         problem = f"mode {payable.mode!r} has no rule"
     elif [share.role for share in payable.shares].count("fee") != 1:
         problem = "exactly one share is the fee"
     elif any(share.amount.minor < 0 or share.amount.currency != payable.currency for share in payable.shares):
         problem = "a share is negative or in another currency"
-    elif len({(share.payee_id, share.role) for share in payable.shares}) != len(payable.shares):
+    elif len(contract) != len(payable.shares):
         problem = "a payee has two shares of one role"
     elif payable.total.minor <= 0 or approved.minor < 0 or approved.currency != payable.currency:
         problem = "the total or the approval is not an amount of the booking's currency"
+    elif by_share is not None and (
+        by_share.keys() != contract.keys()
+        or any(not 0 <= minor <= contract[key] for key, minor in by_share.items())
+        or sum(by_share.values()) != approved.minor
+    ):
+        problem = "what each share gets does not fit the shares, or does not sum to the approval"
     if problem:
         raise Incorrect(
             PAYABLE_WRONG, f"Booking {payable.booking_no}: {problem}", field="shares", hint="Check the booking's shares"

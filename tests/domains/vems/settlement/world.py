@@ -1,6 +1,5 @@
 """A small world in one thread: database, clock, settlement, and rails that reach their twins in steps."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,7 +49,7 @@ from kiungo.kernel.tokens import TokenKeeper
 from kiungo.ports.payment import Destination, Rail
 
 TENANT = 1
-KEYRING = Keyring("k1", {"k1": os.urandom(32)})
+KEYRING = Keyring("k1", {"k1": b"k" * 32})
 VENDOR, FACILITY = "V364", "FID-32-121583-3"
 VENDOR_SHORTCODE = Preference("mpesa", Destination("shortcode", "600200"))
 FACILITY_PHONE = Preference("mpesa", Destination("wallet", "254712345678"))

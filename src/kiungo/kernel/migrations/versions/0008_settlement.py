@@ -165,6 +165,7 @@ SETTLEMENTS = (
 
 STATEMENTS = (
     """CREATE TABLE bank_statement (
+        seq {SERIAL},
         tn INTEGER NOT NULL,
         rail TEXT NOT NULL,
         statement_id TEXT NOT NULL,
@@ -175,7 +176,7 @@ STATEMENTS = (
         opened_on TEXT NOT NULL,
         closed_on TEXT NOT NULL,
         received_us BIGINT NOT NULL,
-        PRIMARY KEY (tn, rail, statement_id)
+        UNIQUE (tn, rail, statement_id)
     )""",
     """CREATE TABLE bank_line (
         tn INTEGER NOT NULL,

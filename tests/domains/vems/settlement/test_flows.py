@@ -1,0 +1,75 @@
+"""What happens to bookings, settled: decisions line by line, two vendors apart, cash and capitated services."""
+
+from kiungo.domains.vems.settlement_flows import SettlementFlows
+from kiungo.kernel.outbox import Event
+from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, World
+
+
+def line(number: int, vendor: str = VENDOR, *, capitated: bool = False, approved: int | None = None) -> dict:
+    found = {
+        "number": number, "serviceCode": f"F873{number}", "vendor": vendor, "vendorPayee": "", "facilityPayee": "",
+        "isCapitated": capitated, "vendorMinor": 1_000_000, "facilityMinor": 450_000, "feeMinor": 50_000,
+        "totalMinor": 1_500_000,
+    }  # fmt: skip
+    return found if approved is None else found | {"approvedMinor": approved}
+
+
+def happen(world: World, topic: str, lines: list[dict], mode: str = "sha", **more: object) -> None:
+    flows = SettlementFlows(world.settlements, "mpesa")
+    subscriber = {"booking.completed": flows.on_completed, "booking.claim_paid": flows.on_paid}.get(
+        topic, flows.on_decision
+    )
+    payload = {
+        "bookingNo": "VB1", "claimID": "CLM-1", "facility": FACILITY, "mode": mode, "currency": "KES", "lines": lines,
+        "payer": "SHA", "version": 1, **more,
+    }  # fmt: skip
+    world.database.write(lambda unit: subscriber(unit, Event(1, TENANT, topic, "VB1", unit.now_us, payload)))
+    world.settle()
+
+
+def test_two_lines_of_one_vendor_are_one_settlement_with_two_legs(world: World) -> None:
+    world.fund("100000.00")
+    happen(world, "booking.claim_approved", [line(1, approved=1_500_000), line(2, approved=1_500_000)])
+    assert sorted(payment.shillings for payment in world.twin.payments) == [9_000, 20_000]
+    assert world.settlement("VB1").state == "settled"
+
+
+def test_a_rejected_line_of_another_vendor_gets_nothing(world: World) -> None:
+    world.fund("100000.00")
+    happen(world, "booking.claim_partially_paid", [line(1, approved=1_500_000), line(2, "V999", approved=0)])
+    assert world.settlement(f"VB1/{VENDOR}").approved_minor == 1_500_000
+    assert world.settlement("VB1/V999").approved_minor == 0
+    assert world.legs("VB1/V999") == []
+    assert sum(payment.shillings for payment in world.twin.payments) == 14_500
+
+
+def test_a_decision_told_again_or_improved_pays_the_difference(world: World) -> None:
+    world.fund("100000.00")
+    half = [line(1, approved=750_000)]
+    happen(world, "booking.claim_partially_paid", half)
+    happen(world, "booking.claim_partially_paid", half)
+    happen(world, "booking.claim_approved", [line(1, approved=1_500_000)], version=2)
+    assert sum(payment.shillings for payment in world.twin.payments) == 14_500
+    assert world.balance("fee:revenue") == -50_000
+
+
+def test_cash_and_capitated_services_settle_when_delivered_and_collected(world: World) -> None:
+    world.fund("100000.00")
+    happen(world, "booking.completed", [line(1), line(2, capitated=True)], mode="cash")
+    assert world.twin.payments == []
+    assert world.balance(f"receivable:{FACILITY}") == 2 * 1_050_000
+    assert world.settlement("VB1/C").pays_on == "remittance"
+    happen(world, "booking.completed", [line(1), line(2, capitated=True)], mode="sha")
+    assert world.balance(f"receivable:{FACILITY}") == 2 * 1_050_000
+
+
+def test_money_a_payer_says_it_sent_is_booked_once(world: World) -> None:
+    happen(world, "booking.claim_approved", [line(1, approved=1_500_000)], mode="other_insurances")
+    for _ in range(2):
+        happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_000_000)
+    assert world.settlement("VB1").remitted_minor == 1_000_000
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_500_000)
+    world.settle()
+    assert world.settlement("VB1").state == "settled"
+    assert world.balance("receivable:SHA") == 0
+    assert sum(payment.shillings for payment in world.twin.payments) == 14_500
