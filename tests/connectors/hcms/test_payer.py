@@ -1,4 +1,4 @@
-"""Reading HCMS claims and webhooks, and what happens when the payer is away. What it decides is tested with our payor."""
+"""Reading HCMS claims and webhooks, and a payer that is away. What it decides is tested with our own payor."""
 
 import hashlib
 import hmac
