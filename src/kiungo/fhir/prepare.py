@@ -1,5 +1,6 @@
 """From received bytes to a Prepared resource: parse, validate, extract. Pure, and outside any unit of work."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.model import RESOURCE_ID_WRONG, Prepared
 from kiungo.fhir.search.extraction import extract
-from kiungo.fhir.validation import validate
+from kiungo.fhir.validation import find_problems, validate
 from kiungo.fhir.validation.primitives import ID
 from kiungo.kernel import json
 
@@ -101,3 +102,11 @@ def _content(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 _ordered = msgspec.json.Encoder(decimal_format="number", order="sorted")
+
+
+def compile_ahead(type_names: Iterable[str]) -> None:
+    """Make the validators and extractors of these types now, so that their first resource does not wait for it."""
+    for type_name in type_names:
+        empty = {"resourceType": type_name}
+        find_problems(empty)
+        extract(empty)

@@ -11,6 +11,7 @@ from kiungo.app.cli.output import EXIT_AWAY, console, fail, readable_errors
 from kiungo.app.sample_data import ADMIN, load_sample_data
 from kiungo.app.server import Listening, listen, serve
 from kiungo.app.system import System, open_system
+from kiungo.app.warmth import warm_up
 from kiungo.kernel.config import Settings, load_settings
 from kiungo.kernel.telemetry import configure_logging
 
@@ -54,6 +55,7 @@ def worker() -> None:
             )
         configure_logging(settings.log_level, settings.log_format)
         system = open_system(settings)
+    warm_up()
     try:
         uvloop.run(_work(system))
     finally:
@@ -91,6 +93,7 @@ def _listening(mode: str, host: str | None, port: int | None) -> tuple[Settings,
 
 
 def _run(system: System, listening: Listening, ready: Any) -> None:
+    warm_up()
     try:
         uvloop.run(serve(system.site, system.settings, listening, ready=ready))
     finally:
