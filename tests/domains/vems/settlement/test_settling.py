@@ -6,6 +6,7 @@ from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.domains.vems import settlement_desk as desk
 from kiungo.domains.vems import settlement_payees as payees
 from kiungo.domains.vems import settlement_store as store
+from kiungo.domains.vems.settlement_trail import trail
 from kiungo.kernel import ledger
 from tests.domains.vems.settlement.world import (
     FACILITY,
@@ -232,3 +233,16 @@ def test_only_what_failed_or_came_back_is_paid_again(world: World) -> None:
         world.database.write(
             lambda unit: desk.pay_again(world.settlements, unit, person("ann"), world.leg(VENDOR).reference)
         )
+
+
+def test_the_whole_trail_has_steps_postings_and_messages_in_order(world: World) -> None:
+    world.notifies = True
+    world.fund("50000.00")
+    world.decide(booking(), "31000.00")
+    world.settle()
+    lines = world.database.read(lambda unit: trail(unit, TENANT, "VB0011223344AA"))
+    assert [line.at_us for line in lines] == sorted(line.at_us for line in lines)
+    posted = [line for line in lines if line.title == "settlement.leg posted"]
+    assert sorted(line.amount for line in posted) == [kes("9000.00"), kes("21000.00")]
+    assert sum(line.what == "message" for line in lines) == 6
+    assert lines[0].title == "decided"

@@ -147,10 +147,12 @@ class World:
     faults: Mapping[str, float] = field(default_factory=dict)
     bank_faults: Mapping[str, float] = field(default_factory=dict)
     notifies: bool = False
+    given_twin: MpesaTwin | None = None
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []
-        self.twin = MpesaTwin(self.clock, Faults(Random(self.rng.random()), self.faults), private_key=twin_key())
+        faults = Faults(Random(self.rng.random()), self.faults)
+        self.twin = self.given_twin or MpesaTwin(self.clock, faults, private_key=twin_key())
         self.settings = settings_for(self.twin)
         self.http = httpx.Client(transport=SteppedTransport(self.twin))
         tokens = TokenKeeper(self.database, KEYRING, TENANT, "mpesa")
