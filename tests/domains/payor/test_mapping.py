@@ -12,7 +12,7 @@ from kiungo.domains.payor.mapping.decision import Ids
 from kiungo.domains.payor.model import Claim
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
-from kiungo.fhir.prepare import prepare
+from kiungo.fhir.prepare import prepare, prepare_made
 from kiungo.kernel import json
 from tests.domains.payor.cases import JOHN, case, line
 from tests.domains.payor.cases import claim as plain
@@ -59,6 +59,7 @@ def test_a_claim_comes_back_from_fhir_as_it_was(
     judged = with_ids(case(stated))
     resource = claim_mapping.to_fhir(judged, id=IDS.claim, claim_id="CLM-1", submitted_us=1_727_951_400_000_000)
     stored = prepare(resource, id=IDS.claim)
+    assert prepare_made(resource, id=IDS.claim) == stored
     assert claim_mapping.from_fhir(json.loads(stored.body(IDS.claim, 1, 0))) == stated
 
 
@@ -70,6 +71,9 @@ def test_a_decision_comes_back_from_fhir_as_it_was(stated: Claim, plan: dict, us
     resource = decision.benefit(
         judged, result, IDS, claim_id="CLM-1", disposition="x", decided_us=1_727_951_400_000_000
     )
+    assert prepare_made(resource, id="e-1") == prepare(resource, id="e-1")
+    answer = decision.response(judged, result, IDS, claim_id="CLM-1", disposition="x", decided_us=1_727_951_400_000_000)
+    assert prepare_made(answer, id="r-1") == prepare(answer, id="r-1")
     read = decision.result_of(json.loads(prepare(resource).body("e-1", 1, 0)), result.outcome)
     assert read.lines == result.lines
     assert read.findings == tuple(replace(finding, field=None) for finding in result.findings)

@@ -12,7 +12,7 @@ from kiungo.domains.payor.model import Adjudication
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.view import Standing
 from kiungo.fhir.model import Prepared
-from kiungo.fhir.prepare import prepare
+from kiungo.fhir.prepare import prepare_made
 from kiungo.kernel import json
 
 
@@ -80,8 +80,8 @@ def describe(
         decided_us=decided_us,
         view=shown,
         wire=json.dumps(shown),
-        response=prepare(response, id=ids.response),
-        benefit=prepare(benefit, id=ids.benefit),
+        response=prepare_made(response, id=ids.response),
+        benefit=prepare_made(benefit, id=ids.benefit),
     )
 
 
@@ -91,7 +91,7 @@ def stated_claim(decided: Decided) -> Prepared:
     resource = claim_mapping.to_fhir(
         decided.case, id=ids.claim, claim_id=decided.claim_id, submitted_us=decided.submitted_us
     )
-    return prepare(resource, id=ids.claim)
+    return prepare_made(resource, id=ids.claim)
 
 
 def disposition_of(shown: Mapping[str, Any]) -> str:
