@@ -61,6 +61,7 @@ def case(
     booking_used_by: str | None = None,
     ruling: Ruling | None = None,
     snapshot: Snapshot = SNAPSHOT,
+    carried: Mapping[str, str] | None = None,
 ) -> Case:
     member = member or MEMBERS[stated.member_id]
     coverage = member.coverage_on(stated.lines[0].service_date) or member.coverages[0]
@@ -81,6 +82,7 @@ def case(
         booking=booking,
         booking_used_by=booking_used_by,
         ruling=ruling,
+        carried=carried or {},
     )
 
 

@@ -83,7 +83,8 @@ def what_if(
     as_json: JsonOption = False,
 ) -> None:
     """Judge past claims again under a changed plan and show the differences; nothing is written."""
-    openings, repository = Openings(Snapshots(), None), Repository(SystemClock())
+    repository = Repository(SystemClock())
+    openings = Openings(Snapshots(), None, repository)
     with readable_errors(), opened_database() as database, progress("Judging") as report:
         snapshot = database.read(lambda unit: openings.snapshot(unit, TENANT))
         if plan_id not in snapshot.plans:
@@ -128,7 +129,8 @@ def check(
 def _differences(
     database: Database, call: Call, *, report_pages: Callable[[int], None], repair: bool
 ) -> list[Difference]:
-    openings, repository = Openings(Snapshots(), None), Repository(SystemClock())
+    repository = Repository(SystemClock())
+    openings = Openings(Snapshots(), None, repository)
     found: list[Difference] = []
     after: str | None = ""
     pages = 0

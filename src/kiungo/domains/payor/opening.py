@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 
 from kiungo.base.errors import Detail, Incorrect
-from kiungo.domains.payor import stated
+from kiungo.domains.payor import lineage, stated
 from kiungo.domains.payor.book import Snapshot
 from kiungo.domains.payor.errors import VALIDATION_ERROR, insurance_not_found
 from kiungo.domains.payor.model import Adjudication, Claim, Coverage, Member, Ruling
@@ -12,6 +12,7 @@ from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.duplicate import fingerprint
 from kiungo.domains.payor.store import claims, members, reference
 from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.fhir.repository import Repository
 from kiungo.kernel.database import Unit
 from kiungo.ports.bookings import Bookings
 
@@ -51,11 +52,12 @@ class Opening:
 
 
 class Openings:
-    """Opens cases for one installation: reference data, and bookings where somebody keeps them."""
+    """Opens cases for one installation: reference data, the record, and bookings where somebody keeps them."""
 
-    def __init__(self, snapshots: Snapshots, bookings: Bookings | None) -> None:
+    def __init__(self, snapshots: Snapshots, bookings: Bookings | None, repository: Repository) -> None:
         self._snapshots = snapshots
         self._bookings = bookings
+        self._repository = repository
 
     def snapshot(self, unit: Unit, tenant: int) -> Snapshot:
         """The reference data as this unit sees it."""
@@ -82,6 +84,8 @@ class Openings:
         )
         print_ = fingerprint(claim)
         same = claims.find_same(unit, tenant, claim.member_id, print_)
+        if same is not None and same.claim_id == claim.replaces:
+            same = None
         replaced = None if same else self._replaced(unit, tenant, claim)
         case = self._case(unit, tenant, claim, member, snapshot, cover=cover)
         return Opening(case, family_version, print_, same, replaced)
@@ -133,6 +137,7 @@ class Openings:
             booking=booking,
             booking_used_by=used_by if used_by not in (claim_id, claim.replaces) else None,
             ruling=ruling,
+            carried=lineage.carried(unit, tenant, self._repository, claim.replaces),
         )
 
     def _replaced(self, unit: Unit, tenant: int, claim: Claim) -> ClaimRow | None:

@@ -64,9 +64,16 @@ class TestFiling:
         assert (denial.reason, denial.group) == ("29", "CO")
         assert denial.text == "Received 276 days after the service; the plan takes claims for 90 days"
 
-    def test_a_replacement_is_not_late(self) -> None:
+    def test_a_replacement_is_in_time_for_the_days_the_first_claim_carried_in_time(self) -> None:
+        visits = line("99396", "210.00", day="2024-01-01"), line("99396", "210.00", number=2, day="2024-01-02")
+        again = claim(*visits, member_id=AMINA, replaces="CLM-1")
+        result = adjudicate(case(again, carried={"2024-01-01": "2024-01-15"}))
+        assert [one.denied for one in result.lines] == [False, True]
+
+    def test_replacing_a_late_claim_makes_nobody_punctual(self) -> None:
         late = claim(line("99396", "210.00", day="2024-01-01"), member_id=AMINA, replaces="CLM-1")
-        assert adjudicate(case(late)).outcome == "approved"
+        for carried in ({}, {"2024-01-01": "2024-05-05"}):
+            assert only(case(late, carried=carried), "deny").reason == "29"
 
 
 class TestProvider:
@@ -203,6 +210,11 @@ class TestDuplicates:
             claim(provider_id="PROV-002"),
             claim(provider_claim_id="A1"),
             claim(diagnoses=("I10",)),
+            claim(line(prior_paid="0.00")),
+            claim(line(prior_paid="100.00")),
+            claim(prior_authorization="AUTH-1"),
+            claim(emergency=True),
+            claim(replaces="CLM-1"),
         ):
             assert fingerprint(other) != fingerprint(same)
 

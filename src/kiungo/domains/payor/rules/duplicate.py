@@ -12,16 +12,19 @@ REPEATED_ON_PURPOSE = frozenset({"76", "77", "59", "XE", "XP", "XS", "XU", "91"}
 
 
 def fingerprint(claim: Claim) -> bytes:
-    """What makes two claims the same: member, provider, dates, codes, amounts and the provider's own id.
+    """What makes two claims the same: all that a decision follows from, and the provider's own id.
 
-    Names, notes and priority are left out: they describe a claim and do not make another one of it.
+    Names, notes and priority are left out: they describe a claim and do not make another one of it. What another
+    payer paid, the authorization, an emergency and the claim replaced are in it, for they are what corrections change.
     """
     parts = [claim.member_id, claim.provider_id, claim.provider_claim_id or "", claim.booking_no or ""]
+    parts += [claim.prior_authorization or "", "emergency" if claim.emergency else "", claim.replaces or ""]
     parts += claim.diagnoses
     for line in claim.lines:
         modifiers = ".".join(sorted(line.modifiers))
         money = f"{line.charge.currency}{line.charge.minor}"
-        parts.append(f"{line.service_date}|{line.procedure or ''}|{modifiers}|{line.units}|{money}")
+        prior = "" if line.prior_paid is None else str(line.prior_paid.minor)
+        parts.append(f"{line.service_date}|{line.procedure or ''}|{modifiers}|{line.units}|{money}|{prior}")
     return hashlib.sha256("\x1f".join(parts).encode()).digest()[:16]
 
 

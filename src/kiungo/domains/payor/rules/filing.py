@@ -7,20 +7,21 @@ from kiungo.domains.payor.model import Finding
 from kiungo.domains.payor.rules.case import Case, Sheet
 
 STEP = "timely_filing"
+REASON_LATE = "29"
 
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
     """Deny lines older than the plan's filing limit, counted from the service to the day we received it.
 
-    A replacement keeps the place in time of the claim it replaces, so it is not late.
+    A replacement keeps the place in time of the claims it replaces, for the days of service those claims carried.
     """
     days_most = case.book.plan.filing_days
-    if days_most is None or case.claim.replaces is not None:
+    if days_most is None:
         return
-    received = date.fromisoformat(case.claim.received_on)
     for line_sheet in sheet.open_lines():
         line = line_sheet.line
-        days = (received - date.fromisoformat(line.service_date)).days
+        received = case.carried.get(line.service_date, case.claim.received_on)
+        days = (date.fromisoformat(received) - date.fromisoformat(line.service_date)).days
         if days > days_most:
             yield Finding(
                 STEP,
@@ -28,6 +29,6 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
                 f"Received {days} days after the service; the plan takes claims for {days_most} days",
                 line=line.number,
                 group="CO",
-                reason="29",
+                reason=REASON_LATE,
                 amount=sheet.money(line_sheet.left),
             )

@@ -1,0 +1,94 @@
+"""What a correction changes is judged anew, and replacing a claim buys neither time nor a second payment."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kiungo.base.time import TurnedClock
+from kiungo.domains.payor.model import Coverage
+from kiungo.domains.payor.store import members
+from kiungo.kernel.auth import system_call
+from kiungo.kernel.database import Database
+from tests.domains.payor.conftest import GUIDE, House, make_house, person
+from tests.domains.payor.test_review import consistent
+
+CHECKUP: dict[str, Any] = {
+    **GUIDE,
+    "insurance_id": "BC-200-001",
+    "patient_name": "Amina Otieno",
+    "procedure_code": "99396",
+    "amount": "210.00",
+    "date_of_service": "2026-02-20",
+}
+
+
+@pytest.fixture
+def turned(stepped_database: Database) -> House:
+    return make_house(stepped_database)
+
+
+def status(house: House, **fields: Any) -> tuple[str, str]:
+    answer = house.submit(**{**CHECKUP, **fields})
+    return answer.claim_id, json.loads(answer.body)["status"]
+
+
+def test_a_correction_long_after_a_claim_in_time_is_in_time_for_its_days_only(
+    turned: House, clock: TurnedClock
+) -> None:
+    first, _ = status(turned, amount="200.00")
+    clock.turn(days=120)
+    second, outcome = status(turned, amount="205.00", replaces=first)
+    assert outcome == "approved"
+    third, outcome = status(turned, amount="206.00", replaces=second)
+    assert outcome == "approved"
+    _, outcome = status(turned, amount="206.00", date_of_service="2026-02-21", replaces=third)
+    assert outcome == "rejected"
+    consistent(turned)
+
+
+def test_replacing_a_claim_refused_as_late_is_still_late(turned: House, clock: TurnedClock) -> None:
+    clock.turn(days=120)
+    first, outcome = status(turned)
+    assert outcome == "rejected"
+    second, outcome = status(turned, replaces=first)
+    assert outcome == "rejected"
+    assert "Received 130 days after the service" in turned.claim(second)["rejection_reason"]
+
+
+@pytest.mark.parametrize(
+    "correction", [{"other_payer_paid": "100.00"}, {"prior_authorization": "AUTH-123456"}, {"emergency": True}]
+)
+def test_a_correction_is_not_answered_with_the_claim_it_corrects(house: House, correction: dict[str, Any]) -> None:
+    first = house.submit(**GUIDE)
+    other = house.submit(**GUIDE, **correction)
+    assert (other.status, other.claim_id != first.claim_id) == (201, True)
+    again = house.submit(**GUIDE, **correction, replaces=first.claim_id)
+    assert again.status == 201
+    assert house.claim(first.claim_id)["replaced_by"] == again.claim_id
+    assert house.submit(**GUIDE, **correction, replaces=first.claim_id).claim_id == again.claim_id
+
+
+def test_a_rejected_claim_is_returned_when_repeated_and_judged_anew_when_replaced(house: House) -> None:
+    """The claim was right and the member's cover on file was wrong."""
+    before = {**GUIDE, "date_of_service": "2019-12-31"}
+    first = house.submit(**before)
+    assert json.loads(first.body)["status"] == "rejected"
+    member = house.database.read(lambda unit: members.find(unit, 1, "BC-789-456"))[0]
+    longer = replace(member, coverages=(Coverage("STANDARD", "2019-01-01"),))
+    house.write(lambda unit: house.registers.put_member(unit, system_call(1), longer))
+    repeated = house.submit(**before)
+    assert (repeated.status, repeated.claim_id) == (200, first.claim_id)
+    anew = house.submit(**before, replaces=first.claim_id)
+    assert (anew.status, json.loads(anew.body)["status"]) == (201, "approved")
+    consistent(house)
+
+
+def test_a_replacement_is_reviewed_with_the_same_place_in_time(turned: House, clock: TurnedClock) -> None:
+    first, _ = status(turned, amount="200.00")
+    clock.turn(days=120)
+    second, _ = status(turned, replaces=first)
+    ann = person("ann")
+    turned.write(lambda unit: turned.desk.reopen(unit, ann, second, reason="again"))
+    assert turned.write(lambda unit: turned.desk.approve(unit, ann, second)).state == "approved"
