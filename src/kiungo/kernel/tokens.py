@@ -1,14 +1,15 @@
 """One access token shared by every process, for outside systems where a new token ends the one before.
 
-A row holds the token, sealed. Whoever finds it expired or refused takes the right to renew it (a lease on the row) and asks
-outside any unit, then keeps what it got; everybody else waits a moment and reads again.
+A row holds the token, sealed. Whoever finds it expired or refused takes the right to renew it (a lease on the row) and
+asks outside any unit, then keeps what it got; everybody else waits a moment and reads again.
 """
 
 from dataclasses import dataclass
 
+from kiungo.base.errors import Fault
 from kiungo.base.time import SECOND_US
 from kiungo.kernel.database import Database, Unit
-from kiungo.kernel.secrets import Keyring
+from kiungo.kernel.secrets import SECRET_UNREADABLE, Keyring
 
 RENEWAL_LEASE_S = 20
 EARLY_S = 30
@@ -33,7 +34,18 @@ class TokenKeeper:
 
     def current(self) -> SharedToken | None:
         """The token while it is valid, or None when it has to be renewed."""
-        return self._database.read(self._read)
+        try:
+            return self._database.read(self._read)
+        except Fault as error:
+            if error.code != SECRET_UNREADABLE:
+                raise
+        # Sealed with a key that was taken out of the keyring: a new token costs nothing.
+        self._database.write(
+            lambda unit: unit.execute(
+                "UPDATE shared_token SET expires_us = 0 WHERE tn = ? AND name = ?", (self._tenant, self._name)
+            )
+        )
+        return None
 
     def may_renew(self, refused: SharedToken | None) -> bool:
         """Take the right to renew; False when somebody else has it, or has renewed since `refused` was read."""
