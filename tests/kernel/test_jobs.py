@@ -8,11 +8,12 @@ from random import Random
 import pytest
 
 from kiungo.base.errors import NotFound
-from kiungo.kernel import schedule
+from kiungo.kernel import json, schedule
 from kiungo.kernel.database import Database, open_database
 from kiungo.kernel.jobs import Dead, Job, Retry, dead_letters, discard, enqueue, lag_s, queue, requeue
 from kiungo.kernel.jobs.backoff import full_jitter_s
 from kiungo.kernel.jobs.worker import Worker, run_due
+from kiungo.kernel.outbox import Outbox, as_job
 
 
 @pytest.fixture
@@ -182,6 +183,120 @@ def test_a_key_waits_once_and_a_dead_letter_can_be_discarded(stepped_database: D
     stepped_database.write(lambda unit: discard(unit, 1, letter.id))
     with pytest.raises(NotFound):
         stepped_database.write(lambda unit: requeue(unit, 1, letter.id))
+
+
+def states_in(database: Database) -> list[tuple[str, int, int]]:
+    """The rows of the queue: state, attempt and the number in the arguments."""
+    rows = database.read(lambda unit: unit.rows("SELECT state, attempt, args FROM job ORDER BY id"))
+    return [(state, attempt, json.loads(args)["n"]) for state, attempt, args in rows]
+
+
+def claim_one(database: Database) -> list[Job]:
+    return database.write(lambda unit: queue.claim(unit, count=1, allowance=lambda lane: 1))
+
+
+def test_what_is_enqueued_while_its_key_runs_is_not_lost_and_waits_for_it(stepped_database: Database) -> None:
+    stepped_database.write(add("n", 1, key="same"))
+    (running,) = claim_one(stepped_database)
+    assert stepped_database.write(add("n", 2, key="same"))
+    assert not stepped_database.write(add("n", 3, key="same"))
+    assert claim_one(stepped_database) == [], "jobs of one key never run at the same time"
+    stepped_database.write(lambda unit: queue.acknowledge(unit, running))
+    (newer,) = claim_one(stepped_database)
+    assert newer.args["n"] == 2
+
+
+def test_a_blocked_key_does_not_make_the_worker_look_again_and_again(stepped_database: Database, clock) -> None:
+    stepped_database.write(add("n", 1, key="same"))
+    claim_one(stepped_database)
+    stepped_database.write(add("n", 2, key="same"))
+    clock.turn(seconds=5)
+    assert stepped_database.read(queue.next_due_us) is None
+    assert stepped_database.read(lag_s) == 5
+
+
+def test_a_dead_letter_does_not_block_its_key(stepped_database: Database) -> None:
+    def refuse(job: Job):
+        raise Dead("no")
+
+    stepped_database.write(add("n", 1, key="same"))
+    run_due(stepped_database, {"n": refuse}, Random(1))
+    assert stepped_database.write(add("n", 2, key="same"))
+    (letter,) = stepped_database.read(lambda unit: dead_letters(unit, 1))
+    stepped_database.write(lambda unit: requeue(unit, 1, letter.id))
+    assert states_in(stepped_database) == [("ready", 0, 2)], "the newer one runs for both"
+
+
+def test_a_failed_job_gives_way_to_a_newer_one_of_its_key(stepped_database: Database) -> None:
+    stepped_database.write(add("n", 1, key="same"))
+    (older,) = claim_one(stepped_database)
+    stepped_database.write(add("n", 2, key="same"))
+    stepped_database.write(lambda unit: queue.put_back(unit, older, run_at_us=unit.now_us, reason="busy"))
+    assert states_in(stepped_database) == [("ready", 1, 2)], "its attempts are carried on: work may have been begun"
+
+
+def test_a_lost_lease_gives_way_to_a_newer_job_of_its_key(stepped_database: Database, clock) -> None:
+    stepped_database.write(add("n", 1, key="same"))
+    stepped_database.write(add("n", 9, key="other"))
+    stepped_database.write(lambda unit: queue.claim(unit, count=2, allowance=lambda lane: 2))
+    stepped_database.write(add("n", 2, key="same"))
+    clock.turn(seconds=61)
+    claimed = stepped_database.write(lambda unit: queue.claim(unit, count=5, allowance=lambda lane: 5))
+    assert sorted((job.args["n"], job.attempt) for job in claimed) == [(2, 2), (9, 2)]
+
+
+def test_a_lease_that_was_lost_already_removes_nothing(stepped_database: Database, clock) -> None:
+    stepped_database.write(add("n", 1, key="same"))
+    (stale,) = claim_one(stepped_database)
+    clock.turn(seconds=61)
+    (again,) = claim_one(stepped_database)
+    stepped_database.write(add("n", 2, key="same"))
+    stepped_database.write(lambda unit: queue.put_back(unit, stale, run_at_us=unit.now_us, reason="late"))
+    assert states_in(stepped_database) == [("running", 2, 1), ("ready", 0, 2)]
+    assert again.fence == stale.fence + 1
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_waiting_job_is_not_taken_before_the_unit_that_counts_on_it_commits(database: Database) -> None:
+    """Otherwise it would run without what the unit wrote, and nothing would run afterwards."""
+    database.write(add("n", 1, key="same"))
+    counted, taken = threading.Event(), threading.Event()
+
+    def count_on_it(unit: object) -> None:
+        assert not enqueue(unit, "n", {"n": 2}, tenant=1, key="same")
+        counted.set()
+        assert taken.wait(10)
+
+    thread = threading.Thread(target=lambda: database.write(count_on_it))
+    thread.start()
+    assert counted.wait(10)
+    early = claim_one(database)
+    taken.set()
+    thread.join(10)
+    assert early == []
+    assert len(claim_one(database)) == 1
+
+
+def test_a_schedules_due_time_and_an_event_become_one_job_each(stepped_database: Database, clock) -> None:
+    stepped_database.write(lambda unit: schedule.ensure(unit, 1, "sweep", "*/10 * * * *", "n"))
+    clock.turn(seconds=600)
+    stepped_database.write(schedule.fire_due)
+    (first,) = claim_one(stepped_database)
+    stepped_database.write(schedule.fire_due)
+    stepped_database.write(lambda unit: queue.acknowledge(unit, first))
+    stepped_database.write(schedule.fire_due)
+    assert claim_one(stepped_database) == [], "not while it ran, and not after it ran"
+
+    outbox = Outbox({"claim.submitted": [as_job("n")]})
+    for _ in range(2):
+        stepped_database.write(
+            lambda unit: outbox.publish(unit, tenant=1, topic="claim.submitted", aggregate="CLM-1", payload={})
+        )
+    seqs = []
+    while jobs := claim_one(stepped_database):
+        seqs += [job.args["seq"] for job in jobs]
+        stepped_database.write(lambda unit, job=jobs[0]: queue.acknowledge(unit, job))
+    assert len(seqs) == len(set(seqs)) == 2
 
 
 def test_one_stuck_lane_does_not_hold_up_another(effects: Database) -> None:

@@ -30,7 +30,8 @@ def upgrade() -> None:
         "CREATE INDEX job_due ON job (run_at_us, id) WHERE state = 'ready'",
         "CREATE INDEX job_running ON job (lease_until_us) WHERE state = 'running'",
         "CREATE INDEX job_dead ON job (tn, kind, id) WHERE state = 'dead'",
-        "CREATE UNIQUE INDEX job_key ON job (tn, kind, key) WHERE key IS NOT NULL",
+        "CREATE UNIQUE INDEX job_key ON job (tn, kind, key) WHERE key IS NOT NULL AND state = 'ready'",
+        "CREATE INDEX job_key_running ON job (tn, kind, key) WHERE key IS NOT NULL AND state = 'running'",
         """CREATE TABLE outbox (
             seq {SERIAL},
             tn INTEGER NOT NULL,
