@@ -4,13 +4,17 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kiungo.kernel import json
+from kiungo.base.money import Money
+from kiungo.kernel import json, ledger
 from kiungo.kernel.auth import system_call
+from kiungo.kernel.database import Unit
+from kiungo.kernel.ledger import Posting
 from tests.domains.vems.cases import CLAIM_ID, CT_AT, FR_CODE, MRI_AT, body
 from tests.domains.vems.conftest import Running, Start
 
@@ -229,9 +233,16 @@ def test_an_override_is_by_hand_with_a_reason_and_shows(site: Running) -> None:
     assert site.client.post(path, json={**sent, "approvalStatus": "x"}, headers=supervisor).status_code == 422
     answer = site.client.post(path, json=sent, headers=supervisor).json()
     assert (answer["override"], answer["approvalStatus"]) == (True, "approved")
-    event = site.heard.events[-1]
-    assert (event.topic, event.payload["before"]["approvalStatus"]) == ("booking.overridden", "pending")
-    assert event.payload["reason"] == "Letter of 3 May"
+    overridden, decided = site.heard.events[-2:]
+    assert (overridden.topic, overridden.payload["before"]["approvalStatus"]) == ("booking.overridden", "pending")
+    assert overridden.payload["reason"] == "Letter of 3 May"
+    assert (decided.topic, decided.payload["approvedMinor"]) == ("booking.claim_approved", 3_100_000)
+    part = {"approvalStatus": "partially_paid", "reason": "Letter of 4 May"}
+    assert site.client.post(path, json=part, headers=supervisor).status_code == 422
+    assert site.client.post(path, json={**part, "approvedAmount": 155}, headers=supervisor).status_code == 200
+    part_event = site.heard.events[-1].payload
+    assert [line["approvedMinor"] for line in part_event["lines"]] == [7_500, 8_000]
+    assert part_event["version"] > decided.payload["version"]
 
 
 def test_without_facility_authentication_a_credential_bound_to_its_facility_is_needed(start: Start) -> None:
@@ -292,3 +303,37 @@ def test_an_idempotency_key_gives_the_first_answer_again(site: Running) -> None:
     assert book(site, headers=headers).content == first.content
     assert book(site, body(claimID="another"), headers=headers).status_code == 422
     assert CLAIM_ID in first.text
+
+
+def test_the_trail_tells_steps_payments_postings_and_messages_in_order(site: Running) -> None:
+    number = book(site).json()["bookingNo"]
+    later_us = site.vems.database.clock.now_us() + 60_000_000
+
+    def work(unit: Unit) -> None:
+        for account in ("a", "b"):
+            ledger.open_account(unit, 1, account, "KES")
+        money = Posting("a", "b", Money.parse("21000.00", "KES"))
+        for memo in (number, "VB-another"):
+            ledger.post(unit, 1, key=memo, kind="test", postings=[money], effective=date(2026, 1, 2), memo=memo)
+        unit.execute(
+            "INSERT INTO settlement_step (tn, booking_no, reference, at_us, what, who, detail) VALUES"
+            " (1, ?, 'LEG1', ?, 'leg.posted', 'system', 'paid')",
+            (number, later_us),
+        )
+        unit.execute(
+            "INSERT INTO notification (tn, notification_id, key, about, recipient, channel, address, template,"
+            " language, subject, body, state, reason, attempt, provider_id, created_us, updated_us) VALUES"
+            " (1, 'n', 'k', ?, 'V364', 'sms', '+254', 'paid', 'en', '', 'x', 'sent', '', 1, '', ?, ?)",
+            (number, later_us, later_us),
+        )
+
+    site.vems.database.write(work)
+    trail = site.client.get(f"/vems/v1/bookings/{number}/trail").json()["data"]
+    assert [(line["kind"], line["what"]) for line in trail] == [
+        ("step", "booking.created"),
+        ("posting", "test"),
+        ("settlement", "leg.posted"),
+        ("message", "paid"),
+    ]
+    assert trail[1]["detail"]["postings"] == [{"debit": "a", "credit": "b", "amount": 21000.0}]
+    assert "+254" not in str(trail)

@@ -7,7 +7,7 @@ from kiungo.base.time import iso_millis
 from kiungo.domains.vems.mapping.people import patient_view
 from kiungo.domains.vems.model import BookedLine, FacilityBook
 from kiungo.domains.vems.rules.distribution import distribute
-from kiungo.domains.vems.store.bookings import BookingRow, Step
+from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.kernel import json
 
 Body = dict[str, Any]
@@ -126,18 +126,3 @@ def summary(row: BookingRow) -> Body:
         "createdAt": iso_millis(row.created_us),
         "updatedAt": iso_millis(row.updated_us),
     }
-
-
-def trail(steps: Sequence[Step]) -> list[Body]:
-    """A booking's steps, messages and postings in the order they were written."""
-    return [
-        {
-            "at": iso_millis(step.at_us),
-            "kind": step.kind,
-            "what": step.what,
-            "by": step.by,
-            "text": step.text,
-            **({"detail": step.detail} if step.detail is not None else {}),
-        }
-        for step in steps
-    ]

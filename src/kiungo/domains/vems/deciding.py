@@ -173,3 +173,32 @@ def _sentence(payer: str, judged: Judged, report: Report) -> str:
         return f"{payer} rejected the claim" + (f": {report.reason}" if report.reason else "")
     beyond = f"; {judged.excess} beyond the booking is left out" if judged.excess.minor else ""
     return f"{payer} approved {judged.approved}{beyond}"
+
+
+def decide_by_hand(
+    desk: BookingDesk, unit: Unit, call: Call, booked: Booked, *, reason: str, approved: Money | None
+) -> None:
+    """Tell settlement of a decision a person made: the next version after the payer's, and after earlier hands."""
+    booking = booked.row
+    status = booking.approval
+    report = Report(
+        booking.booking_no,
+        "",
+        status,
+        "set by hand",
+        approved=approved if status == "partially_paid" else None,
+        reason=reason,
+    )
+    judged = judge(booked.lines, report)
+    row = claims.find(unit, call.tenant, booking.booking_no)
+    by_hand = sum(
+        step.what == "booking.overridden" for step in bookings.steps_of(unit, call.tenant, booking.booking_no)
+    )
+    version = (row.version if row else 1) + (1 if row else by_hand)
+    if row is not None:
+        row = replace(row, version=version)
+        claims.update(unit, call.tenant, row)
+        _keep(unit, call, row, report, "by hand")
+    payer = row.payer if row else booking.facility
+    more = decision(row, booked, judged, version, reason=reason, payer=payer)
+    desk.tell(unit, call, booked, TOPIC_OF[status], f"Set by hand to {judged.approved}", more)

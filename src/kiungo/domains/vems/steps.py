@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import cast
 
 from kiungo.base.errors import Conflict, Detail
+from kiungo.base.money import Money
+from kiungo.domains.vems import deciding
 from kiungo.domains.vems.desk import WRITE, Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE, booking_not_found, invalid
 from kiungo.domains.vems.model import ApprovalState, BookingState
@@ -82,9 +84,11 @@ def override(
     reason: str,
     state: str | None = None,
     approval: str | None = None,
+    approved: Money | None = None,
 ) -> Booked:
     """An administrator sets a booking's state or approval by hand, whatever the usual way allows.
 
+    A decision set by hand settles as a payer's does; `approved` says how much of the booking in parts.
     Raises: NotFound; Forbidden; Incorrect when the reason or both values are missing, or one is no state.
     """
     _check_reason(reason)
@@ -95,6 +99,8 @@ def override(
         problems.append(Detail("bookingStatus", "The selected bookingStatus is invalid."))
     if approval is not None and approval not in APPROVALS:
         problems.append(Detail("approvalStatus", "The selected approvalStatus is invalid."))
+    if approval == "partially_paid" and (approved is None or approved.minor <= 0):
+        problems.append(Detail("approvedAmount", "The approvedAmount field is required."))
     if problems:
         raise invalid(problems)
     booked = _held(desk, unit, call, booking_no, action=OVERRIDE_BOOKINGS)
@@ -116,6 +122,8 @@ def override(
     }
     _audit(unit, call, "override", booked)
     desk.tell(unit, call, booked, "booking.overridden", f"Set by hand: {reason}", more)
+    if row.approval not in (old.approval, "pending"):
+        deciding.decide_by_hand(desk, unit, call, booked, reason=reason, approved=approved)
     return booked
 
 

@@ -103,6 +103,15 @@ def find_journal(unit: Unit, tenant: int, journal_id: int) -> Journal:
     )  # fmt: skip
 
 
+def journals_about(unit: Unit, tenant: int, memo: str, *, limit: int = 1_000) -> list[Journal]:
+    """The journals whose memo names one thing, oldest first."""
+    ids = unit.rows(
+        "SELECT id FROM ledger_journal WHERE tn = ? AND memo = ? AND memo <> '' ORDER BY id LIMIT ?",
+        (tenant, memo, limit),
+    )
+    return [find_journal(unit, tenant, journal_id) for (journal_id,) in ids]
+
+
 def journal_by(unit: Unit, tenant: int, relation: Literal["settles", "reverses"], journal_id: int) -> int | None:
     """The journal that settles or reverses another, if there is one."""
     found: int | None = unit.value(

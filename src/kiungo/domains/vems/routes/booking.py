@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from kiungo.base.errors import Detail
 from kiungo.base.time import iso_millis
-from kiungo.domains.vems import answers, steps
+from kiungo.domains.vems import answers, steps, trail
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import facility_not_found, invalid
 from kiungo.domains.vems.model import PAYMENT_MODES, contract_day
@@ -88,7 +88,7 @@ class BookingApi:
 
         def work(unit: Unit) -> tuple[Booked, list[dict[str, Any]]]:
             booked = self._desk.find(unit, call, booking_no)
-            return booked, answers.trail(bookings.steps_of(unit, call.tenant, booking_no))
+            return booked, trail.read(unit, call.tenant, booking_no)
 
         booked, found = await self._desk.database.read_async(work)
         self._reads.note(call, "trail", "booking", booking_no, booked.row.patient_fhir)
@@ -133,10 +133,18 @@ class BookingApi:
         sent, booking_no = request.json(), request.params["booking_no"]
         reason = shapes.text_of(sent, "reason") or ""
         state, approval = shapes.text_of(sent, "bookingStatus"), shapes.text_of(sent, "approvalStatus")
+        approved = shapes.amount_of(sent, "approvedAmount")
         return await self._step(
             request,
             lambda unit: steps.override(
-                self._desk, unit, request.call, booking_no, reason=reason, state=state, approval=approval
+                self._desk,
+                unit,
+                request.call,
+                booking_no,
+                reason=reason,
+                state=state,
+                approval=approval,
+                approved=approved,
             ),
         )
 

@@ -1,12 +1,14 @@
 """What the routes share: reading small bodies and queries, and their OpenAPI operations."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-from kiungo.base.errors import Detail
+from kiungo.base.errors import Detail, KiungoError
+from kiungo.base.money import Money
 from kiungo.domains.vems.desk import Booked
 from kiungo.domains.vems.errors import invalid
-from kiungo.domains.vems.model import PAYMENT_MODES
+from kiungo.domains.vems.model import CURRENCY, PAYMENT_MODES
 from kiungo.kernel.database import Unit
 
 Step = Callable[[Unit], Booked]
@@ -23,6 +25,19 @@ def text_of(sent: Any, field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise invalid([Detail(field, f"The {field} must be a string.")])
     return value
+
+
+def amount_of(sent: Any, field: str) -> Money | None:
+    """An optional amount of a small body. Raises: Incorrect BOOKING_INVALID."""
+    value = sent.get(field) if isinstance(sent, dict) else None
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise invalid([Detail(field, f"The {field} must be an amount.")])
+        return Money.parse(value, CURRENCY, field=field)
+    except KiungoError:
+        raise invalid([Detail(field, f"The {field} must be an amount.")]) from None
 
 
 def limit_of(asked: Mapping[str, str]) -> int:
@@ -110,6 +125,7 @@ OVERRIDE: Final = _operation(
             "reason": {"type": "string"},
             "bookingStatus": {"type": "string"},
             "approvalStatus": {"type": "string"},
+            "approvedAmount": {"type": "number"},
         },
     },
 )

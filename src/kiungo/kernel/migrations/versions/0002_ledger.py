@@ -47,6 +47,7 @@ def upgrade() -> None:
             CHECK (reverses IS NULL OR (phase = 'posted' AND settles IS NULL))
         )""",
         "CREATE INDEX ledger_journal_effective ON ledger_journal (tn, effective, id)",
+        "CREATE INDEX ledger_journal_memo ON ledger_journal (tn, memo, id) WHERE memo <> ''",
         """CREATE TABLE ledger_posting (
             tn INTEGER NOT NULL,
             journal BIGINT NOT NULL REFERENCES ledger_journal (id),
