@@ -3,6 +3,8 @@
 ACK*  answers to our payment files     STM*  statements     anything else is stored and left to a person
 """
 
+import hashlib
+
 from kiungo.connectors.bank_eft.client import Folder
 from kiungo.kernel import inbox, jobs
 from kiungo.kernel.database import Database, Unit
@@ -23,7 +25,8 @@ def collect(database: Database, folder: Folder, *, tenant: int, rail: str) -> in
 
 def _store(unit: Unit, tenant: int, rail: str, name: str, body: bytes) -> None:
     kind = KINDS.get(name[:3].upper())
-    # The same file under the same name, taken in again after a crash, is dropped by the inbox.
-    if inbox.receive(unit, tenant=tenant, source=rail, message_id=name, body=body) and kind is not None:
-        args = {"rail": rail, "message_id": name, "name": name, "kind": "acknowledgement"}
-        jobs.enqueue(unit, kind, args, tenant=tenant, key=f"{rail}/{name}", lane="money-in")
+    # The same file, taken in again after a crash, is dropped; a bank that uses a name twice has sent two files.
+    message_id = f"{name}#{hashlib.sha256(body).hexdigest()[:16]}"
+    if inbox.receive(unit, tenant=tenant, source=rail, message_id=message_id, body=body) and kind is not None:
+        args = {"rail": rail, "message_id": message_id, "name": name, "kind": "acknowledgement"}
+        jobs.enqueue(unit, kind, args, tenant=tenant, key=f"{rail}/{message_id}", lane="money-in")
