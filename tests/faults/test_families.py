@@ -57,10 +57,10 @@ def totals(url: str) -> dict[str, int]:
         "charged": "SELECT SUM(charge_minor) FROM payor_claim",
         "paid": "SELECT SUM(paid_minor) FROM payor_claim",
         "patients": "SELECT SUM(patient_minor) FROM payor_claim",
-        "cap used": "SELECT used FROM payor_accumulator WHERE member_id = '' AND bucket = 'out_of_pocket'",
-        "deductible used": "SELECT used FROM payor_accumulator WHERE member_id = '' AND bucket = 'deductible'",
-        "cap entries": "SELECT SUM(amount) FROM payor_entry WHERE member_id = '' AND bucket = 'out_of_pocket'",
-        "member entries": "SELECT SUM(amount) FROM payor_entry WHERE member_id <> '' AND bucket = 'out_of_pocket'",
+        "cap used": "SELECT used FROM payor_accumulator WHERE member_id = '' AND bucket = 'out_of_pocket:RACE'",
+        "deductible used": "SELECT used FROM payor_accumulator WHERE member_id = '' AND bucket = 'deductible:RACE'",
+        "cap entries": "SELECT SUM(amount) FROM payor_entry WHERE member_id = '' AND bucket = 'out_of_pocket:RACE'",
+        "member entries": "SELECT SUM(amount) FROM payor_entry WHERE member_id <> '' AND bucket = 'out_of_pocket:RACE'",
     }
     database = open_database(url, stepped=True)
     try:

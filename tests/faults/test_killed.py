@@ -88,7 +88,7 @@ def effects(installed: Installed) -> dict[str, int]:
         "SELECT claim_fhir FROM payor_claim UNION SELECT response_fhir FROM payor_claim "
         "UNION SELECT benefit_fhir FROM payor_claim)",
         "money used": "SELECT COALESCE(SUM(amount), 0) FROM payor_entry "
-        "WHERE member_id <> '' AND bucket = 'out_of_pocket'",
+        "WHERE member_id <> '' AND bucket LIKE 'out_of_pocket:%'",
         "submissions audited": "SELECT count(*) FROM audit WHERE action = 'submit'",
         "jobs left": "SELECT count(*) FROM job",
     }

@@ -150,7 +150,7 @@ def test_a_family_never_passes_its_cap_in_parallel(site: Served) -> None:
     used = site.system.database.read(
         lambda unit: dict(
             unit.rows(
-                "SELECT member_id, used FROM payor_accumulator WHERE family_id = 'FAM-200' AND bucket = 'deductible'"
+                "SELECT member_id, used FROM payor_accumulator WHERE family_id = 'FAM-200' AND bucket = 'deductible:FAMILY-PLUS'"
             )
         )
     )

@@ -9,6 +9,7 @@ import pytest
 from kiungo.base.errors import Conflict, Forbidden, Incorrect, NotFound
 from kiungo.domains.payor import checking, rebuild
 from kiungo.domains.payor.explanation import explain
+from kiungo.domains.payor.imports.shown import member_shown
 from kiungo.domains.payor.payments import pay
 from kiungo.domains.payor.store import desk, members
 from kiungo.kernel import ledger
@@ -153,7 +154,7 @@ def test_a_replacement_voids_what_it_replaces(house: House) -> None:
     assert (answer.status, body["status"], body["claim"]["replaces"]) == (201, "approved", first)
     assert house.claim(first)["replaced_by"] == answer.claim_id
     fresh = used(house, "FAM-200")
-    assert fresh["", "deductible", fresh_year(fresh)] == 10_000
+    assert fresh["", "deductible:FAMILY-PLUS", fresh_year(fresh)] == 10_000
     consistent(house)
 
 
@@ -171,7 +172,7 @@ def test_a_replacement_is_judged_as_if_the_replaced_claim_were_gone(house: House
 
 
 def fresh_year(found: dict[tuple[str, str, str], int]) -> str:
-    return next(period for _, bucket, period in found if bucket == "deductible")
+    return next(period for _, bucket, period in found if bucket == "deductible:FAMILY-PLUS")
 
 
 def test_a_payment_run_pays_books_and_tells(house: House) -> None:
@@ -223,4 +224,21 @@ def test_what_a_reviewer_cannot_do_changes_nothing(house: House, act: Any, error
     with pytest.raises(error):
         house.write(lambda unit: act(house.desk, unit, claim_id))
     assert house.row(claim_id) == before
+    consistent(house)
+
+
+def test_visits_of_a_day_stay_one_visit_when_one_of_the_claims_goes(house: House) -> None:
+    therapy = {**FAMILY, "procedure_code": "97110", "amount": "42.00", "modifiers": ["76"]}
+    first, second = (house.submit(**therapy, provider_claim_id=name).claim_id for name in ("a", "b"))
+    member = house.database.read(lambda unit: members.find(unit, 1, "BC-200-001"))[0]
+
+    def shown() -> dict[str, int]:
+        rows = house.database.read(lambda unit: members.used(unit, 1, "FAM-200"))
+        return {row["bucket"]: row["used"] for row in member_shown(member, rows)["accumulators"]}
+
+    assert shown()["visits:FAMILY-PLUS:PHYSIO"] == 1
+    house.write(lambda unit: house.desk.void(unit, ANN, first, reason="Sent in error"))
+    assert shown()["visits:FAMILY-PLUS:PHYSIO"] == 1
+    house.write(lambda unit: house.desk.void(unit, ANN, second, reason="Sent in error"))
+    assert shown()["visits:FAMILY-PLUS:PHYSIO"] == 0
     consistent(house)

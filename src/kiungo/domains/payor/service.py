@@ -80,7 +80,7 @@ class Payor:
         self.repository = repository
         self.outbox = outbox
         self.clock: Clock = database.clock
-        self.openings = Openings(Snapshots(), bookings)
+        self.openings = Openings(Snapshots(), bookings, repository)
         self._default_provider_id = default_provider_id
         self._rng = rng
 

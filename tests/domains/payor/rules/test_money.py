@@ -1,16 +1,19 @@
 """Properties of every adjudication, whatever the claim and the plan."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiungo.base.money import Money
+from kiungo.domains.payor.book import Limit
 from kiungo.domains.payor.model import FAMILY, Adjudication, Claim, Line
-from kiungo.domains.payor.rules.case import DEDUCTIBLE, OUT_OF_POCKET, Case
+from kiungo.domains.payor.rules.case import Case, deductible_of, out_of_pocket_of
 from kiungo.domains.payor.rules.pipeline import adjudicate
-from tests.domains.payor.cases import AMINA, case, claim
+from tests.domains.payor.cases import AMINA, SNAPSHOT, case, claim
 
+DEDUCTIBLE, OUT_OF_POCKET = deductible_of("FAMILY-PLUS"), out_of_pocket_of("FAMILY-PLUS")
 CODES = ("99213", "99214", "85025", "80053", "36415", "99396", "76700", "97110", "70551", "15776", "99999", None)
 
 
@@ -137,3 +140,48 @@ def year(stated: list[Claim], plan: dict[str, object]) -> int:
         for entry in result.entries:
             used[entry.member_id, entry.bucket, entry.period] += entry.amount
     return patient
+
+
+LIMITS = (
+    Limit("VISITS", "97110", "visits", "year", 2),
+    Limit("UNITS", "99213", "units", "year", 7),
+    Limit("MONEY", "*", "amount", "year", 600_000),
+    Limit("LIFE", "85025", "visits", "lifetime", 1),
+)
+
+
+@given(
+    st.lists(
+        claims(codes=("97110", "99213", "85025"), dates=("2024-10-01", "2024-10-02", "2024-10-03")),
+        min_size=1,
+        max_size=6,
+    ),
+    st.data(),
+)
+@settings(max_examples=200, deadline=None)
+def test_limits_are_never_passed_whatever_is_taken_back(stated: list[Claim], data: st.DataObject) -> None:
+    book = replace(SNAPSHOT.plans["FAMILY-PLUS"], limits=LIMITS)
+    snapshot = replace(SNAPSHOT, plans={"FAMILY-PLUS": book}, unit_limits={})
+    used: Counter[tuple[str, str, str]] = Counter()
+    standing: list[tuple[Claim, Adjudication]] = []
+    for one in stated:
+        result = adjudicate(case(one, snapshot=snapshot, used=used, plan={"review_above": None}))
+        standing.append((one, result))
+        for entry in result.entries:
+            used[entry.member_id, entry.bucket, entry.period] += entry.amount
+        if data.draw(st.booleans(), label="take one back"):
+            _, gone = standing.pop(data.draw(st.integers(0, len(standing) - 1), label="which"))
+            for entry in gone.entries:
+                used[entry.member_id, entry.bucket, entry.period] -= entry.amount
+        paid = [
+            (line, shown)
+            for each, outcome in standing
+            if outcome.outcome == "approved"
+            for line, shown in zip(each.lines, outcome.lines, strict=True)
+            if not shown.denied
+        ]
+        assert len({line.service_date for line, _ in paid if line.procedure == "97110"}) <= 2
+        assert len({line.service_date for line, _ in paid if line.procedure == "85025"}) <= 1
+        assert sum(line.units for line, _ in paid if line.procedure == "99213") <= 7
+        assert sum(shown.allowed.minor for _, shown in paid) <= 600_000
+        assert all(amount >= 0 for amount in used.values())

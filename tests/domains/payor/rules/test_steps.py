@@ -8,7 +8,7 @@ import pytest
 from kiungo.base.money import Money
 from kiungo.domains.payor.book import Exclusion, Limit, Pair, Provider, code_set
 from kiungo.domains.payor.model import Authorization, Coverage, Neighbour, Ruling
-from kiungo.domains.payor.rules.case import Case
+from kiungo.domains.payor.rules.case import Case, deductible_of, out_of_pocket_of
 from kiungo.domains.payor.rules.coverage import same_name
 from kiungo.domains.payor.rules.duplicate import fingerprint
 from kiungo.domains.payor.rules.pipeline import adjudicate
@@ -20,6 +20,14 @@ def only(judged: Case, effect: str) -> Any:
     found = [finding for finding in adjudicate(judged).findings if finding.effect == effect]
     assert len(found) == 1, found
     return found[0]
+
+
+DEDUCTIBLE, OUT_OF_POCKET = deductible_of("FAMILY-PLUS"), out_of_pocket_of("FAMILY-PLUS")
+
+
+def visits(days: int) -> dict[tuple[str, str, str], int]:
+    """So many days of March were visits already."""
+    return {(AMINA, "visits:FAMILY-PLUS:PHYSIO", f"2024-03-{day:02}"): 1 for day in range(1, days + 1)}
 
 
 class TestCoverage:
@@ -87,7 +95,7 @@ class TestProvider:
 
     def test_outside_the_network_the_patient_pays_more(self) -> None:
         outside = claim(line("76700", "1000.00"), member_id=AMINA, provider_id="PROV-003")
-        paid = {("BC-200-001", "deductible", "2024"): 50_000}
+        paid = {("BC-200-001", DEDUCTIBLE, "2024"): 50_000}
         assert adjudicate(case(outside, used=paid)).patient == usd("190.00").percent(4_000)
 
 
@@ -221,14 +229,14 @@ class TestDuplicates:
 
 class TestPricingAndBenefits:
     def test_the_fee_wins_over_a_higher_charge_and_the_charge_over_a_higher_fee(self) -> None:
-        met = {(AMINA, "deductible", "2024"): 50_000}
+        met = {(AMINA, DEDUCTIBLE, "2024"): 50_000}
         for charge, allowed in (("125.00", "110.00"), ("80.00", "80.00")):
             result = adjudicate(case(claim(line(charge=charge), member_id=AMINA), used=met))
             assert result.allowed.text() == allowed
 
     def test_the_whole_waterfall_to_the_cent(self) -> None:
         # 160.00 allowed of 200.00; 30.00 of deductible left; copay 25.00; ten percent of 105.00.
-        used = {(AMINA, "deductible", "2024"): 47_000}
+        used = {(AMINA, DEDUCTIBLE, "2024"): 47_000}
         result = adjudicate(case(claim(line("99214", "200.00"), member_id=AMINA), used=used))
         assert reasons(result) == {
             "1 CO-45": "40.00",
@@ -239,20 +247,26 @@ class TestPricingAndBenefits:
         assert (result.paid.text(), result.patient.text()) == ("94.50", "65.50")
 
     def test_the_cap_gives_back_coinsurance_first(self) -> None:
-        used = {(AMINA, "deductible", "2024"): 50_000, (AMINA, "out_of_pocket", "2024"): 197_000}
+        used = {(AMINA, DEDUCTIBLE, "2024"): 50_000, (AMINA, OUT_OF_POCKET, "2024"): 197_000}
         result = adjudicate(case(claim(line("99214", "160.00"), member_id=AMINA), used=used))
         assert reasons(result) == {"1 PR-3": "25.00", "1 PR-2": "5.00"}
 
     def test_the_familys_deductible_counts_too(self) -> None:
-        used = {("", "deductible", "2024"): 100_000}
+        used = {("", DEDUCTIBLE, "2024"): 100_000}
         assert "1 PR-1" not in reasons(adjudicate(case(claim(member_id=AMINA), used=used)))
+
+    def test_what_another_plan_counted_is_not_this_plans(self) -> None:
+        used = {(AMINA, deductible_of("STANDARD"), "2024"): 50_000, ("", deductible_of("STANDARD"), "2024"): 50_000}
+        result = adjudicate(case(claim(line("99213", "110.00"), member_id=AMINA), used=used))
+        assert reasons(result) == {"1 PR-1": "110.00"}
+        assert {entry.bucket for entry in result.entries} == {DEDUCTIBLE, OUT_OF_POCKET}
 
     def test_preventive_care_is_free(self) -> None:
         result = adjudicate(case(claim(line("99396", "210.00"), member_id=AMINA)))
         assert (result.paid.text(), result.patient.text()) == ("210.00", "0.00")
 
     def test_one_copay_for_a_visit_of_two_services(self) -> None:
-        met = {(AMINA, "deductible", "2024"): 50_000}
+        met = {(AMINA, DEDUCTIBLE, "2024"): 50_000}
         visit = claim(line("99213", "110.00"), line("99214", "160.00", number=2), member_id=AMINA)
         assert [k for k in reasons(adjudicate(case(visit, used=met))) if "PR-3" in k] == ["1 PR-3"]
 
@@ -268,10 +282,28 @@ class TestPricingAndBenefits:
 
     def test_visits_above_the_limit_are_the_patients(self) -> None:
         therapy = claim(line("97110", "42.00"), member_id=AMINA)
-        used = {(AMINA, "limit:PHYSIO", "2024"): 19}
-        assert adjudicate(case(therapy, used=used)).outcome == "approved"
-        denial = only(case(therapy, used={(AMINA, "limit:PHYSIO", "2024"): 20}), "deny")
+        assert adjudicate(case(therapy, used=visits(19))).outcome == "approved"
+        denial = only(case(therapy, used=visits(20)), "deny")
         assert (denial.group, denial.reason) == ("PR", "119")
+
+    def test_a_visit_above_the_limit_is_denied_with_all_its_lines(self) -> None:
+        twice = claim(line("97110", "42.00"), line("97110", "84.00", number=2, units=2), member_id=AMINA)
+        result = adjudicate(case(twice, used=visits(20)))
+        assert [one.denied for one in result.lines] == [True, True]
+
+    def test_a_day_that_was_counted_by_another_claim_is_not_counted_again(self) -> None:
+        therapy = claim(line("97110", "42.00", day="2024-03-20"), member_id=AMINA, received_on="2024-03-25")
+        result = adjudicate(case(therapy, used=visits(20)))
+        assert result.outcome == "approved"
+
+    def test_units_are_counted_whole_or_not_at_all(self) -> None:
+        book = replace(SNAPSHOT.plans["STANDARD"], limits=(Limit("TEN", "*", "units", "year", 10),))
+        snapshot = replace(SNAPSHOT, plans={"STANDARD": book})
+        lines = line("99213", "90.00", units=9), line("99214", "50.00", number=2, units=5)
+        last = line("93000", "10.00", number=3)
+        result = adjudicate(case(claim(*lines, last), snapshot=snapshot))
+        assert [one.denied for one in result.lines] == [False, True, False]
+        assert [entry.amount for entry in result.entries] == [10]
 
     def test_a_limit_of_money_is_paid_up_to_it(self) -> None:
         book = replace(SNAPSHOT.plans["STANDARD"], limits=(Limit("YEAR", "*", "amount", "year", 100_000),))

@@ -7,7 +7,9 @@ from typing import Any
 from kiungo.base.money import Money
 from kiungo.domains.payor.book import Benefit, Plan
 from kiungo.domains.payor.model import FAMILY, Member
+from kiungo.domains.payor.rules.benefit import VISITS
 
+Key = tuple[str, str, str]
 _PERCENTS = {
     "coinsurance_bp": "coinsurance_percent",
     "out_of_network_coinsurance_bp": "out_of_network_coinsurance_percent",
@@ -39,7 +41,7 @@ def _cell(content: Any, *, percent: bool) -> Any:
     return list(content) if isinstance(content, tuple) else content
 
 
-def member_shown(member: Member, used: Mapping[tuple[str, str, str], int] | None = None) -> dict[str, Any]:
+def member_shown(member: Member, used: Mapping[Key, int] | None = None) -> dict[str, Any]:
     """A member, with the accumulators when they are given. Units: minor units of the plan's currency, or counts."""
     shown: dict[str, Any] = {
         "insurance_id": member.member_id,
@@ -62,7 +64,17 @@ def member_shown(member: Member, used: Mapping[tuple[str, str, str], int] | None
     if used is not None:
         shown["accumulators"] = [
             {"whose": "family" if who == FAMILY else "member", "bucket": bucket, "period": period, "used": amount}
-            for (who, bucket, period), amount in sorted(used.items())
+            for (who, bucket, period), amount in sorted(_by_year(used).items())
             if who in (FAMILY, member.member_id)
         ]
     return shown
+
+
+def _by_year(used: Mapping[Key, int]) -> dict[Key, int]:
+    """Accumulators for people: visits, which are kept by the day, as the number of days in each year."""
+    summed: dict[Key, int] = {}
+    for (who, bucket, period), amount in used.items():
+        visits = bucket.startswith(VISITS)
+        key = (who, bucket, period[:4] if visits else period)
+        summed[key] = summed.get(key, 0) + (int(amount > 0) if visits else amount)
+    return summed

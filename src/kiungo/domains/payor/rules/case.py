@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from kiungo.base.money import Money
 from kiungo.domains.payor.book import PlanBook, Provider, Snapshot
@@ -22,8 +23,7 @@ from kiungo.domains.payor.model import (
 from kiungo.ports.bookings import Booking
 
 Used = Mapping[tuple[str, str, str], int]
-DEDUCTIBLE = "deductible"
-OUT_OF_POCKET = "out_of_pocket"
+UNITS_REFUSED: Final[tuple[Group, str]] = ("CO", "151")
 PR_DEDUCTIBLE, PR_COINSURANCE, PR_COPAY = "1", "2", "3"
 
 
@@ -50,6 +50,11 @@ class Case:
     carried: Mapping[str, str] = field(default_factory=dict)
 
 
+def accepted_units(line: Line, refused_minor: int) -> int:
+    """The units of a line that are left when a part of its charge was refused with them."""
+    return line.units - (refused_minor * line.units + line.charge.minor - 1) // line.charge.minor
+
+
 class LineSheet:
     """The money of one line while the steps run. Units: minor units of the claim's currency."""
 
@@ -63,6 +68,11 @@ class LineSheet:
         self.denied = False
         self.adjustments: dict[tuple[Group, str], int] = {}
         self.shares: dict[str, int] = {}
+
+    @property
+    def accepted_units(self) -> int:
+        """The units that are left after those above a day's limit were refused."""
+        return accepted_units(self.line, self.adjustments.get(UNITS_REFUSED, 0))
 
     def apply(self, finding: Finding) -> None:
         """Let a finding move this line's money. A finding without an amount moves none."""
@@ -125,6 +135,16 @@ class Sheet:
 
 
 Step = Callable[[Case, Sheet], Iterable[Finding]]
+
+
+def deductible_of(plan_id: str) -> str:
+    """The accumulator of a plan's deductible; what another plan counts is its own, and maybe other money."""
+    return f"deductible:{plan_id}"
+
+
+def out_of_pocket_of(plan_id: str) -> str:
+    """The accumulator of what a patient paid towards a plan's cap."""
+    return f"out_of_pocket:{plan_id}"
 
 
 def year_of(line: Line) -> str:

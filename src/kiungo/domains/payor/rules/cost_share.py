@@ -9,14 +9,14 @@ from kiungo.base.money import Money
 from kiungo.domains.payor.book import Benefit, Plan, code_set
 from kiungo.domains.payor.model import Finding, Line
 from kiungo.domains.payor.rules.case import (
-    DEDUCTIBLE,
-    OUT_OF_POCKET,
     PR_COINSURANCE,
     PR_COPAY,
     PR_DEDUCTIBLE,
     Case,
     LineSheet,
     Sheet,
+    deductible_of,
+    out_of_pocket_of,
     used_by_family,
     used_by_member,
     year_of,
@@ -60,13 +60,14 @@ def check_deductible(case: Case, sheet: Sheet) -> Iterator[Finding]:
     plan = case.book.plan
     if plan.deductible_member is None and plan.deductible_family is None:
         return
+    bucket = deductible_of(plan.plan_id)
     taken: dict[str, int] = {}
     for line_sheet in sheet.open_lines():
         line, year = line_sheet.line, year_of(line_sheet.line)
         benefit = benefit_for(plan, line)
         if benefit is not None and not benefit.deductible:
             continue
-        left = room(case, DEDUCTIBLE, year, plan.deductible_member, plan.deductible_family) or 0
+        left = room(case, bucket, year, plan.deductible_member, plan.deductible_family) or 0
         part = min(line_sheet.left, left - taken.get(year, 0))
         if part > 0:
             taken[year] = taken.get(year, 0) + part
@@ -107,10 +108,11 @@ def check_cap(case: Case, sheet: Sheet) -> Iterator[Finding]:
     plan = case.book.plan
     if plan.out_of_pocket_member is None and plan.out_of_pocket_family is None:
         return
+    bucket = out_of_pocket_of(plan.plan_id)
     taken: dict[str, int] = {}
     for line_sheet in sheet.open_lines():
         year = year_of(line_sheet.line)
-        cap_left = room(case, OUT_OF_POCKET, year, plan.out_of_pocket_member, plan.out_of_pocket_family) or 0
+        cap_left = room(case, bucket, year, plan.out_of_pocket_member, plan.out_of_pocket_family) or 0
         left = cap_left - taken.get(year, 0)
         shares = counted_shares(plan, line_sheet)
         over = sum(shares.values()) - left

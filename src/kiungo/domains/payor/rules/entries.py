@@ -3,12 +3,12 @@
 from kiungo.domains.payor.model import FAMILY, Entry
 from kiungo.domains.payor.rules import authorization, benefit
 from kiungo.domains.payor.rules.case import (
-    DEDUCTIBLE,
-    OUT_OF_POCKET,
     PR_DEDUCTIBLE,
     Case,
     LineSheet,
     Sheet,
+    deductible_of,
+    out_of_pocket_of,
     year_of,
 )
 from kiungo.domains.payor.rules.cost_share import counted_shares
@@ -17,10 +17,9 @@ from kiungo.domains.payor.rules.cost_share import counted_shares
 def entries_of(case: Case, sheet: Sheet) -> tuple[Entry, ...]:
     """One entry for each accumulator the claim moves; lines that were denied move none."""
     sums: dict[tuple[str, str, str], int] = {}
-    days_counted: set[tuple[str, str]] = set()
     for line_sheet in sheet.open_lines():
         _shares(case, line_sheet, sums)
-        _limits(case, line_sheet, sums, days_counted)
+        _limits(case, line_sheet, sums)
         _authorization(case, line_sheet, sums)
     return tuple([Entry(*key, amount) for key, amount in sums.items() if amount])
 
@@ -37,21 +36,20 @@ def _shares(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], 
     deductible = line_sheet.shares.get(PR_DEDUCTIBLE, 0)
     out_of_pocket = sum(counted_shares(plan, line_sheet).values())
     for member in (case.member.member_id, FAMILY):
-        _add(sums, (member, DEDUCTIBLE, year), deductible)
-        _add(sums, (member, OUT_OF_POCKET, year), out_of_pocket)
+        _add(sums, (member, deductible_of(plan.plan_id), year), deductible)
+        _add(sums, (member, out_of_pocket_of(plan.plan_id), year), out_of_pocket)
 
 
-def _limits(
-    case: Case,
-    line_sheet: LineSheet,
-    sums: dict[tuple[str, str, str], int],
-    days_counted: set[tuple[str, str]],
-) -> None:
+def _limits(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:
     line = line_sheet.line
     for limit in case.book.limits:
-        if benefit.applies(limit, line):
-            key = (case.member.member_id, benefit.bucket_of(limit), benefit.period_of(limit, line))
-            _add(sums, key, benefit.measure(limit, line, line_sheet.allowed, days_counted))
+        if not benefit.applies(limit, line):
+            continue
+        key = benefit.key_of(case, limit, line.service_date)
+        if limit.unit == "visits":
+            sums[key] = 1
+        else:
+            _add(sums, key, line_sheet.allowed if limit.unit == "amount" else line_sheet.accepted_units)
 
 
 def _authorization(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:

@@ -28,7 +28,7 @@ def _by_fee(case: Case, sheet: Sheet, line_sheet: LineSheet) -> Iterator[Finding
     line, plan = line_sheet.line, case.book.plan
     fee = case.book.fee_for(line.procedure or "", line.modifiers, line.service_date)
     if fee is not None:
-        payable = fee.amount * _payable_units(line_sheet)
+        payable = fee.amount * line_sheet.accepted_units
         cut = line_sheet.left - payable.minor
         if cut > 0:
             text = f"Allowed {payable.text()}: the lesser of charge {sheet.money(line_sheet.left).text()} and fee"
@@ -48,13 +48,6 @@ def _by_fee(case: Case, sheet: Sheet, line_sheet: LineSheet) -> Iterator[Finding
             review="No agreed fee for this service",
             resolve="Set the allowed amount by hand, or load a fee",
         )
-
-
-def _payable_units(line_sheet: LineSheet) -> int:
-    """Units left after the units edit took its part, so that a fee is not paid for refused units."""
-    line = line_sheet.line
-    refused = line_sheet.adjustments.get(("CO", "151"), 0)
-    return line.units - (refused * line.units + line_sheet.charge - 1) // line_sheet.charge
 
 
 def _cut(sheet: Sheet, line_sheet: LineSheet, cut: int, reason: str, text: str) -> Finding:
