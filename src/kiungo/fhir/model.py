@@ -82,3 +82,8 @@ class Stored:
     def created(self) -> bool:
         """Whether this call made the resource."""
         return self.outcome == "created"
+
+    @property
+    def is_found(self) -> bool:
+        """Whether this call only found it, so that its content is not the caller's own."""
+        return self.outcome == "read"

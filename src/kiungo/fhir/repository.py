@@ -3,6 +3,7 @@
 Writes are audited in their unit. Nobody commits here; conditions are decided in the unit that writes.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from kiungo.base import ids
@@ -25,7 +26,7 @@ from kiungo.fhir.model import (
     Stored,
 )
 from kiungo.fhir.prepare import reread, same_content
-from kiungo.fhir.search.query import Params
+from kiungo.fhir.search.query import Params, Query
 from kiungo.fhir.search.select import find_matches
 from kiungo.fhir.search.values import target_of
 from kiungo.kernel import audit
@@ -88,10 +89,20 @@ class Repository:
                 return found
         return self._insert(unit, call, prepared, prepared.id or self.new_id(), POST)
 
-    def find_one(self, unit: "Unit", call: Call, type_name: str, condition: Params) -> Stored | None:
-        """The only match of a condition, decided under its lock. Raises: Conflict MULTIPLE_MATCHES."""
+    def find_one(
+        self,
+        unit: "Unit",
+        call: Call,
+        type_name: str,
+        condition: Params,
+        allow: Callable[[Query], None] | None = None,
+    ) -> Stored | None:
+        """The only match of a condition, decided under its lock; `allow` refuses or narrows what may be asked.
+
+        Raises: Conflict MULTIPLE_MATCHES.
+        """
         unit.lock(f"fhir:{call.tenant}:{type_name}?{sorted(condition)}")
-        matches = find_matches(unit, call.tenant, type_name, condition, limit=2)
+        matches = find_matches(unit, call.tenant, type_name, condition, limit=2, allow=allow)
         if len(matches) > 1:
             raise Conflict(
                 MULTIPLE_MATCHES,

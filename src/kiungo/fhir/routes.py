@@ -15,14 +15,14 @@ from kiungo.base.time import iso_seconds
 from kiungo.fhir import capability
 from kiungo.fhir.bundle_parts import understand
 from kiungo.fhir.definitions import resource_types
+from kiungo.fhir.guard import admit, may_read
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.transaction import Runner
-from kiungo.fhir.writing import put, remove
-from kiungo.kernel.auth.decision import Thing, require
+from kiungo.fhir.writing import create, put, remove
 from kiungo.kernel.auth.scopes import ANY_CREDENTIAL
 from kiungo.kernel.http import Request, Response, Route
 from kiungo.kernel.http.etags import ETAG_MALFORMED, etag, is_current, not_modified, required_version
@@ -151,13 +151,9 @@ class FhirApi:
         prepared = _received(type_name, request, None)
         condition = request.raw_headers.get(b"if-none-exist")
         params: Params | None = parse_query(condition.removeprefix(b"?")) if condition is not None else None
-        _authorise_new(request, prepared)
-        repository = self._store.repository
 
         def work(unit: "Unit") -> Response:
-            stored = repository.create(unit, request.call, prepared, params)
-            if not stored.created:
-                self._store.authorise(request.call, "r", stored)
+            stored = create(self._store, unit, request.call, prepared, params)
             return self._written(request, stored, 201 if stored.created else 200)
 
         return await request.write(work)
@@ -168,7 +164,6 @@ class FhirApi:
         prepared = _received(type_name, request, logical_id)
         condition = None if logical_id is not None else request.query
         if_match = _if_match(request)
-        _authorise_new(request, prepared)
 
         def work(unit: "Unit") -> Response:
             stored = put(self._store, unit, request.call, prepared, logical_id, condition, if_match)
@@ -191,6 +186,7 @@ class FhirApi:
     async def bundle(self, request: Request) -> Response:
         """A batch or transaction; parsed and prepared in a thread, decided in one unit of work."""
         _check_media_type(request)
+        admit(request.call)
         work = await asyncio.to_thread(understand, self._store, request.body)
         runner = Runner(self._store, request.call, with_resources=_preference(request) == "representation")
 
@@ -205,7 +201,7 @@ class FhirApi:
             location = f"{base}/{stored.type}/{stored.id}/_history/{stored.version}".encode()
             headers = (*headers, (b"location", location))
         preference = _preference(request)
-        if preference == "minimal":
+        if preference == "minimal" or (stored.is_found and not may_read(request.call, stored)):
             body = b""
         elif preference == "OperationOutcome":
             body = all_well(f"{stored.type} {stored.outcome}, version {stored.version}")
@@ -227,16 +223,6 @@ def _received(type_name: str, request: Request, logical_id: str | None) -> Prepa
             hint=f"Send it to /fhir/{prepared.type}",
         )
     return prepared
-
-
-def _authorise_new(request: Request, prepared: Prepared) -> None:
-    """A caller bound to a person writes that person's records only."""
-    call = request.call
-    if call.principal.bindings:
-        interaction = "c" if request.method == "POST" else "u"
-        person = prepared.rows.person or (prepared.id if prepared.type == "Patient" else "") or ""
-        thing = Thing(prepared.type, prepared.id or "", call.tenant, person=person)
-        require(call.principal, f"system/{prepared.type}.{interaction}", thing)
 
 
 def _check_media_type(request: Request) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.fhir import bundles, history
+from kiungo.fhir.guard import admit, allow_search, authorise, may_read
 from kiungo.fhir.model import Stored
 from kiungo.fhir.paging import Seal, link
 from kiungo.fhir.repository import Repository, type_id
@@ -25,7 +26,6 @@ from kiungo.fhir.search.query import (
 from kiungo.fhir.search.select import Found, run
 from kiungo.fhir.search.values import date_span
 from kiungo.kernel.audit import Reads
-from kiungo.kernel.auth.decision import Thing, may, require
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Database
 from kiungo.kernel.database.unit import DATABASE_DEADLINE
@@ -61,17 +61,12 @@ class Store:
         self.seal = Seal(link_key)
         self._reads = reads
 
-    def authorise(self, call: Call, interaction: str, stored: Stored) -> None:
-        """Refuse what the caller may not do with this record. Raises: Forbidden."""
-        if call.principal.bindings:
-            require(call.principal, f"system/{stored.type}.{interaction}", _thing(call, stored))
-
     def visible(self, call: Call, found: Iterable[Stored]) -> tuple[Stored, ...]:
         """The records of these that the caller may see; each is asked about by its own type."""
         principal = call.principal
         if not principal.bindings:
             return tuple(s for s in found if principal.grants.covers(f"system/{s.type}.r"))
-        return tuple(s for s in found if may(principal, f"system/{s.type}.r", _thing(call, s)))
+        return tuple(s for s in found if may_read(call, s))
 
     def note(self, call: Call, action: str, type_name: str, found: Iterable[Stored]) -> None:
         """Audit a read: one entry for each person whose records were shown, or one when nobody's were."""
@@ -81,17 +76,19 @@ class Store:
 
     async def read(self, call: Call, type_name: str, logical_id: str) -> Stored:
         """The current version of a resource. Raises: NotFound, Forbidden."""
+        admit(call)
         stored = await self.database.point_read(lambda unit: self.repository.read(unit, call, type_name, logical_id))
-        self.authorise(call, "r", stored)
+        authorise(call, "r", stored)
         self._reads.note(call, "read", type_name, logical_id, stored.person)
         return stored
 
     async def vread(self, call: Call, type_name: str, logical_id: str, version: int) -> Stored:
         """One version of a resource. Raises: NotFound, Forbidden."""
+        admit(call)
         stored = await self.database.point_read(
             lambda unit: self.repository.vread(unit, call, type_name, logical_id, version)
         )
-        self.authorise(call, "r", stored)
+        authorise(call, "r", stored)
         self._reads.note(call, "vread", type_name, logical_id, stored.person)
         return stored
 
@@ -120,8 +117,7 @@ class Store:
     def _understood(self, call: Call, type_name: str, params: Params) -> tuple[Query, list[Any] | None]:
         type_id(type_name)
         query = parse_query(type_name, params)
-        if call.principal.bindings and (query.total != "none" or query.summary == "count"):
-            query.total, query.summary = "none", "false"  # a count would tell about records of others
+        allow_search(call, query)
         after = self.seal.open(call, type_name, query.text, query.cursor) if query.cursor else None
         return query, after
 
@@ -159,6 +155,7 @@ class Store:
         self, unit: "Unit", call: Call, type_name: str | None, logical_id: str | None, params: Params
     ) -> bytes:
         """The same inside a unit of work."""
+        admit(call)
         query, since_us = _history_query(type_name or "Resource", params)
         place = "/".join(part for part in (type_name, logical_id, "_history") if part)
         after = self.seal.open(call, place, query.text, query.cursor) if query.cursor else None
@@ -174,7 +171,7 @@ class Store:
                 if current is None:
                     self.repository.read(unit, call, type_name, logical_id)  # says that it is not there
                 else:
-                    self.authorise(call, "r", current)
+                    authorise(call, "r", current)
                     rid = current.rid
             rows = history.versions_of(unit, call.tenant, type_id(type_name), rid, since_us, position, limit)
         shown = self.visible(call, rows[: query.count])
@@ -186,10 +183,6 @@ class Store:
             values = [last.updated_us, last.rid, last.version]
             links.append(("next", link(address, query.text, self.seal.close(call, place, query.text, values))))
         return bundles.bundle("history", [bundles.history_entry(self.base_url, s) for s in shown], links=links)
-
-
-def _thing(call: Call, stored: Stored) -> Thing:
-    return Thing(stored.type, stored.id, call.tenant, person=stored.person or "")
 
 
 def _history_query(type_name: str, params: Params) -> tuple[Query, int]:

@@ -22,11 +22,12 @@ from kiungo.fhir.bundle_parts import (
     rewritten,
 )
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.guard import authorise, may_read
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.outcome import outcome_of
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.store import Store
-from kiungo.fhir.writing import put, remove
+from kiungo.fhir.writing import create, match, put, remove
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call
@@ -77,7 +78,7 @@ class Runner:
                     continue
                 if entry.method == "POST" and entry.if_none_exist is not None:
                     require(call.principal, f"system/{entry.type}.c")
-                    found = store.repository.find_one(unit, call, entry.type, entry.if_none_exist)
+                    found = match(store, unit, call, entry.type, entry.if_none_exist)
                     if found is not None:
                         names[f"{entry.type}/{entry.id}"] = f"{entry.type}/{found.id}"
                         answers[entry.position] = self._answer(200, found)
@@ -105,8 +106,7 @@ class Runner:
         return replace(entry, prepared=replace(renamed, id=entry.prepared.id, body_id=entry.prepared.body_id))
 
     def _conditional_reference(self, unit: "Unit", entry: Entry, type_name: str, query: str) -> str:
-        require(self._call.principal, f"system/{type_name}.s")
-        found = self._store.repository.find_one(unit, self._call, type_name, pairs(query))
+        found = match(self._store, unit, self._call, type_name, pairs(query))
         if found is None:
             error = Conflict(BUNDLE_REFERENCE, f"A reference by search matches no {type_name}", hint="Create it first")
             raise placed(error, entry.position)
@@ -120,7 +120,7 @@ class Runner:
             return self._delete(unit, entry)
         if entry.method == "POST":
             assert entry.prepared is not None
-            stored = repository.create(unit, call, entry.prepared, entry.if_none_exist)
+            stored = create(store, unit, call, entry.prepared, entry.if_none_exist)
             return self._answer(201 if stored.created else 200, stored)
         if entry.method == "PUT":
             return self._put(unit, entry)
@@ -132,7 +132,7 @@ class Runner:
             stored = repository.vread(unit, call, entry.type, entry.id, entry.version)
         else:
             stored = repository.read(unit, call, entry.type, entry.id)
-        store.authorise(call, "r", stored)
+        authorise(call, "r", stored)
         store.note(call, "read", entry.type, (stored,))
         return self._answer(200, stored, always=True)
 
@@ -150,7 +150,8 @@ class Runner:
         if stored is None:
             return b'{"response":%b}' % response
         url = f"{self._store.base_url}/{stored.type}/{stored.id}".encode()
-        shown = b'"resource":%b,' % stored.body if stored.body and (always or self._with_resources) else b""
+        asked = always or (self._with_resources and (not stored.is_found or may_read(self._call, stored)))
+        shown = b'"resource":%b,' % stored.body if stored.body and asked else b""
         return b'{"fullUrl":"%b",%b"response":%b}' % (url, shown, response)
 
     def _inner(self, found: bytes) -> bytes:

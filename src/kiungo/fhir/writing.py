@@ -1,16 +1,44 @@
-"""Updates and deletes as callers ask for them: by id or by condition, each authorised on the record it meets."""
+"""Creates, updates and deletes as callers ask for them: by id or by condition, each authorised on what it meets.
+
+The API and its bundles write through here; other domains use the repository in their own units of work.
+"""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kiungo.base.errors import Incorrect
-from kiungo.fhir.model import RESOURCE_ID_WRONG, Prepared, Stored
+from kiungo.base.errors import Conflict, Incorrect
+from kiungo.fhir.guard import admit, allow_search, authorise, authorise_content
+from kiungo.fhir.model import RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
+from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
+
+
+def match(store: Store, unit: "Unit", call: Call, type_name: str, condition: Params) -> Stored | None:
+    """The only match of a condition among what the caller may search.
+
+    Whether something matches is an answer of its own, so a condition needs the scope to search.
+    Raises: Forbidden, Conflict MULTIPLE_MATCHES, Incorrect (a parameter).
+    """
+    require(call.principal, f"system/{type_name}.s")
+    return store.repository.find_one(unit, call, type_name, condition, partial(allow_search, call))
+
+
+def create(store: Store, unit: "Unit", call: Call, prepared: Prepared, condition: Params | None = None) -> Stored:
+    """A new resource; with a condition, only when nothing matches it: the match comes back instead."""
+    admit(call)
+    if condition is not None:
+        found = match(store, unit, call, prepared.type, condition)
+        if found is not None:
+            return found
+    logical_id = prepared.id or store.repository.new_id()
+    authorise_content(call, "c", prepared, logical_id)
+    return store.repository.create(unit, call, replace(prepared, id=logical_id))
 
 
 def put(
@@ -23,24 +51,46 @@ def put(
     if_match: int | None,
 ) -> Stored:
     """Update by id, or by condition: the one match is updated, and without a match a resource is made."""
-    repository = store.repository
+    admit(call)
     if logical_id is None:
-        found = repository.find_one(unit, call, prepared.type, condition or ())
-        if found is None and prepared.body_id is None:
-            return repository.create(unit, call, replace(prepared, id=repository.new_id()))
-        logical_id = found.id if found is not None else prepared.body_id
-        if prepared.body_id not in (None, logical_id):
-            raise Incorrect(
-                RESOURCE_ID_WRONG,
-                "The resource has another id than the one its condition matches",
-                field="id",
-                hint="Leave the id out",
-            )
+        found = match(store, unit, call, prepared.type, condition or ())
+        if found is None:
+            return make(store, unit, call, prepared, prepared.body_id, if_match)
+        logical_id = found.id
+        refuse_other_id(prepared, logical_id)
     if call.principal.bindings:
-        current = repository.find(unit, call, prepared.type, str(logical_id))
+        current = store.repository.find(unit, call, prepared.type, logical_id)
         if current is not None:
-            store.authorise(call, "u", current)
-    return repository.update(unit, call, replace(prepared, id=logical_id), if_match)
+            authorise(call, "u", current)
+    authorise_content(call, "u", prepared, logical_id)
+    return store.repository.update(unit, call, replace(prepared, id=logical_id), if_match)
+
+
+def make(
+    store: Store, unit: "Unit", call: Call, prepared: Prepared, logical_id: str | None, if_match: int | None
+) -> Stored:
+    """What an update by condition does when nothing matches: a new resource, never another one's next version.
+
+    Raises: Conflict RESOURCE_EXISTS when the id it came with is taken, VERSION_CONFLICT when one was required.
+    """
+    if if_match is not None:
+        raise Conflict(
+            VERSION_CONFLICT, "If-Match does not fit: the condition matches nothing", hint="Leave If-Match out"
+        )
+    logical_id = logical_id or store.repository.new_id()
+    authorise_content(call, "u", prepared, logical_id)
+    return store.repository.create(unit, call, replace(prepared, id=logical_id))
+
+
+def refuse_other_id(prepared: Prepared, logical_id: str) -> None:
+    """Refuse content that carries another id than the resource it would change. Raises: Incorrect."""
+    if prepared.body_id not in (None, logical_id):
+        raise Incorrect(
+            RESOURCE_ID_WRONG,
+            "The resource has another id than the one its condition matches",
+            field="id",
+            hint="Leave the id out",
+        )
 
 
 def remove(
@@ -53,13 +103,14 @@ def remove(
     if_match: int | None,
 ) -> Stored | None:
     """Delete by id, or the one resource a condition matches."""
+    admit(call)
     if logical_id is None:
-        found = store.repository.find_one(unit, call, type_name, condition or ())
+        found = match(store, unit, call, type_name, condition or ())
         if found is None:
             return None
         logical_id = found.id
     if call.principal.bindings:
         current = store.repository.find(unit, call, type_name, logical_id)
         if current is not None:
-            store.authorise(call, "d", current)
+            authorise(call, "d", current)
     return store.repository.delete(unit, call, type_name, logical_id, if_match)

@@ -82,7 +82,16 @@ def test_a_bound_principal_reaches_its_own_only() -> None:
     assert (refused.allowed, refused.code) == (False, "NOT_YOURS")
     assert "PROV" not in refused.reason
     assert not may(PROVIDER, "read:claims", Thing("claim", bindings={"provider": ""})), "nobody's is not theirs"
-    assert may(PROVIDER, "read:claims", Thing("plan")), "a thing no provider owns is guarded by the scope alone"
+    unguarded = may(PROVIDER, "read:claims", Thing("plan"))
+    assert (unguarded.allowed, unguarded.code) == (False, "NOT_YOURS"), "a record that names no provider is refused"
+    assert may(PROVIDER, "read:claims"), "without a record only the scope is asked about"
+    both = {"provider": "PROV-001", "facility": "F-1"}
+    wide = Principal(1, "k", "api_key", "City", scopes=frozenset({"read:claims"}), bindings=both)
+    assert not may(wide, "read:claims", Thing("claim", bindings={"provider": "PROV-001"}))
+    assert may(wide, "read:claims", Thing("claim", bindings=both))
+    person = Principal(1, "k", "api_key", "Amina", scopes=frozenset({"read:claims"}), bindings={"patient": "p"})
+    assert may(person, "read:claims", Thing("note", person="p"))
+    assert not may(person, "read:claims", Thing("note"))
 
 
 def test_an_unbound_principal_reaches_all_of_its_tenant() -> None:

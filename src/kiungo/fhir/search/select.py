@@ -1,5 +1,6 @@
 """Runs a query: the page's rows in their order, the total when asked for, the matches of a condition."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,16 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     return Found(resources, list(rows[-1][:width]) if more else None, total)
 
 
-def find_matches(unit: "Unit", tenant: int, type_name: str, params: Params, *, limit: int) -> list[Stored]:
-    """The resources a condition matches, as many as `limit`.
+def find_matches(
+    unit: "Unit",
+    tenant: int,
+    type_name: str,
+    params: Params,
+    *,
+    limit: int,
+    allow: Callable[[Query], None] | None = None,
+) -> list[Stored]:
+    """The resources a condition matches, as many as `limit`; `allow` refuses or narrows what may be asked.
 
     Raises: Incorrect for a condition without a search parameter: it would match everything.
     """
@@ -58,6 +67,8 @@ def find_matches(unit: "Unit", tenant: int, type_name: str, params: Params, *, l
             field="If-None-Exist",
             hint="Name an identifier, such as identifier=http://example.org/mrn|12345",
         )
+    if allow is not None:
+        allow(query)
     query.count = limit
     query.sort, query.total, query.summary = [], "none", "false"
     return list(run(unit, Scope(tenant, type_name, unit.engine, unit.now_us), query).resources)

@@ -16,8 +16,9 @@ class Thing:
     """What is asked about.
 
     `bindings` names the owners that guard it, such as {"provider": "PROV-001"}: a principal bound to
-    another provider is refused, an unbound one is not. An empty value means nobody's, so that every
-    bound principal is refused. `person` is the record id of the person it is about.
+    another provider is refused, an unbound one is not. `person` is the record id of the person it is about,
+    which guards as the binding "patient". A principal bound to something that guards nothing here is refused
+    too, and so is every bound one where the owner is empty: nobody's.
     """
 
     kind: str
@@ -46,7 +47,8 @@ _YES_BY_BINDING = Decision(True, "a scope covers the action and the record is th
 def may(principal: Principal, action: str, thing: Thing | None = None) -> Decision:
     """Decide whether the principal may do the action, with the reason.
 
-    `action` is written as a scope: `read:claims`, `system/Patient.r`.
+    `action` is written as a scope: `read:claims`, `system/Patient.r`. Without a thing only the scope is asked
+    about; who then shows records asks again about each, or selects by the principal's bindings.
     """
     if not principal.grants.covers(action):
         return Decision(False, f"the credential does not carry the scope {action}", SCOPE_MISSING)
@@ -58,7 +60,9 @@ def may(principal: Principal, action: str, thing: Thing | None = None) -> Decisi
         return _YES_BY_SCOPE
     for name, owner in principal.bindings.items():
         guard = thing.person if name == "patient" else thing.bindings.get(name)
-        if guard is not None and guard != owner:
+        if guard is None:
+            return Decision(False, f"the credential is bound to a {name}, and this record is nobody's", NOT_YOURS)
+        if guard != owner:
             return Decision(False, f"the credential is bound to another {name}", NOT_YOURS)
     return _YES_BY_BINDING
 
