@@ -12,7 +12,7 @@ from kiungo.console.webhooks import WebhookPages
 from kiungo.domains.payor.errors import SHAPE as PAYOR_SHAPE
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
-from kiungo.domains.payor.roles import OPEN_SCOPES
+from kiungo.domains.payor.roles import OPEN_SCOPES, OPEN_SCOPES_RELAXED
 from kiungo.domains.payor.routes import payor_routers, payor_routes
 from kiungo.domains.payor.service import Payor
 from kiungo.fhir import routes as fhir_routes
@@ -46,6 +46,7 @@ def site_of(
 ) -> Site:
     """The served site; `background` runs inside it when given."""
     settings, reads = front.settings, front.reads
+    opened = OPEN_SCOPES if settings.mode == "serve" else OPEN_SCOPES_RELAXED
     access = Access(front.database, secure=settings.issuer.startswith("https://"), is_dev=settings.mode != "serve")
     return front.site(
         routes=[
@@ -63,7 +64,7 @@ def site_of(
         ],
         shapes=[FHIR_SHAPE, PAYOR_SHAPE, access.error_shape()],
         public=PUBLIC,
-        open_scopes=OPEN_SCOPES if settings.opens_submission else (),
+        open_scopes=opened if settings.opens_submission else (),
         version=version("kiungo"),
         starts=(background.start,) if background else (),
         stops=(background.stop,) if background else (),

@@ -89,18 +89,18 @@ def test_lists_are_filtered_and_paged(site: Served) -> None:
     for number in range(5):
         fields = {"amount": f"{100 * (number + 1)}.00", "provider_claim_id": f"HOSP-{number}"}
         ids.append(site.post("/api/claims/", {**GUIDE, **fields}).json()["claim"]["claim_id"])
-    first = site.get("/api/claims/?limit=2").json()
-    second = site.get(f"/api/claims/?limit=2&cursor={first['next']}").json()
-    third = site.get(f"/api/claims/?limit=2&cursor={second['next']}").json()
+    first = site.get("/api/claims/?limit=2", key=PROVIDER).json()
+    second = site.get(f"/api/claims/?limit=2&cursor={first['next']}", key=PROVIDER).json()
+    third = site.get(f"/api/claims/?limit=2&cursor={second['next']}", key=PROVIDER).json()
     found = [claim["claim_id"] for page in (first, second, third) for claim in page["claims"]]
     assert found == ids[::-1]
     assert third["next"] is None
-    by_number = site.get("/api/claims/?provider_claim_id=HOSP-3").json()["claims"]
+    by_number = site.get("/api/claims/?provider_claim_id=HOSP-3", key=PROVIDER).json()["claims"]
     assert [claim["claim_id"] for claim in by_number] == [ids[3]]
-    assert site.get("/api/claims/?status=rejected").json()["count"] == 0
+    assert site.get("/api/claims/?status=rejected", key=PROVIDER).json()["count"] == 0
     for query in ("statsu=approved", "limit=0", "status=open", "cursor=x", "void=maybe", "limit=5&limit=6"):
-        assert site.get(f"/api/claims/?{query}").status_code == 400, query
-    assert "did you mean status?" in site.get("/api/claims/?statsu=approved").json()["error"]
+        assert site.get(f"/api/claims/?{query}", key=PROVIDER).status_code == 400, query
+    assert "did you mean status?" in site.get("/api/claims/?statsu=approved", key=PROVIDER).json()["error"]
 
 
 def test_an_idempotency_key_replays_and_refuses_another_body(site: Served) -> None:

@@ -1,12 +1,26 @@
 """Why a claim came out as it did: every finding in order, and where each cent of the charge went."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from kiungo.base.money import Money
 from kiungo.base.time import iso_seconds
 from kiungo.domains.payor.model import Adjustment, Finding, Line, LineResult
 from kiungo.domains.payor.rebuild import OnFile
+from kiungo.domains.payor.roles import REVIEW_CLAIMS
 from kiungo.domains.payor.store.desk import DeskStep
+from kiungo.kernel.auth import Call
+
+TOLD: Final = frozenset({"approve", "reject", "reopen", "void", "replaced", "request_information", "information"})
+"""The steps a provider is told of: decisions, questions and its own answers."""
+
+
+def steps_for(call: Call, steps: list[DeskStep]) -> list[DeskStep]:
+    """The steps a caller may know of: all for the payor's staff; what a provider is told, without who did it."""
+    principal = call.principal
+    if not principal.bindings and principal.grants.covers(REVIEW_CLAIMS):
+        return steps
+    return [replace(step, principal_id="", principal_name="") for step in steps if step.action in TOLD]
 
 
 def explain(on_file: OnFile, steps: list[DeskStep]) -> dict[str, Any]:
@@ -38,7 +52,7 @@ def explain(on_file: OnFile, steps: list[DeskStep]) -> dict[str, Any]:
         "claim_findings": [_finding(finding) for finding in result.findings if finding.line == 0],
         "questions": [_question(finding) for finding in result.findings if finding.effect == "pend"],
         "history": [
-            {"at": iso_seconds(step.at_us), "action": step.action, "by": step.principal_name, "note": step.note}
+            {"at": iso_seconds(step.at_us), "action": step.action, "by": step.principal_name or None, "note": step.note}
             for step in steps
         ],
     }

@@ -14,7 +14,7 @@ from kiungo.base.errors import Conflict
 from kiungo.base.ids import uuid7
 from kiungo.base.money import Money
 from kiungo.base.time import date_of
-from kiungo.domains.payor import accounts, events, voiding
+from kiungo.domains.payor import access, accounts, events, voiding
 from kiungo.domains.payor.errors import PAYMENT_NOTHING
 from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.store import claims, members, payments
@@ -51,6 +51,7 @@ def pay(
 
     Shapes: `method` None pays each claim as its plan says. Raises: Conflict PAYMENT_NOTHING.
     """
+    access.refuse_bound(call)
     tenant = call.tenant
     candidates = claims.unpaid(unit, tenant, provider_id=provider_id, limit=claims_max + 1)
     rows = _held(unit, tenant, candidates[:claims_max])

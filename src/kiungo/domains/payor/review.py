@@ -5,16 +5,25 @@ from dataclasses import replace
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.base.money import Money
-from kiungo.domains.payor import events, rebuild, voiding
+from kiungo.domains.payor import access, events, rebuild, voiding
 from kiungo.domains.payor.decided import Decided, describe
-from kiungo.domains.payor.errors import CLAIM_STATE, SECOND_PERSON_NEEDED, VALIDATION_ERROR, claim_not_found
+from kiungo.domains.payor.errors import (
+    CLAIM_CHANGED,
+    CLAIM_STATE,
+    SECOND_PERSON_NEEDED,
+    VALIDATION_ERROR,
+    claim_not_found,
+)
+from kiungo.domains.payor.explanation import steps_for
 from kiungo.domains.payor.model import Adjudication, Ruling
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.domains.payor.store import claims, desk, members
 from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.domains.payor.store.desk import REPLACEMENT
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call
+from kiungo.kernel.auth.keys import root_of
 from kiungo.kernel.database import Unit
 
 NOTE_CHARACTERS_MAX = 2_000
@@ -23,7 +32,8 @@ NOTE_CHARACTERS_MAX = 2_000
 class ReviewDesk:
     """Everything a reviewer does. Every method works inside its caller's unit of work.
 
-    Raises (all methods): NotFound CLAIM_NOT_FOUND; Conflict CLAIM_STATE; Incorrect VALIDATION_ERROR.
+    Raises (all methods): NotFound CLAIM_NOT_FOUND; Conflict CLAIM_STATE; Incorrect VALIDATION_ERROR; Forbidden
+    NOT_YOURS for a bound credential, but for `provide_information`.
     """
 
     def __init__(self, payor: voiding.Desk) -> None:
@@ -44,15 +54,18 @@ class ReviewDesk:
         note: str = "",
         allowed: Mapping[int, str] | None = None,
         allowed_total: str | None = None,
+        version: int | None = None,
     ) -> ClaimRow:
         """Approve a waiting claim, wholly or in part.
 
         `allowed` sets the allowed amount of lines, `allowed_total` that of the claim, spread over its lines;
         the patient's part is then worked out as always. Above the plan's four-eyes amount the first approval
-        is kept until a second person gives the same one.
-        Raises: Forbidden SECOND_PERSON_NEEDED when the same person approves twice.
+        is kept until a second person gives the same one. `version` is that of the claim the reviewer looked at.
+        Raises: Forbidden SECOND_PERSON_NEEDED when the same person approves twice, or asked for what it would
+        void; Conflict CLAIM_CHANGED when the claim is at another version.
         """
-        row = self._waiting(unit, call, claim_id)
+        row = self._waiting(unit, call, claim_id, version)
+        self._refuse_sender(unit, call, row)
         on_file = rebuild.read(unit, call, self._payor.repository, row)
         ruling = Ruling("approve", note, _amounts(on_file, allowed or {}, allowed_total))
         case, result = self._judge(unit, call, on_file, ruling)
@@ -68,9 +81,9 @@ class ReviewDesk:
             return self._store(unit, call, replace(row, desk="second_approval"))
         return self._decide(unit, call, on_file, case, result, action="approve", note=note, ruling=ruling)
 
-    def reject(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
-        """Reject a waiting claim."""
-        row = self._waiting(unit, call, claim_id)
+    def reject(self, unit: Unit, call: Call, claim_id: str, *, reason: str, version: int | None = None) -> ClaimRow:
+        """Reject a waiting claim. Raises: Conflict CLAIM_CHANGED when it is at another version than `version`."""
+        row = self._waiting(unit, call, claim_id, version)
         on_file = rebuild.read(unit, call, self._payor.repository, row)
         ruling = Ruling("reject", _said(reason, "reason"))
         case, result = self._judge(unit, call, on_file, ruling)
@@ -86,15 +99,19 @@ class ReviewDesk:
 
     def provide_information(self, unit: Unit, call: Call, claim_id: str, *, text: str) -> ClaimRow:
         """The provider's answer; the claim goes back to the desk."""
-        row = self._waiting(unit, call, claim_id)
-        own = call.principal.bindings.get("provider")
-        if own is not None and own != row.provider_id:
+        access.refuse_anonymous(call, "Answering a reviewer")
+        known = claims.find(unit, call.tenant, claim_id)
+        if known is None or not access.sees(call, known.provider_id):
             raise claim_not_found(claim_id)
+        row = voiding.hold(unit, call, claim_id)
+        if row.desk != "information_requested":
+            raise Conflict(CLAIM_STATE, f"Claim {claim_id} waits for no information", hint="Look at the claim again")
         self._step(unit, call, row, "information", _said(text, "text"))
         return self._store(unit, call, replace(row, desk="open"))
 
     def reopen(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
         """Take a decision back: its accumulators are reversed and the claim waits again."""
+        access.refuse_bound(call)
         row = voiding.hold(unit, call, claim_id)
         if row.state == "under_review" or row.payment_id is not None:
             why = "is under review already" if row.payment_id is None else "was paid"
@@ -105,15 +122,34 @@ class ReviewDesk:
         return self._decide(unit, call, on_file, case, result, action="reopen", note=ruling.reason, ruling=ruling)
 
     def void(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
-        """Take a claim out of force; what was paid for it is owed back."""
-        return voiding.void(self._payor, unit, call, claim_id, reason=_said(reason, "reason"))
+        """Take a claim out of force; what was paid for it is owed back.
+
+        A claim that was paid more than the plan's four-eyes amount stays in force until a second person voids it.
+        Raises: Forbidden SECOND_PERSON_NEEDED when the same person asks twice.
+        """
+        access.refuse_bound(call)
+        said = _said(reason, "reason")
+        row = voiding.hold(unit, call, claim_id)
+        snapshot = self._payor.openings.snapshot(unit, call.tenant)
+        if voiding.is_large_payment(snapshot, row) and not self._void_seconded(unit, call, row):
+            self._step(unit, call, row, "first_void", said)
+            return self._store(unit, call, replace(row, desk="second_approval"))
+        return voiding.void(self._payor, unit, call, claim_id, reason=said)
 
     def steps(self, unit: Unit, call: Call, claim_id: str) -> list[desk.DeskStep]:
-        """What people did with a claim, oldest first."""
-        return desk.steps(unit, call.tenant, claim_id)
+        """What people did with a claim, oldest first, as far as the caller may know."""
+        return steps_for(call, desk.steps(unit, call.tenant, claim_id))
 
-    def _waiting(self, unit: Unit, call: Call, claim_id: str) -> ClaimRow:
+    def _waiting(self, unit: Unit, call: Call, claim_id: str, version: int | None = None) -> ClaimRow:
+        access.refuse_bound(call)
         row = voiding.hold(unit, call, claim_id)
+        if version is not None and version != row.version:
+            raise Conflict(
+                CLAIM_CHANGED,
+                f"Claim {claim_id} is at version {row.version}, not {version}",
+                field="version",
+                hint="Look at the claim again, then decide",
+            )
         if row.state != "under_review":
             raise Conflict(
                 CLAIM_STATE, f"Claim {claim_id} is {row.state}, not under review", hint="Reopen it to decide again"
@@ -150,6 +186,8 @@ class ReviewDesk:
     ) -> ClaimRow:
         row, tenant = on_file.row, call.tenant
         self._step(unit, call, row, action, note, ruling)
+        if action == "approve" and on_file.claim.replaces is not None:
+            self._void_replaced(unit, call, row.claim_id, on_file.claim.replaces)
         decided = describe(
             case,
             result,
@@ -214,7 +252,14 @@ class ReviewDesk:
         self._payor.outbox.publish(unit, tenant=call.tenant, topic=topic, aggregate=row.claim_id, payload=payload)
 
     def _store(self, unit: Unit, call: Call, row: ClaimRow) -> ClaimRow:
-        return voiding.store_view(self._payor, unit, call, row)
+        """Write a claim that changed, as its next version."""
+        return voiding.store_view(self._payor, unit, call, replace(row, version=row.version + 1))
+
+    def _void_replaced(self, unit: Unit, call: Call, claim_id: str, replaced_id: str) -> None:
+        """Void the paid claim whose replacement waited for a person; usually it was voided long ago."""
+        replaced = claims.find(unit, call.tenant, replaced_id)
+        if replaced is not None and replaced.voided_us is None:
+            voiding.void(self._payor, unit, call, replaced_id, reason="Replaced", by=claim_id)
 
     def _step(
         self, unit: Unit, call: Call, row: ClaimRow, action: str, note: str, ruling: Ruling | None = None
@@ -234,19 +279,42 @@ class ReviewDesk:
 
     def _seconded(self, unit: Unit, call: Call, row: ClaimRow, ruling: Ruling) -> bool:
         """Whether somebody else gave the same approval just before. Raises: Forbidden SECOND_PERSON_NEEDED."""
-        steps = [step for step in desk.steps(unit, call.tenant, row.claim_id) if step.action != "assign"]
-        last = steps[-1] if steps else None
+        last = _last_step(unit, call, row)
         if last is None or last.action != "first_approval" or last.ruling is None:
             return False
         if dict(last.ruling.allowed) != dict(ruling.allowed):
             return False
-        if last.principal_id == call.principal.id:
-            raise Forbidden(
-                SECOND_PERSON_NEEDED,
-                "Approving this amount needs a second person",
-                hint="Ask a colleague with the scope review:claims to approve the same amounts",
-            )
+        _refuse_same_person(unit, call, last, "Approving this amount")
         return True
+
+    def _void_seconded(self, unit: Unit, call: Call, row: ClaimRow) -> bool:
+        """Whether somebody else asked for the same just before. Raises: Forbidden SECOND_PERSON_NEEDED."""
+        last = _last_step(unit, call, row)
+        if last is None or last.action != "first_void":
+            return False
+        _refuse_same_person(unit, call, last, "Voiding a claim that was paid this much")
+        return True
+
+    def _refuse_sender(self, unit: Unit, call: Call, row: ClaimRow) -> None:
+        """Who asked to replace a large paid claim does not approve it. Raises: Forbidden SECOND_PERSON_NEEDED."""
+        for step in desk.steps(unit, call.tenant, row.claim_id):
+            if step.action == REPLACEMENT:
+                _refuse_same_person(unit, call, step, "Replacing a claim that was paid this much")
+
+
+def _last_step(unit: Unit, call: Call, row: ClaimRow) -> desk.DeskStep | None:
+    steps = [step for step in desk.steps(unit, call.tenant, row.claim_id) if step.action != "assign"]
+    return steps[-1] if steps else None
+
+
+def _refuse_same_person(unit: Unit, call: Call, step: desk.DeskStep, what: str) -> None:
+    """A rotated key is its predecessor's person."""
+    if root_of(unit, call.tenant, step.principal_id) == root_of(unit, call.tenant, call.principal.id):
+        raise Forbidden(
+            SECOND_PERSON_NEEDED,
+            f"{what} needs a second person",
+            hint="Ask a colleague with the scope review:claims to decide the same",
+        )
 
 
 def _amounts(on_file: rebuild.OnFile, allowed: Mapping[int, str], total: str | None) -> dict[int, Money]:

@@ -11,7 +11,10 @@ ADMIN_PLANS: Final = "admin:plans"
 PAY_CLAIMS: Final = "pay:claims"
 READ_WEBHOOKS: Final = "read:webhooks"
 WRITE_WEBHOOKS: Final = "write:webhooks"
-OPEN_SCOPES: Final = frozenset({READ_CLAIMS, WRITE_CLAIMS})
+OPEN_SCOPES: Final = frozenset({WRITE_CLAIMS})
+"""What open submission lets a caller without a credential do: send claims, and read none."""
+OPEN_SCOPES_RELAXED: Final = OPEN_SCOPES | {READ_CLAIMS}
+"""The same where nothing real is kept (dev and demo), so that the guide's clients can follow their claims."""
 
 PROVIDER = define_role(
     "provider",

@@ -5,20 +5,21 @@ family is held, and only if anything changed meanwhile is the claim judged again
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from kiungo.base.errors import Forbidden, Incorrect
+from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.base.ids import human_id
 from kiungo.base.time import Clock, date_of
-from kiungo.domains.payor import events, stated, view, voiding
+from kiungo.domains.payor import access, events, stated, view, voiding
 from kiungo.domains.payor.decided import Decided, describe, stated_claim
-from kiungo.domains.payor.errors import PROVIDER_DIFFERS, VALIDATION_ERROR, claim_not_found
+from kiungo.domains.payor.errors import CLAIM_STATE, PROVIDER_DIFFERS, VALIDATION_ERROR, claim_not_found
 from kiungo.domains.payor.mapping.decision import Ids
-from kiungo.domains.payor.model import Adjudication
+from kiungo.domains.payor.model import Adjudication, Finding
 from kiungo.domains.payor.opening import Opening, Openings, Snapshots, refuse_if_refused
+from kiungo.domains.payor.rules.order import in_order
 from kiungo.domains.payor.rules.pipeline import adjudicate
-from kiungo.domains.payor.store import claims, members
+from kiungo.domains.payor.store import claims, desk, members
 from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.domains.payor.view import Standing
 from kiungo.fhir.model import Prepared
@@ -87,10 +88,13 @@ class Payor:
     async def prepare(self, call: Call, body: bytes, *, named_provider: str | None = None) -> Sent:
         """Read, look up and judge a submission; nothing is written.
 
-        Raises: Incorrect, NotFound INSURANCE_NOT_FOUND, Forbidden PROVIDER_DIFFERS.
+        Raises: Incorrect, NotFound INSURANCE_NOT_FOUND, Forbidden PROVIDER_DIFFERS or NOT_YOURS, Unauthenticated
+        when a claim is to be replaced by nobody known.
         """
         begun_s = time.perf_counter()
         sent = stated.parse(body)
+        if sent.texts.get("replaces") is not None:
+            access.refuse_anonymous(call, "Replacing a claim")
         provider_id = self._provider(call, sent, named_provider)
         opening = await self.database.point_read(lambda unit: self._open(unit, call, sent, provider_id))
         new = None if opening.same else self._decide(opening)
@@ -123,7 +127,7 @@ class Payor:
     def find(self, unit: Unit, call: Call, claim_id: str, *, named_provider: str | None = None) -> ClaimRow:
         """A claim the caller may see. Raises: NotFound CLAIM_NOT_FOUND, also for another provider's."""
         row = claims.find(unit, call.tenant, claim_id)
-        if row is None or not self._sees(call, row.provider_id, named_provider):
+        if row is None or not access.sees(call, row.provider_id, named_provider):
             raise claim_not_found(claim_id)
         return row
 
@@ -132,19 +136,14 @@ class Payor:
     ) -> tuple[bytes, str]:
         """The body of GET and the patient's record id. Raises: NotFound CLAIM_NOT_FOUND."""
         found = claims.find_wire(unit, call.tenant, claim_id)
-        if found is None or not self._sees(call, found[2], named_provider):
+        if found is None or not access.sees(call, found[2], named_provider):
             raise claim_not_found(claim_id)
         return view.claim_answer(found[0], found[1]), found[3]
 
     @staticmethod
     def only_provider(call: Call, named: str | None = None) -> str | None:
-        """Whose claims the caller is confined to: a bound key's own, or those of the provider an open call names."""
-        own = call.principal.bindings.get("provider")
-        return named if own is None and call.principal.is_anonymous else own
-
-    def _sees(self, call: Call, provider_id: str, named: str | None) -> bool:
-        own = self.only_provider(call, named)
-        return own is None or own == provider_id
+        """Whose claims the caller is confined to; see `access.only_provider`."""
+        return access.only_provider(call, named)
 
     def _open(self, unit: Unit, call: Call, sent: stated.Stated, provider_id: str) -> Opening:
         today = date_of(self.clock.now_us()).isoformat()
@@ -162,6 +161,8 @@ class Payor:
     def _decide(self, opening: Opening) -> New:
         result = adjudicate(opening.case)
         refuse_if_refused(result)
+        if _waits_to_replace(opening):
+            result = _asked(opening, result)
         return self._describe(opening, result, Ids(*(self.repository.new_id() for _ in range(3))))
 
     def _describe(self, opening: Opening, result: Adjudication, ids: Ids) -> New:
@@ -177,18 +178,42 @@ class Payor:
         )
         return New(decided, stated_claim(decided))
 
-    def _insert(self, unit: Unit, tenant: int, opening: Opening, new: New) -> New:
-        """Write the row under a claim id nobody has; a taken one is drawn again."""
+    def _place(self, unit: Unit, call: Call, opening: Opening, new: New) -> New:
+        """Write the row under a claim id nobody has, voiding what it replaces in that id's name.
+
+        A taken id is drawn again, and then nothing of the try is left.
+        """
+        replaced = None if _waits_to_replace(opening) else opening.replaced
         for _ in range(CLAIM_ID_TRIES_MAX):
-            if claims.insert(unit, tenant, _row(opening, new.decided)):
+            row = _row(opening, new.decided)
+            if claims.insert(unit, call.tenant, row) if replaced is None else self._replace(unit, call, replaced, row):
                 return new
             new = self._describe(opening, new.decided.result, new.decided.ids)
         raise AssertionError("no free claim id was drawn; the generator does not draw")
 
+    def _replace(self, unit: Unit, call: Call, replaced: ClaimRow, row: ClaimRow) -> bool:
+        """Void a claim and write the one in its place; False, with nothing done, when the id is taken."""
+        try:
+            with unit.savepoint():
+                voiding.void(self, unit, call, replaced.claim_id, reason="Replaced", by=row.claim_id)
+                if not claims.insert(unit, call.tenant, row):
+                    raise _IdTaken
+        except _IdTaken:
+            return False
+        return True
+
     def _write(self, unit: Unit, call: Call, opening: Opening, new: New) -> Decided:
-        if opening.replaced is not None:
-            voiding.void(self, unit, call, opening.replaced.claim_id, reason="Replaced", by=new.decided.claim_id)
-        new = self._insert(unit, call.tenant, opening, new)
+        new = self._place(unit, call, opening, new)
+        if _waits_to_replace(opening):
+            desk.add(
+                unit,
+                call.tenant,
+                new.decided.claim_id,
+                action=desk.REPLACEMENT,
+                principal_id=call.principal.id,
+                principal_name=call.principal.name,
+                note="",
+            )
         tenant, decided = call.tenant, new.decided
         claim, result = decided.case.claim, decided.result
         for prepared in (new.stated, decided.response, decided.benefit):
@@ -238,7 +263,7 @@ class Payor:
 
     def _provider(self, call: Call, sent: stated.Stated, named: str | None) -> str:
         """Who the claim is from: the key's own provider, else the header's, the body's, or the default."""
-        own = call.principal.bindings.get("provider")
+        own = access.own_provider(call)
         in_body = sent.texts.get("provider_id")
         known = own or named
         if known and in_body and in_body != known:
@@ -271,6 +296,38 @@ class Payor:
                 hint="Name the provider in provider_id or in the header X-Provider-ID",
             )
         return provider_id
+
+
+class _IdTaken(Exception):
+    """The drawn claim id belongs to another claim."""
+
+
+def _waits_to_replace(opening: Opening) -> bool:
+    """Whether the claim takes the place of one that was paid too much for one person to take back."""
+    replaced = opening.replaced
+    return replaced is not None and voiding.is_large_payment(opening.case.snapshot, replaced)
+
+
+def _asked(opening: Opening, result: Adjudication) -> Adjudication:
+    """The result with the question whether the paid claim is to be replaced. Raises: Conflict CLAIM_STATE."""
+    claim, replaced = opening.case.claim, opening.replaced
+    assert replaced is not None
+    if claim.booking_no is not None and claim.booking_no == replaced.booking_no:
+        raise Conflict(
+            CLAIM_STATE,
+            f"Claim {replaced.claim_id} was paid, and its booking cannot be on two claims at once",
+            field="replaces",
+            hint="Ask the payor to void that claim, then send this one without replaces",
+        )
+    question = Finding(
+        "review_triggers",
+        "pend",
+        f"The claim takes the place of {replaced.claim_id}, which was paid",
+        reason="133",
+        review="Replaces a paid claim",
+        resolve="Approve to void the paid claim, whose amount is then owed back; reject to let it stand",
+    )
+    return replace(result, outcome="under_review", findings=in_order((*result.findings, question)), entries=())
 
 
 def _elapsed_ms(sent: Sent) -> int:

@@ -8,6 +8,7 @@ from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
 from kiungo.base.time import Clock, date_of
 from kiungo.domains.payor import accounts, events, rebuild
+from kiungo.domains.payor.book import Snapshot
 from kiungo.domains.payor.errors import CLAIM_STATE, claim_not_found
 from kiungo.domains.payor.model import Entry
 from kiungo.domains.payor.opening import Openings
@@ -45,6 +46,12 @@ def hold(unit: Unit, call: Call, claim_id: str) -> ClaimRow:
     if row is None or row.voided_us is not None:
         raise Conflict(CLAIM_STATE, f"Claim {claim_id} is void", hint="Send a new claim instead")
     return row
+
+
+def is_large_payment(snapshot: Snapshot, row: ClaimRow) -> bool:
+    """Whether a claim was paid more than one person alone may take back under its plan."""
+    above = snapshot.plans[row.plan_id].plan.four_eyes_above
+    return row.payment_id is not None and above is not None and row.paid_minor > above.minor
 
 
 def void(desk_: Desk, unit: Unit, call: Call, claim_id: str, *, reason: str, by: str | None = None) -> ClaimRow:

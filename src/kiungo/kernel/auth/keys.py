@@ -160,6 +160,22 @@ def get_key(unit: Unit, tenant: int, key_id: str) -> ApiKey:
     return _key_of(row)
 
 
+def root_of(unit: Unit, tenant: int, principal_id: str) -> str:
+    """The first key of a rotation chain: the same person under every key that came after.
+
+    Shapes: an id that is no key's (an OAuth client, the system) stands for itself.
+    """
+    found: str | None = unit.value(
+        "WITH RECURSIVE chain (id, replaces, step) AS ("
+        " SELECT id, replaces, 0 FROM api_key WHERE tn = ? AND id = ?"
+        " UNION ALL SELECT older.id, older.replaces, chain.step + 1 FROM api_key older"
+        " JOIN chain ON older.id = chain.replaces WHERE older.tn = ?"
+        ") SELECT id FROM chain ORDER BY step DESC LIMIT 1",
+        (tenant, principal_id, tenant),
+    )
+    return principal_id if found is None else found
+
+
 def list_keys(unit: Unit, tenant: int, *, after: str = "", count: int = 100) -> list[ApiKey]:
     """Keys in the order they were made, `after` the id of the last one seen."""
     rows = unit.rows(

@@ -16,13 +16,14 @@ from kiungo.domains.payor.imports.shown import member_shown, plan_shown
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.roles import ADMIN_PLANS
 from kiungo.domains.payor.routes.cells import Cell, json_answer, text_of, wrong
+from kiungo.domains.payor.routes.staff import staff
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.payor.store import members, reference
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
-from kiungo.kernel.http import Exchange, Response, secured
+from kiungo.kernel.http import Exchange, Response
 
-Admin = Annotated[Exchange, secured(ADMIN_PLANS)]
+Admin = Annotated[Exchange, staff(ADMIN_PLANS)]
 
 
 class PlanIn(BaseModel):

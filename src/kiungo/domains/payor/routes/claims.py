@@ -1,6 +1,6 @@
 """POST and GET of claims: what the provider guide describes, bytes in and bytes out."""
 
-from kiungo.domains.payor import listing, rebuild
+from kiungo.domains.payor import access, listing, rebuild
 from kiungo.domains.payor.explanation import explain
 from kiungo.domains.payor.roles import READ_CLAIMS, WRITE_CLAIMS
 from kiungo.domains.payor.routes import shapes
@@ -46,6 +46,8 @@ class Claims:
         """GET /api/claims/"""
         asked = listing.read_query(request.query)
         own = self._payor.only_provider(request.call, named_provider(request))
+        if own == access.NOBODY:
+            access.refuse_anonymous(request.call, "Listing claims")
         found = await self._payor.database.read_async(
             lambda unit: listing.page(unit, request.call.tenant, asked, provider_id=own)
         )

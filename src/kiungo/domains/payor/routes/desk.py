@@ -14,6 +14,7 @@ from kiungo.domains.payor.errors import PAYMENT_RUN_NOT_FOUND
 from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, pay
 from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
 from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
+from kiungo.domains.payor.routes.staff import staff
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.payor.store import payments
 from kiungo.domains.payor.store.claims import ClaimRow
@@ -25,9 +26,9 @@ AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,3})?$"
 Amount = Annotated[str, Field(pattern=AMOUNT, examples=["3000.00"])]
 Note = Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)]
 Said = Annotated[str, Field(min_length=1, max_length=NOTE_CHARACTERS_MAX)]
-Reviewer = Annotated[Exchange, secured(REVIEW_CLAIMS)]
+Reviewer = Annotated[Exchange, staff(REVIEW_CLAIMS)]
 Sender = Annotated[Exchange, secured(WRITE_CLAIMS)]
-Cashier = Annotated[Exchange, secured(PAY_CLAIMS)]
+Cashier = Annotated[Exchange, staff(PAY_CLAIMS)]
 
 
 class Strict(BaseModel):

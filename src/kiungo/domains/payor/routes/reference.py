@@ -15,12 +15,13 @@ from kiungo.domains.payor.imports.kinds import BUILDERS, build, columns
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.roles import ADMIN_PLANS
 from kiungo.domains.payor.routes.cells import Cell, json_answer, text_of, wrong
+from kiungo.domains.payor.routes.staff import staff
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.payor.store import reference
 from kiungo.kernel.database import Unit
-from kiungo.kernel.http import Exchange, Response, secured
+from kiungo.kernel.http import Exchange, Response
 
-Admin = Annotated[Exchange, secured(ADMIN_PLANS)]
+Admin = Annotated[Exchange, staff(ADMIN_PLANS)]
 Kind = Annotated[str, Path(description=f"One of {', '.join(BUILDERS)}")]
 LOOSE_KINDS = {
     "fees": "fee",

@@ -1,10 +1,14 @@
 """The review desk's steps, append-only, and payments."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from kiungo.domains.payor.codec import from_bytes, to_bytes
 from kiungo.domains.payor.model import Ruling
 from kiungo.kernel.database import Unit
+
+REPLACEMENT: Final = "replacement"
+"""Somebody sent a claim in the place of one that was paid more than a single person takes back."""
 
 
 @dataclass(frozen=True, slots=True)
