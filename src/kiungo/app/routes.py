@@ -8,6 +8,7 @@ from kiungo.app.operations import operations_routers
 from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
 from kiungo.console.payor.pages import PayorPages
+from kiungo.console.rendering import go_to
 from kiungo.console.webhooks import WebhookPages
 from kiungo.domains.payor.errors import SHAPE as PAYOR_SHAPE
 from kiungo.domains.payor.registers import Registers
@@ -19,6 +20,7 @@ from kiungo.fhir import routes as fhir_routes
 from kiungo.fhir.outcome import SHAPE as FHIR_SHAPE
 from kiungo.fhir.store import Store
 from kiungo.kernel.config import Settings
+from kiungo.kernel.http import Request, Response, Route
 from kiungo.kernel.http.front import Front
 from kiungo.kernel.http.site import Site
 from kiungo.kernel.webhooks import Webhooks
@@ -26,6 +28,7 @@ from kiungo.kernel.webhooks.routes import webhook_router
 
 PUBLIC: Final = (
     *fhir_routes.PUBLIC,
+    "GET /",
     "GET /console/",
     "GET /console/sign-in",
     "POST /console/sign-in",
@@ -50,6 +53,7 @@ def site_of(
     access = Access(front.database, secure=settings.issuer.startswith("https://"), is_dev=settings.mode != "serve")
     return front.site(
         routes=[
+            Route("GET", "/", to_the_console, public=True, api="console", openapi={"x-hidden": True}),
             *fhir_routes.routes(store),
             *payor_routes(payor, reads),
             *access.routes(),
@@ -69,6 +73,11 @@ def site_of(
         starts=(background.start,) if background else (),
         stops=(background.stop,) if background else (),
     )
+
+
+async def to_the_console(_request: Request) -> Response:
+    """The bare address, which people open first, leads to the pages."""
+    return go_to("/console/")
 
 
 def audit_key(settings: Settings) -> bytes:
