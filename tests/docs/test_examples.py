@@ -6,12 +6,15 @@ import shlex
 
 import httpx
 
+from kiungo.app.demo.receiver import Receiver, receiver
+from kiungo.client import verify_webhook
 from kiungo.domains.payor.imports.kinds import BUILDERS
 from tests.architecture.source import ROOT
 from tests.console.conftest import House, house
 
 __all__ = ["house"]  # the console's fixture, used here by its name
 
+TOLD_RECEIVER = "http://127.0.0.1:3000/webhooks/payor-claims"
 CURL_OPTIONS = {"-H", "-d", "-X", "--data-binary"}
 
 
@@ -61,24 +64,35 @@ def test_the_readmes_claim_is_decided_as_it_says(house: House) -> None:
 
 
 def test_the_tutorial_happens_as_it_is_told(house: House) -> None:
+    """After the README, whose claim a reader has sent before."""
     key = house.key("Ada", "administrator")
-    lines = curls("docs/tutorials/first-claim.md")
-    webhook, approved, explanation, pended, wrong = lines
-    with httpx.Client(base_url=house.url, timeout=20) as client:
-        assert curl(client, webhook, URL="", KEY=key).status_code == 201
+    webhook, approved, explanation, pended, wrong = curls("docs/tutorials/first-claim.md")
+    with receiver() as hospital, httpx.Client(base_url=house.url, timeout=20) as client:
+        curl(client, curls("README.md")[0])
+        assert curl(client, webhook.replace(TOLD_RECEIVER, hospital.url), URL="", KEY=key).status_code == 201
         first = curl(client, approved, URL="")
-        assert first.status_code in (200, 201)  # the README's claim is the same one, and may have been sent today
-        assert first.json()["claim"]["expected_payment"] == 1000
+        assert first.status_code == 201
+        assert first.json()["status"] == "approved"
+        assert first.json()["claim"]["expected_payment"] == 800
+        assert first.json()["claim"]["patient_responsibility"] == 200
+        claim_id = first.json()["claim"]["claim_id"]
+        assert heard(hospital, claim_id) == ["submitted", "approved"]
         again = curl(client, approved, URL="")
         assert again.status_code == 200
-        claim_id = again.json()["claim"]["claim_id"]
-        assert claim_id == first.json()["claim"]["claim_id"]
+        assert again.json()["claim"]["claim_id"] == claim_id
         explained = curl(client, explanation, URL="", KEY=key, CLAIM=claim_id).json()
         assert explained["balanced"] is True
         assert curl(client, pended, URL="").json()["status"] == "under_review"
         refused = curl(client, wrong, URL="")
         assert refused.status_code == 404
         assert refused.json()["error_code"] == "INSURANCE_NOT_FOUND"
+
+
+def heard(hospital: Receiver, claim_id: str) -> list[str]:
+    """The two deliveries a decided claim has, by their status, each with a genuine signature."""
+    arrived = hospital.wait_for(2)
+    events = [verify_webhook(one.headers, one.body, "my-webhook-secret").event for one in arrived]
+    return [event["status"] for event in events if event["claim_id"] == claim_id]
 
 
 def test_the_files_of_the_import_page_are_imported_in_their_order(house: House) -> None:
