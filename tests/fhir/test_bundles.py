@@ -1,8 +1,9 @@
 """Batch and transaction bundles."""
 
+import json
 from typing import Any
 
-from tests.fhir.conftest import Server, observation, patient
+from tests.fhir.conftest import BASE, Server, observation, patient
 
 
 def entry(method: str, url: str, resource: Any = None, full_url: str | None = None, **request: str) -> dict[str, Any]:
@@ -156,3 +157,102 @@ def test_an_idempotent_bundle_happens_once(server: Server) -> None:
     second = server.ask("POST", "", body, headers={"Idempotency-Key": "one"})
     assert first.content == second.content
     assert len(server.search_ids("/Patient")) == 1
+
+
+def test_equal_conditional_creates_of_one_transaction_make_one_resource(server: Server) -> None:
+    twin = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0b"
+    condition = "identifier=http://example.org/mrn|MRN-1"
+    body = bundle(
+        "transaction",
+        entry("POST", "Patient", patient(), PERSON, ifNoneExist=condition),
+        entry("POST", "Patient", patient(), twin, ifNoneExist=condition.replace("|", "%7C")),
+        entry("POST", "Observation", observation(PERSON)),
+        entry("POST", "Observation", observation(twin)),
+    )
+    answer = server.ask("POST", "", body)
+    assert answer.status_code == 200, answer.text
+    responses = [e["response"] for e in answer.json()["entry"]]
+    assert [r["status"][:3] for r in responses] == ["201", "200", "201", "201"]
+    assert responses[0]["location"] == responses[1]["location"]
+    (person,) = server.search_ids("/Patient")
+    assert len(server.search_ids(f"/Observation?patient={person}")) == 2
+
+
+def test_references_follow_a_conditional_update_to_its_final_id(server: Server) -> None:
+    update = entry("PUT", "Patient?identifier=MRN-1", patient(), PERSON)
+    body = bundle("transaction", update, entry("POST", "Observation", observation(PERSON)))
+    made = server.ask("POST", "", body)
+    assert made.status_code == 200, made.text
+    (person,) = server.search_ids("/Patient")
+    assert len(server.search_ids(f"/Observation?patient={person}")) == 1
+    update["resource"] = patient(gender="male")
+    again = server.ask("POST", "", body)
+    assert [e["response"]["status"][:3] for e in again.json()["entry"]] == ["200", "201"]
+    assert server.search_ids("/Patient?gender=male") == [person]
+    assert len(server.search_ids(f"/Observation?patient={person}")) == 2
+    named = entry("PUT", "Patient?identifier=MRN-2", patient(id="named", identifier=[{"value": "MRN-2"}]), PERSON)
+    answer = server.ask("POST", "", bundle("transaction", named, entry("POST", "Observation", observation(PERSON))))
+    assert answer.status_code == 200, answer.text
+    assert len(server.search_ids("/Observation?patient=named")) == 1
+
+
+def test_one_resource_is_written_once_in_a_transaction(server: Server) -> None:
+    server.ask("PUT", "/Patient/p", patient(id="p"))
+    by_id, by_condition = (
+        entry("PUT", "Patient/p", patient(id="p")),
+        entry("PUT", "Patient?identifier=MRN-1", patient()),
+    )
+    new = entry("PUT", "Patient?identifier=new", patient(identifier=[{"value": "new"}]))
+    gone = entry("DELETE", "Patient?identifier=MRN-1")
+    for entries in (
+        (by_id, by_condition),
+        (by_condition, by_condition),
+        (new, new),
+        (by_id, gone),
+        (by_condition, gone),
+    ):
+        answer = server.ask("POST", "", bundle("transaction", *entries))
+        assert (answer.status_code, "Bundle.entry[" in answer.text) == (400, True), answer.text
+    assert server.search_ids("/Patient") == ["p"]
+
+
+def test_a_reference_to_no_entry_is_refused(server: Server) -> None:
+    for unknown in ("urn:uuid:00000000-0000-4000-8000-000000000000", "urn:oid:1.2.3.4"):
+        body = bundle(
+            "transaction",
+            entry("POST", "Patient", patient(), PERSON),
+            entry("POST", "Observation", observation(unknown)),
+        )
+        answer = server.ask("POST", "", body)
+        assert (answer.status_code, "Bundle.entry[1]" in answer.text, unknown in answer.text) == (400, True, True)
+    assert server.search_ids("/Patient") == []
+
+
+def test_references_written_with_escapes_are_understood(server: Server) -> None:
+    text = json.dumps(
+        bundle(
+            "transaction",
+            entry("POST", "Patient", patient(), f"{BASE}/Patient/temporary"),
+            entry("POST", "Observation", observation(f"{BASE}/Patient/temporary")),
+        )
+    ).replace("/", "\\/")
+    answer = server.ask("POST", "", text.encode())
+    assert answer.status_code == 200, answer.text
+    (person,) = server.search_ids("/Patient")
+    assert len(server.search_ids(f"/Observation?patient={person}")) == 1
+
+
+def test_a_read_of_a_known_version_is_not_modified(server: Server) -> None:
+    server.ask("PUT", "/Patient/p", patient(id="p"))
+    for kind in ("batch", "transaction"):
+        known, stale = (entry("GET", "Patient/p", ifNoneMatch=f'W/"{n}"') for n in (1, 9))
+        found = server.ask("POST", "", bundle(kind, known, stale)).json()["entry"]
+        assert [e["response"]["status"][:3] for e in found] == ["304", "200"]
+        assert ["resource" in e for e in found] == [False, True]
+    for refused in (
+        entry("PUT", "Patient/p", patient(id="p"), ifNoneMatch="*"),
+        entry("GET", "Patient?name=x", ifNoneMatch='W/"1"'),
+        entry("GET", "Patient/p", ifNoneMatch="one"),
+    ):
+        answer = server.ask("POST", "", bundle("transaction", refused))
+        assert (answer.status_code, "ifNoneMatch" in answer.text) == (400, True), answer.text

@@ -1,5 +1,7 @@
 """The RESTful interactions over HTTP."""
 
+import json
+
 from tests.fhir.conftest import BASE, Server, observation, patient
 
 
@@ -248,3 +250,47 @@ def test_a_name_that_is_not_ascii_goes_in_and_out(server: Server) -> None:
     assert body["name"][0]["family"] == "Ngũgĩ"
     assert server.search_ids("/Patient?family=ngugi") == [body["id"]]
     assert server.search_ids("/Patient?given=李") == [body["id"]]
+
+
+def test_an_update_by_condition_never_overwrites_another_resource(server: Server) -> None:
+    server.ask("PUT", "/Patient/taken", patient(id="taken"))
+    path = "/Patient?identifier=MRN-2"
+    answer = server.ask("PUT", path, patient(id="taken", identifier=[{"value": "MRN-2"}]))
+    assert (answer.status_code, answer.json()["issue"][0]["details"]["coding"][0]["code"]) == (409, "RESOURCE_EXISTS")
+    assert server.search_ids("/Patient?identifier=MRN-1") == ["taken"]
+    required = server.ask("PUT", path, patient(identifier=[{"value": "MRN-2"}]), headers={"If-Match": 'W/"1"'})
+    assert required.status_code == 412
+    made = server.ask("PUT", path, patient(id="free", identifier=[{"value": "MRN-2"}]))
+    assert (made.status_code, made.json()["id"]) == (201, "free")
+    assert server.ask("PUT", path, patient(id="other", identifier=[{"value": "MRN-2"}])).status_code == 400
+
+
+def test_absolute_references_to_this_server_are_its_own(server: Server) -> None:
+    server.ask("PUT", "/Patient/p", patient(id="p"))
+    absolute = server.create(observation(f"{BASE}/Patient/p"))
+    relative = server.create(observation("Patient/p", "8310-5"))
+    server.ask("PUT", "/Observation/put", observation(f"{BASE}/Patient/p/_history/1", id="put"))
+    entry = {"resource": observation(f"{BASE}/Patient/p"), "request": {"method": "POST", "url": "Observation"}}
+    bundled = server.ask("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [entry]}).json()
+    mine = {absolute["id"], relative["id"], "put", bundled["entry"][0]["response"]["location"].split("/")[1]}
+    elsewhere = server.create(observation("http://other.example/fhir/Patient/p"))
+    for value in ("p", "Patient/p", f"{BASE}/Patient/p", f"Patient/none,{BASE}/Patient/p"):
+        assert set(server.search_ids(f"/Observation?subject={value}")) == mine, value
+    assert set(server.search_ids(f"/Observation?patient={BASE}/Patient/p")) == mine
+    assert server.search_ids(f"/Patient?_has:Observation:subject:subject={BASE}/Patient/p") == ["p"]
+    assert server.search_ids("/Observation?subject=http://other.example/fhir/Patient/p") == [elsewhere["id"]]
+    included = server.ask("GET", f"/Observation?_id={absolute['id']}&_include=Observation:subject").json()
+    assert {e["resource"]["id"] for e in included["entry"]} == {absolute["id"], "p"}
+    bound = server.new_key("system/*.cruds", bindings={"patient": "p"})
+    assert set(server.search_ids("/Observation", key=bound)) == mine
+    text = json.dumps(observation(f"{BASE}/Patient/p")).replace("/", "\\/").encode()
+    escaped = server.ask("POST", "/Observation", text).json()["id"]
+    assert escaped in server.search_ids("/Observation?patient=p")
+
+
+def test_canonicals_of_this_server_are_found_as_they_are_written(server: Server) -> None:
+    address = f"{BASE}/Questionnaire/q"
+    body = {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": address}
+    made = server.create(body)
+    assert server.search_ids(f"/QuestionnaireResponse?questionnaire={address}") == [made["id"]]
+    assert server.ask("GET", f"/QuestionnaireResponse/{made['id']}").json()["questionnaire"] == address

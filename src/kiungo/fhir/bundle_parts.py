@@ -4,9 +4,7 @@ New resources get their ids here, and references between entries are rewritten i
 Source: FHIR R4 3.1.0.11 (batch/transaction).
 """
 
-import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -15,13 +13,11 @@ from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, define
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared
 from kiungo.fhir.prepare import prepare
+from kiungo.fhir.references import dangling, rewritten
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.search.values import split_reference
 from kiungo.fhir.store import Store
 from kiungo.kernel import json
-
-if TYPE_CHECKING:
-    pass
 
 BUNDLE_WRONG = define("BUNDLE_WRONG", Incorrect, "A batch or transaction bundle, or one of its entries, is not one.")
 BUNDLE_REFERENCE = define(
@@ -31,7 +27,6 @@ BUNDLE_REFERENCE = define(
 ENTRIES_MAX = 2_000
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
 INTERACTIONS = {"DELETE": "d", "POST": "c", "PUT": "u", "GET": "r", "HEAD": "r"}
-REFERENCE = re.compile(rb'("reference"\s*:\s*")((?:[^"\\]|\\.)*)(")')
 
 
 class RequestPart(msgspec.Struct):
@@ -62,7 +57,11 @@ class BundlePart(msgspec.Struct):
 
 @dataclass(slots=True)
 class Entry:
-    """One interaction, ready to run. `id` is where it writes or reads; `params` a search or condition."""
+    """One interaction, ready to run. `id` is where it writes or reads; `params` a search or condition.
+
+    An update by condition has no id yet: references to it carry the `provisional` one until the condition is
+    decided. `is_new` says that it was, and that nothing matched.
+    """
 
     position: int
     method: str
@@ -75,7 +74,10 @@ class Entry:
     prepared: Prepared | None
     if_match: int | None
     if_none_exist: Params | None
+    if_none_match: int | None = None
     is_history: bool = False
+    provisional: str | None = None
+    is_new: bool = False
 
 
 @dataclass(slots=True)
@@ -118,12 +120,13 @@ def understand(store: Store, body: bytes) -> Work:
         except KiungoError as error:
             _failed(work, position, error)
     names = _names(work.entries) if work.kind == "transaction" else {}
-    if work.kind == "transaction":
-        _refuse_twice(work.entries)
     for entry in work.entries:
         if entry.text:
             try:
-                entry.prepared = _prepared(entry, names)
+                text = rewritten(entry.text, names, store.base_url)
+                if work.kind == "transaction" and entry.type != "Bundle":
+                    _refuse_dangling(text)
+                entry.prepared = _prepared(entry, text)
             except KiungoError as error:
                 _failed(work, entry.position, error)
     return work
@@ -152,11 +155,11 @@ def placed(error: KiungoError, position: int) -> KiungoError:
 def _entry(store: Store, position: int, part: EntryPart) -> Entry:
     request = part.request
     if request is None or request.method not in ORDER:
-        raise _wrong("has no request with method POST, PUT, DELETE, GET or HEAD")
+        raise wrong_entry("has no request with method POST, PUT, DELETE, GET or HEAD")
     path, _, query = request.url.partition("?")
     steps = [step for step in path.removeprefix(store.base_url).strip("/").split("/") if step]
     if not steps or steps[0] not in type_ids():
-        raise _wrong("has a request.url that names no resource type")
+        raise wrong_entry("has a request.url that names no resource type")
     entry = Entry(
         position=position,
         method=request.method,
@@ -167,36 +170,37 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
         full_url=part.fullUrl,
         text=bytes(part.resource) if request.method in ("POST", "PUT") else b"",
         prepared=None,
-        if_match=_version(request.ifMatch),
-        if_none_exist=pairs(request.ifNoneExist) if request.ifNoneExist else None,
+        if_match=_version("ifMatch", request.ifMatch),
+        if_none_exist=pairs(request.ifNoneExist) if request.ifNoneExist is not None else None,
+        if_none_match=_version("ifNoneMatch", request.ifNoneMatch),
     )
     rest = steps[2:]
     if rest[:1] == ["_history"] and request.method in ("GET", "HEAD") and len(rest) <= 2:
         entry.is_history = len(rest) == 1
         entry.version = int(rest[1]) if len(rest) == 2 and rest[1].isdecimal() else None
     elif rest or (request.method == "POST" and entry.id is not None):
-        raise _wrong("has a request.url this server does not take in a bundle")
+        raise wrong_entry("has a request.url this server does not take in a bundle")
     if request.method in ("POST", "PUT") and not entry.text:
-        raise _wrong("has no resource")
+        raise wrong_entry("has no resource")
     if request.method in ("PUT", "DELETE") and entry.id is None and entry.params is None:
-        raise _wrong("has a request.url without an id or a condition")
+        raise wrong_entry("has a request.url without an id or a condition")
+    if entry.if_none_match is not None and (request.method not in ("GET", "HEAD") or entry.id is None or rest):
+        raise wrong_entry("has an ifNoneMatch, which only the read of a resource takes")
     if request.method == "POST":
         entry.id = store.repository.new_id()
+    elif request.method == "PUT" and entry.id is None:
+        entry.provisional = store.repository.new_id()
     return entry
 
 
-def _prepared(entry: Entry, names: dict[str, str]) -> Prepared:
-    found = prepare(rewritten(entry.text, names), id=None)
+def _prepared(entry: Entry, text: bytes) -> Prepared:
+    found = prepare(text, id=None)
     if found.type != entry.type:
         raise Incorrect(
             RESOURCE_TYPE_WRONG, f"A {found.type} cannot be written as {entry.type}", hint="Correct request.url"
         )
     if entry.method == "PUT" and entry.id is not None:
-        return (
-            prepare(rewritten(entry.text, names), id=entry.id)
-            if found.body_id != entry.id
-            else replace(found, id=entry.id)
-        )
+        return prepare(text, id=entry.id) if found.body_id != entry.id else replace(found, id=entry.id)
     return found if entry.id is None else replace(found, id=entry.id)
 
 
@@ -204,49 +208,40 @@ def _names(entries: list[Entry]) -> dict[str, str]:
     """What references inside the bundle may call each resource, and its address here."""
     names: dict[str, str] = {}
     for entry in entries:
-        if entry.full_url and entry.id and entry.method in ("POST", "PUT"):
-            address = f"{entry.type}/{entry.id}"
+        if entry.full_url and entry.method in ("POST", "PUT"):
+            address = f"{entry.type}/{entry.id or entry.provisional}"
             names[entry.full_url] = address
             parts = split_reference(entry.full_url)
-            if parts is not None and entry.method == "POST":
+            if parts is not None and (entry.method == "POST" or entry.provisional):
                 names.setdefault(f"{parts[1]}/{parts[2]}", address)
     return names
 
 
-def rewritten(text: bytes, names: dict[str, str]) -> bytes:
-    """The received text with its references renamed, otherwise to the byte as it was."""
-    if not names:
-        return text
-
-    def rename(match: re.Match[bytes]) -> bytes:
-        name, mark, fragment = match[2].decode().partition("#")
-        return match[1] + (names[name] + mark + fragment).encode() + match[3] if name in names else match[0]
-
-    return REFERENCE.sub(rename, text)
-
-
-def _refuse_twice(entries: list[Entry]) -> None:
-    """One resource may be written by one entry of a transaction only."""
-    seen: set[tuple[str, str]] = set()
-    for entry in entries:
-        if entry.method in ("PUT", "DELETE") and entry.id is not None:
-            if (entry.type, entry.id) in seen:
-                raise placed(_wrong("writes a resource that another entry writes too"), entry.position)
-            seen.add((entry.type, entry.id))
+def _refuse_dangling(text: bytes) -> None:
+    """A name made for this bundle that no entry has would be stored as a reference to nothing."""
+    name = dangling(text)
+    if name is not None:
+        raise Incorrect(
+            BUNDLE_WRONG,
+            f"The entry refers to {name[:100]}, and no entry has it as its fullUrl",
+            hint="Add the entry, or refer to a resource by Type/id",
+        )
 
 
 def pairs(query: str) -> Params:
+    """A condition's parameters."""
     return parse_qsl(query, keep_blank_values=True)
 
 
-def _version(tag: str | None) -> int | None:
+def _version(name: str, tag: str | None) -> int | None:
     if tag is None:
         return None
     digits = tag.removeprefix("W/").strip('"')
     if not digits.isdecimal():
-        raise _wrong('has an ifMatch that is not a version such as W/"3"')
+        raise wrong_entry(f'has an {name} that is not a version such as W/"3"')
     return int(digits)
 
 
-def _wrong(message: str) -> Incorrect:
+def wrong_entry(message: str) -> Incorrect:
+    """What is wrong with an entry, to be raised."""
     return Incorrect(BUNDLE_WRONG, f"The entry {message}", hint="See FHIR R4 Bundle.entry.request")

@@ -19,6 +19,7 @@ from kiungo.fhir.guard import admit, may_read
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.prepare import prepare
+from kiungo.fhir.references import rewritten
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.transaction import Runner
@@ -148,7 +149,7 @@ class FhirApi:
 
     async def create(self, type_name: str, request: Request) -> Response:
         """A new resource; with If-None-Exist only when nothing matches."""
-        prepared = _received(type_name, request, None)
+        prepared = self._received(type_name, request, None)
         condition = request.raw_headers.get(b"if-none-exist")
         params: Params | None = parse_query(condition.removeprefix(b"?")) if condition is not None else None
 
@@ -161,7 +162,7 @@ class FhirApi:
     async def update(self, type_name: str, request: Request) -> Response:
         """A new version, or a new resource under the caller's id; also by condition."""
         logical_id = request.params.get("id")
-        prepared = _received(type_name, request, logical_id)
+        prepared = self._received(type_name, request, logical_id)
         condition = None if logical_id is not None else request.query
         if_match = _if_match(request)
 
@@ -195,6 +196,20 @@ class FhirApi:
 
         return await request.write(run)
 
+    def _received(self, type_name: str, request: Request, logical_id: str | None) -> Prepared:
+        """The body, prepared; its references to this server are relative. Raises: Incorrect."""
+        _check_media_type(request)
+        _json_wanted(request)
+        prepared = prepare(rewritten(request.body, {}, self._store.base_url), id=logical_id)
+        if prepared.type != type_name:
+            raise Incorrect(
+                RESOURCE_TYPE_WRONG,
+                f"A {prepared.type} cannot be written as {type_name}",
+                field="resourceType",
+                hint=f"Send it to /fhir/{prepared.type}",
+            )
+        return prepared
+
     def _written(self, request: Request, stored: Stored, status: int) -> Response:
         base, headers = self._store.base_url, _version_headers(stored)
         if status == 201 or request.method == "POST":
@@ -208,21 +223,6 @@ class FhirApi:
         else:
             body = stored.body
         return Response(status, body, headers, media_type=FHIR_JSON)
-
-
-def _received(type_name: str, request: Request, logical_id: str | None) -> Prepared:
-    """The body, prepared. Raises: Incorrect."""
-    _check_media_type(request)
-    _json_wanted(request)
-    prepared = prepare(request.body, id=logical_id)
-    if prepared.type != type_name:
-        raise Incorrect(
-            RESOURCE_TYPE_WRONG,
-            f"A {prepared.type} cannot be written as {type_name}",
-            field="resourceType",
-            hint=f"Send it to /fhir/{prepared.type}",
-        )
-    return prepared
 
 
 def _check_media_type(request: Request) -> None:

@@ -12,6 +12,7 @@ from kiungo.fhir import bundles, history
 from kiungo.fhir.guard import admit, allow_search, authorise, may_read
 from kiungo.fhir.model import Stored
 from kiungo.fhir.paging import Seal, link
+from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
 from kiungo.fhir.search.includes import included
 from kiungo.fhir.search.matching import Scope
@@ -60,6 +61,11 @@ class Store:
         self.base_url = base_url.rstrip("/")
         self.seal = Seal(link_key)
         self._reads = reads
+
+    def settle(self, call: Call, query: Query) -> None:
+        """Make a query mean what is stored, and refuse or narrow what the caller may not ask. Raises: Forbidden."""
+        query.conditions[:] = [localised(condition, self.base_url) for condition in query.conditions]
+        allow_search(call, query)
 
     def visible(self, call: Call, found: Iterable[Stored]) -> tuple[Stored, ...]:
         """The records of these that the caller may see; each is asked about by its own type."""
@@ -117,7 +123,7 @@ class Store:
     def _understood(self, call: Call, type_name: str, params: Params) -> tuple[Query, list[Any] | None]:
         type_id(type_name)
         query = parse_query(type_name, params)
-        allow_search(call, query)
+        self.settle(call, query)
         after = self.seal.open(call, type_name, query.text, query.cursor) if query.cursor else None
         return query, after
 

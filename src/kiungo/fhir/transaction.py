@@ -5,35 +5,39 @@ entry its own savepoint and its own answer.
 Source: FHIR R4 3.1.0.11 (batch/transaction).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, KiungoError
-from kiungo.fhir import bundles
+from kiungo.fhir import bundles, references
 from kiungo.fhir.bundle_parts import (
     BUNDLE_REFERENCE,
     INTERACTIONS,
     ORDER,
-    REFERENCE,
     Entry,
     Work,
     pairs,
     placed,
-    rewritten,
+    wrong_entry,
 )
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.guard import authorise, may_read
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.outcome import outcome_of
 from kiungo.fhir.prepare import prepare
+from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
-from kiungo.fhir.writing import create, match, put, remove
+from kiungo.fhir.writing import create, make, match, put, refuse_other_id, remove
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
+
+ConditionKey = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Runner:
@@ -43,77 +47,140 @@ class Runner:
         self._store = store
         self._call = call
         self._with_resources = with_resources
+        self._written: dict[int, Stored]
 
     def run(self, unit: "Unit", work: Work) -> bytes:
         """The response Bundle. Raises (transaction): the first entry's error, which undoes everything."""
+        self._written = {}
         answers: dict[int, bytes] = {position: self._refusal(error) for position, error in work.failures.items()}
-        entries = [entry for entry in work.entries if entry.position not in work.failures]
         if work.kind == "transaction":
-            entries = sorted(entries, key=lambda entry: ORDER[entry.method])
-            entries = self._resolved(unit, entries, answers)
+            self._all(unit, work.entries, answers)
+        else:
+            self._each(unit, [entry for entry in work.entries if entry.position not in work.failures], answers)
+        kind = f"{work.kind}-response"
+        return bundles.bundle(kind, [answers[position] for position in sorted(answers)])
+
+    def _each(self, unit: "Unit", entries: list[Entry], answers: dict[int, bytes]) -> None:
         for entry in entries:
-            if work.kind == "transaction":
-                try:
-                    answers[entry.position] = self._one(unit, entry)
-                except KiungoError as error:
-                    raise placed(error, entry.position) from error
-                continue
             try:
                 with unit.savepoint():
                     answers[entry.position] = self._one(unit, entry)
             except KiungoError as error:
                 answers[entry.position] = self._refusal(error)
-        kind = f"{work.kind}-response"
-        return bundles.bundle(kind, [answers[position] for position in sorted(answers)])
 
-    def _resolved(self, unit: "Unit", entries: list[Entry], answers: dict[int, bytes]) -> list[Entry]:
-        """Decide deletes, conditional creates and conditional references, so that every address is final."""
-        store, call = self._store, self._call
+    def _all(self, unit: "Unit", entries: list[Entry], answers: dict[int, bytes]) -> None:
+        """Decide every address first; then deletes, creates, updates and reads in this order."""
         names: dict[str, str] = {}
+        firsts: dict[ConditionKey, Entry] = {}
+        twins: dict[int, int] = {}
         rest: list[Entry] = []
-        for entry in entries:
-            try:
+        for entry in self._addressed(unit, sorted(entries, key=lambda entry: ORDER[entry.method]), names, firsts):
+            with _placing(entry):
                 if entry.method == "DELETE":
-                    answers[entry.position] = self._one(unit, entry)
+                    answers[entry.position] = self._one(unit, entry) if entry.id else self._answer(204, None)
+                elif entry.method == "POST" and entry.if_none_exist is not None:
+                    made = self._first(unit, entry, names, firsts, twins, answers)
+                    rest += [made] if made is not None else []
+                else:
+                    rest.append(entry)
+        for entry in [self._renamed(unit, entry, names) for entry in rest]:
+            with _placing(entry):
+                answers[entry.position] = self._one(unit, entry)
+        for position, first in twins.items():
+            answers[position] = self._answer(200, self._written[first])
+
+    def _addressed(
+        self, unit: "Unit", entries: list[Entry], names: dict[str, str], firsts: dict[ConditionKey, Entry]
+    ) -> list[Entry]:
+        """Decide the conditions of updates and deletes before anything changes, and refuse to write one twice."""
+        found: list[Entry] = []
+        written: set[tuple[str, str]] = set()
+        for entry in entries:
+            with _placing(entry):
+                if entry.method not in ("PUT", "DELETE"):
+                    found.append(entry)
                     continue
-                if entry.method == "POST" and entry.if_none_exist is not None:
-                    require(call.principal, f"system/{entry.type}.c")
-                    found = match(store, unit, call, entry.type, entry.if_none_exist)
-                    if found is not None:
-                        names[f"{entry.type}/{entry.id}"] = f"{entry.type}/{found.id}"
-                        answers[entry.position] = self._answer(200, found)
-                        continue
-                    entry = replace(entry, if_none_exist=None)  # noqa: PLW2901 - the understood one stays as it was
-            except KiungoError as error:
-                raise placed(error, entry.position) from error
-            rest.append(entry)
-        return [self._renamed(unit, entry, names) for entry in rest]
+                decided = self._decided(unit, entry, names, firsts) if entry.id is None else entry
+                found.append(decided)
+                if decided.id is None:
+                    continue
+                if (decided.type, decided.id) in written:
+                    raise wrong_entry("writes a resource that another entry writes too")
+                written.add((decided.type, decided.id))
+        return found
+
+    def _decided(self, unit: "Unit", entry: Entry, names: dict[str, str], firsts: dict[ConditionKey, Entry]) -> Entry:
+        """An update or delete by condition with the id it comes down to; a delete of nothing keeps none."""
+        store, call = self._store, self._call
+        require(call.principal, f"system/{entry.type}.{INTERACTIONS[entry.method]}")
+        found = match(store, unit, call, entry.type, entry.params or ())
+        if entry.method == "DELETE":
+            return replace(entry, id=found.id if found is not None else None)
+        assert entry.prepared is not None
+        if found is not None:
+            refuse_other_id(entry.prepared, found.id)
+        elif firsts.setdefault(_key(entry.type, entry.params or ()), entry) is not entry:
+            raise wrong_entry("makes a resource that another entry with the same condition makes too")
+        final = found.id if found is not None else entry.prepared.body_id or entry.provisional
+        names[f"{entry.type}/{entry.provisional}"] = f"{entry.type}/{final}"
+        decided = replace(entry, id=final, params=None, is_new=found is None)
+        if found is None:
+            firsts[_key(entry.type, entry.params or ())] = decided
+        return decided
+
+    def _first(
+        self,
+        unit: "Unit",
+        entry: Entry,
+        names: dict[str, str],
+        firsts: dict[ConditionKey, Entry],
+        twins: dict[int, int],
+        answers: dict[int, bytes],
+    ) -> Entry | None:
+        """A conditional create that really makes its resource: nothing matches, and no entry before has its condition.
+
+        Otherwise its name leads to the resource that is there, or that the other entry makes.
+        """
+        condition = entry.if_none_exist or ()
+        require(self._call.principal, f"system/{entry.type}.c")
+        found = match(self._store, unit, self._call, entry.type, condition)
+        first = firsts.get(_key(entry.type, condition))
+        if found is not None:
+            names[f"{entry.type}/{entry.id}"] = f"{entry.type}/{found.id}"
+            answers[entry.position] = self._answer(200, found)
+        elif first is not None:
+            names[f"{entry.type}/{entry.id}"] = f"{entry.type}/{first.id}"
+            twins[entry.position] = first.position
+        else:
+            made = replace(entry, if_none_exist=None)
+            firsts[_key(entry.type, condition)] = made
+            return made
+        return None
 
     def _renamed(self, unit: "Unit", entry: Entry, names: dict[str, str]) -> Entry:
         """Rewrite references to what exists already and those written as searches; only then prepare again."""
         if entry.prepared is None:
             return entry
-        text = entry.prepared.body("x", 1, 0)
-        wanted = {match[2].decode() for match in REFERENCE.finditer(text)}
+        wanted = set(references.texts(entry.prepared.tail))
         changed = {name: names[name] for name in wanted if name in names}
         for name in wanted:
             type_name, mark, query = name.partition("?")
             if mark and type_name in type_ids():
-                changed[name] = self._conditional_reference(unit, entry, type_name, query)
+                with _placing(entry):
+                    changed[name] = self._conditional_reference(unit, type_name, query)
         if not changed:
             return entry
-        renamed = prepare(rewritten(_without_own(entry.prepared), changed))
+        renamed = prepare(references.rewritten(_without_own(entry.prepared), changed))
         return replace(entry, prepared=replace(renamed, id=entry.prepared.id, body_id=entry.prepared.body_id))
 
-    def _conditional_reference(self, unit: "Unit", entry: Entry, type_name: str, query: str) -> str:
+    def _conditional_reference(self, unit: "Unit", type_name: str, query: str) -> str:
         found = match(self._store, unit, self._call, type_name, pairs(query))
         if found is None:
-            error = Conflict(BUNDLE_REFERENCE, f"A reference by search matches no {type_name}", hint="Create it first")
-            raise placed(error, entry.position)
+            raise Conflict(BUNDLE_REFERENCE, f"A reference by search matches no {type_name}", hint="Create it first")
         return f"{type_name}/{found.id}"
 
     def _one(self, unit: "Unit", entry: Entry) -> bytes:
-        store, call, repository = self._store, self._call, self._store.repository
+        store, call = self._store, self._call
         interaction = "s" if entry.method in ("GET", "HEAD") and entry.id is None else INTERACTIONS[entry.method]
         require(call.principal, f"system/{entry.type}.{interaction}")
         if entry.method == "DELETE":
@@ -121,9 +188,14 @@ class Runner:
         if entry.method == "POST":
             assert entry.prepared is not None
             stored = create(store, unit, call, entry.prepared, entry.if_none_exist)
+            self._written[entry.position] = stored
             return self._answer(201 if stored.created else 200, stored)
         if entry.method == "PUT":
             return self._put(unit, entry)
+        return self._read(unit, entry)
+
+    def _read(self, unit: "Unit", entry: Entry) -> bytes:
+        store, call, repository = self._store, self._call, self._store.repository
         if entry.id is None:
             return self._inner(store.search_in(unit, call, entry.type, entry.params or ()))
         if entry.is_history:
@@ -134,11 +206,17 @@ class Runner:
             stored = repository.read(unit, call, entry.type, entry.id)
         authorise(call, "r", stored)
         store.note(call, "read", entry.type, (stored,))
+        if entry.if_none_match == stored.version:
+            return b'{"response":%b}' % json.dumps(bundles.response_of(304, stored))
         return self._answer(200, stored, always=True)
 
     def _put(self, unit: "Unit", entry: Entry) -> bytes:
         assert entry.prepared is not None
-        stored = put(self._store, unit, self._call, entry.prepared, entry.id, entry.params, entry.if_match)
+        if entry.is_new:
+            stored = make(self._store, unit, self._call, entry.prepared, entry.id, entry.if_match)
+        else:
+            stored = put(self._store, unit, self._call, entry.prepared, entry.id, entry.params, entry.if_match)
+        self._written[entry.position] = stored
         return self._answer(201 if stored.created else 200, stored)
 
     def _delete(self, unit: "Unit", entry: Entry) -> bytes:
@@ -160,6 +238,19 @@ class Runner:
     def _refusal(self, error: KiungoError) -> bytes:
         status = bundles.STATUS_TEXT.get(error.http_status, str(error.http_status))
         return b'{"response":%b}' % json.dumps({"status": status, "outcome": outcome_of(error)})
+
+
+@contextmanager
+def _placing(entry: Entry) -> Iterator[None]:
+    """An error inside says which entry it is about."""
+    try:
+        yield
+    except KiungoError as error:
+        raise placed(error, entry.position) from error
+
+
+def _key(type_name: str, condition: Params) -> ConditionKey:
+    return type_name, tuple(sorted(condition))
 
 
 def _without_own(prepared: Prepared) -> bytes:

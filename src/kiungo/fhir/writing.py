@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, Incorrect
-from kiungo.fhir.guard import admit, allow_search, authorise, authorise_content
+from kiungo.fhir.guard import admit, authorise, authorise_content
 from kiungo.fhir.model import RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
@@ -26,7 +26,7 @@ def match(store: Store, unit: "Unit", call: Call, type_name: str, condition: Par
     Raises: Forbidden, Conflict MULTIPLE_MATCHES, Incorrect (a parameter).
     """
     require(call.principal, f"system/{type_name}.s")
-    return store.repository.find_one(unit, call, type_name, condition, partial(allow_search, call))
+    return store.repository.find_one(unit, call, type_name, condition, partial(store.settle, call))
 
 
 def create(store: Store, unit: "Unit", call: Call, prepared: Prepared, condition: Params | None = None) -> Stored:
