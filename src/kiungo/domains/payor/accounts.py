@@ -2,7 +2,7 @@
 
 payor:expense              what claims cost us
 payor:payable:PROVIDER     what we owe a provider
-payor:recoverable:PROVIDER what a provider owes us back
+payor:recoverable:PROVIDER what a provider owes us back, kept back from its next payments
 payor:cash                 what we pay from
 """
 

@@ -1,21 +1,22 @@
 """Payment runs: what was approved is paid, booked in the ledger, and told to the provider.
 
-One payment for each provider and currency. A run is one unit of work of bounded size; `remaining` says whether
-another is needed. The money's own way to the bank is not decided here.
+A unit of work pays a bounded number of claims, with one payment for each provider, currency and method; a run is
+as many units as it takes, and `remaining` says whether claims are left. What a provider owes back for claims
+that were voided after their payment is kept back first. The money's own way to the bank is not decided here.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from kiungo.base.errors import Conflict
+from kiungo.base.errors import Conflict, Incorrect
 from kiungo.base.ids import uuid7
 from kiungo.base.money import Money
 from kiungo.base.time import date_of
 from kiungo.domains.payor import access, accounts, events, voiding
-from kiungo.domains.payor.errors import PAYMENT_NOTHING
+from kiungo.domains.payor.errors import PAYMENT_NOTHING, VALIDATION_ERROR
 from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.store import claims, members, payments
 from kiungo.domains.payor.store.claims import ClaimRow
@@ -26,6 +27,8 @@ from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
 
 CLAIMS_A_RUN_MAX = 500
+CLAIMS_A_UNIT_MAX = 50
+DAYS_AHEAD_MAX = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class Run:
     remaining: bool
 
 
+def new_run_id(payor: voiding.Desk) -> str:
+    """The id of a run that begins."""
+    return f"RUN-{uuid7(payor.clock)}"
+
+
 def pay(
     payor: voiding.Desk,
     unit: Unit,
@@ -45,11 +53,13 @@ def pay(
     payment_date: date | None = None,
     method: str | None = None,
     provider_id: str | None = None,
-    claims_max: int = CLAIMS_A_RUN_MAX,
+    claims_max: int = CLAIMS_A_UNIT_MAX,
+    run_id: str | None = None,
 ) -> Run:
-    """Pay approved claims, oldest decision first.
+    """Pay approved claims, oldest decision first: one unit's worth of a run.
 
-    Shapes: `method` None pays each claim as its plan says. Raises: Conflict PAYMENT_NOTHING.
+    Shapes: `method` None pays each claim as its plan says; `run_id` continues a run.
+    Raises: Conflict PAYMENT_NOTHING; Incorrect VALIDATION_ERROR for an impossible date; Forbidden NOT_YOURS.
     """
     access.refuse_bound(call)
     tenant = call.tenant
@@ -61,18 +71,48 @@ def pay(
             "No approved claim is waiting for payment",
             hint="Run again after claims were approved",
         )
-    day = (payment_date or date_of(unit.now_us)).isoformat()
-    run_id = f"RUN-{uuid7(payor.clock)}"
+    day = day_of(unit, rows, payment_date)
+    run_id = run_id or new_run_id(payor)
     plans = payor.openings.snapshot(unit, tenant).plans
     groups: defaultdict[tuple[str, str, str], list[ClaimRow]] = defaultdict(list)
     for row in rows:
         groups[row.provider_id, row.currency, method or plans[row.plan_id].plan.payment_method].append(row)
+    unit.lock(f"payor:run:{run_id}")
+    before = len(payments.of_run(unit, tenant, run_id))
     made = tuple(
         _pay_group(payor, unit, call, group, key=key, run_id=run_id, number=number, day=day)
-        for number, (key, group) in enumerate(sorted(groups.items()), 1)
+        for number, (key, group) in enumerate(sorted(groups.items()), before + 1)
     )
     audit.record(unit, call, "pay", kind="payment_run", id=run_id)
     return Run(run_id, made, len(candidates) > claims_max)
+
+
+def day_of(unit: Unit, rows: list[ClaimRow], asked: date | None) -> str:
+    """The payment's day: today, or a day that is neither before a decision it pays nor far ahead.
+
+    Raises: Incorrect VALIDATION_ERROR.
+    """
+    today = date_of(unit.now_us)
+    if asked is None:
+        return today.isoformat()
+    first = max((date_of(row.decided_us) for row in rows if row.decided_us is not None), default=today)
+    last = today + timedelta(days=DAYS_AHEAD_MAX)
+    if not first <= asked <= last:
+        raise Incorrect(
+            VALIDATION_ERROR,
+            f"payment_date must be from {first.isoformat()}, when the newest of the claims was decided,"
+            f" to {last.isoformat()}",
+            field="payment_date",
+            hint="Leave payment_date out to pay today",
+        )
+    return asked.isoformat()
+
+
+def units_needed(unit: Unit, call: Call, *, payment_date: date | None, provider_id: str | None, claims_max: int) -> int:
+    """How many units a run takes. Raises: Incorrect VALIDATION_ERROR, before any of them paid anything."""
+    rows = claims.unpaid(unit, call.tenant, provider_id=provider_id, limit=claims_max)
+    day_of(unit, rows, payment_date)
+    return max(1, -(-len(rows) // CLAIMS_A_UNIT_MAX))
 
 
 def _held(unit: Unit, tenant: int, candidates: list[ClaimRow]) -> list[ClaimRow]:
@@ -101,65 +141,91 @@ def _pay_group(
     provider_id, currency, method = key
     tenant = call.tenant
     total = Money(sum(row.paid_minor for row in group), currency)
+    kept = split(total, _owed_back(unit, tenant, provider_id, currency))
     payment = Payment(
         payment_id=f"PAY-{run_id[4:]}-{number}",
         run_id=run_id,
         provider_id=provider_id,
         currency=currency,
-        amount_minor=total.minor,
+        amount_minor=(total - kept).minor,
         claims=len(group),
         method=method,
         reference=f"{run_id[-12:].upper()}-{number}",
         payment_date=day,
         created_us=unit.now_us,
+        recovered_minor=kept.minor,
     )
     payments.insert(unit, tenant, payment)
-    _book(unit, tenant, payment, total)
+    _book(unit, tenant, payment)
     for row in group:
-        _mark(payor, unit, call, row, payment)
+        part = min(kept, Money(row.paid_minor, currency))
+        _mark(payor, unit, call, row, payment, part)
+        kept -= part
     return payment
 
 
-def _book(unit: Unit, tenant: int, payment: Payment, total: Money) -> None:
-    """What the claims cost becomes owed to the provider, and what is owed is paid."""
-    payable = accounts.open_payable(unit, tenant, payment.provider_id, payment.currency)
-    expense = accounts.open_expense(unit, tenant, payment.currency)
-    cash = accounts.open_cash(unit, tenant, payment.currency)
+def split(payable: Money, owed_back: Money) -> Money:
+    """What is kept back of a payment: all that is owed back, and never more than the payment."""
+    return max(min(payable, owed_back), Money.zero(payable.currency))
+
+
+def _owed_back(unit: Unit, tenant: int, provider_id: str, currency: str) -> Money:
+    """What a provider owes back now; no other run keeps it back until the unit ends."""
+    unit.lock(f"payor:recoverable:{tenant}:{provider_id}:{currency}")
+    account = accounts.open_recoverable(unit, tenant, provider_id, currency)
+    return Money(ledger.balance(unit, tenant, account, currency).balance.net_dr, currency)
+
+
+def _book(unit: Unit, tenant: int, payment: Payment) -> None:
+    """What the claims cost becomes owed to the provider; what is owed is set off and paid, in one journal."""
+    currency = payment.currency
+    payable = accounts.open_payable(unit, tenant, payment.provider_id, currency)
+    recoverable = accounts.open_recoverable(unit, tenant, payment.provider_id, currency)
+    expense = accounts.open_expense(unit, tenant, currency)
+    cash = accounts.open_cash(unit, tenant, currency)
+    moves = (
+        (expense, payable, payment.amount + payment.recovered),
+        (payable, recoverable, payment.recovered),
+        (payable, cash, payment.amount),
+    )
     ledger.post(
         unit,
         tenant,
         key=f"payment:{payment.payment_id}",
         kind="claims.paid",
-        postings=[
-            ledger.Posting(debit=expense, credit=payable, amount=total),
-            ledger.Posting(debit=payable, credit=cash, amount=total),
-        ],
+        postings=[ledger.Posting(debit=to, credit=of, amount=amount) for to, of, amount in moves if amount.minor],
         effective=date.fromisoformat(payment.payment_date),
         memo=payment.payment_id,
     )
 
 
-def _mark(payor: voiding.Desk, unit: Unit, call: Call, row: ClaimRow, payment: Payment) -> None:
-    amount = Money(row.paid_minor, row.currency)
+def _mark(payor: voiding.Desk, unit: Unit, call: Call, row: ClaimRow, payment: Payment, kept: Money) -> None:
+    amount = Money(row.paid_minor, row.currency) - kept
     tree = json.loads(payor.repository.read(unit, call, "ExplanationOfBenefit", row.benefit_fhir).body)
     tree["payment"] = {
         "date": payment.payment_date,
         "amount": terms.money(amount),
         "identifier": terms.identifier("urn:kiungo:payor:payment", payment.payment_id),
     }
+    if kept.minor:
+        tree["payment"]["adjustment"] = terms.money(kept)
     payor.repository.update(unit, call, prepare(tree, id=row.benefit_fhir))
     changed = replace(row, payment_id=payment.payment_id, version=row.version + 1)
     changed = voiding.store_view(payor, unit, call, changed)
     audit.record(unit, call, "pay", kind="claim", id=row.claim_id, person=row.patient_fhir)
-    payload = events.payment_processed(json.loads(changed.wire), at_us=unit.now_us, paid=_told(amount, payment))
+    payload = events.payment_processed(json.loads(changed.wire), at_us=unit.now_us, paid=_told(amount, kept, payment))
     payor.outbox.publish(unit, tenant=call.tenant, topic="claim.paid", aggregate=row.claim_id, payload=payload)
 
 
-def _told(amount: Money, payment: Payment) -> Mapping[str, Any]:
-    return {
+def _told(amount: Money, kept: Money, payment: Payment) -> Mapping[str, Any]:
+    """What is said of one claim's payment: `paid_amount` and `recovered_amount` are together what it comes to."""
+    told: dict[str, Any] = {
         "paid_amount": amount,
         "payment_date": payment.payment_date,
         "payment_method": payment.method,
         "payment_reference": payment.reference,
         "payment_id": payment.payment_id,
     }
+    if kept.minor:
+        told["recovered_amount"] = kept
+    return told

@@ -52,6 +52,7 @@ def shown(queue: Queue) -> dict[str, Any]:
         "claims": [
             {
                 "claim": json.loads(item.row.wire),
+                "version": item.row.version,
                 "desk": item.row.desk,
                 "assigned_to": item.row.assigned_to,
                 "questions": [

@@ -133,12 +133,12 @@ class Payor:
 
     def find_wire(
         self, unit: Unit, call: Call, claim_id: str, *, named_provider: str | None = None
-    ) -> tuple[bytes, str]:
-        """The body of GET and the patient's record id. Raises: NotFound CLAIM_NOT_FOUND."""
+    ) -> tuple[bytes, str, int]:
+        """The body of GET, the patient's record id and the claim's version. Raises: NotFound CLAIM_NOT_FOUND."""
         found = claims.find_wire(unit, call.tenant, claim_id)
         if found is None or not access.sees(call, found[2], named_provider):
             raise claim_not_found(claim_id)
-        return view.claim_answer(found[0], found[1]), found[3]
+        return view.claim_answer(found[0], found[1]), found[3], found[4]
 
     @staticmethod
     def only_provider(call: Call, named: str | None = None) -> str | None:

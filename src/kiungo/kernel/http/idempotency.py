@@ -40,13 +40,19 @@ class Keeper:
 
     async def write(self, request: Request, work: Work) -> Response:
         """See `Request.write`."""
-        raw = request.raw_headers.get(b"idempotency-key")
-        if raw is None:
+        name = _name_of(request)
+        if name is None:
             return await self._database.write_async(work)
-        route = f"{request.method} {request.template}"
-        name = (request.call.tenant, owner_of(request), route, read_key(raw))
         body_hash = hash_of_request(request)
         return await self._database.write_async(lambda unit: self._once(unit, name, body_hash, work))
+
+    async def find(self, request: Request) -> Response | None:
+        """See `Request.kept`."""
+        name = _name_of(request)
+        if name is None:
+            return None
+        body_hash = hash_of_request(request)
+        return await self._database.point_read(lambda unit: self._kept(unit, name, body_hash))
 
     def _once(self, unit: Unit, name: Name, body_hash: str, work: Work) -> Response:
         first = unit.execute(
@@ -55,7 +61,10 @@ class Keeper:
             (*name, body_hash, unit.now_us),
         )
         if not first:
-            return self._kept(unit, name, body_hash)
+            kept = self._kept(unit, name, body_hash)
+            if kept is None:
+                raise AssertionError("a committed idempotency key has no answer")
+            return kept
         answer = work(unit)
         body = answer.body
         if answer.holds_secret:
@@ -70,14 +79,14 @@ class Keeper:
         )  # fmt: skip
         return answer
 
-    def _kept(self, unit: Unit, name: Name, body_hash: str) -> Response:
+    def _kept(self, unit: Unit, name: Name, body_hash: str) -> Response | None:
         row = unit.row(
             "SELECT body_hash, status, media_type, headers, body, sealed FROM idempotency"
             " WHERE tn = ? AND owner = ? AND route = ? AND key = ?",
             name,
         )
         if row is None or row[1] is None:
-            raise AssertionError("a committed idempotency key has no answer")
+            return None
         kept_hash, status, media_type, headers, body, sealed = row
         if kept_hash != body_hash:
             raise Conflict(
@@ -91,6 +100,14 @@ class Keeper:
             body = self._keyring.open(name[0], _sealed_name(name), body.decode("ascii"))
         pairs = (*_headers_of(headers), REPLAYED)
         return Response(status, body, pairs, media_type=media_type.encode("ascii"))
+
+
+def _name_of(request: Request) -> Name | None:
+    """Under which name the answer is kept; None without a key. Raises: Incorrect IDEMPOTENCY_KEY_SHAPE."""
+    raw = request.raw_headers.get(b"idempotency-key")
+    if raw is None:
+        return None
+    return request.call.tenant, owner_of(request), f"{request.method} {request.template}", read_key(raw)
 
 
 def read_key(raw: bytes) -> str:

@@ -138,6 +138,14 @@ class Request:
         """
         return await self.keeper.write(self, work)
 
+    async def kept(self) -> Response | None:
+        """The first answer to this request's `Idempotency-Key`, or None when there is no key or no answer yet.
+
+        For work before the unit that no longer succeeds once the first answer was given.
+        Raises: as `write`.
+        """
+        return await self.keeper.find(self)
+
 
 Handler = Callable[[Request], Awaitable[Response]]
 

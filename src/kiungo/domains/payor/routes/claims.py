@@ -1,7 +1,8 @@
 """POST and GET of claims: what the provider guide describes, bytes in and bytes out."""
 
+from kiungo.base.errors import KiungoError
 from kiungo.domains.payor import access, listing, rebuild
-from kiungo.domains.payor.explanation import explain
+from kiungo.domains.payor.explanation import explain, steps_for
 from kiungo.domains.payor.roles import READ_CLAIMS, WRITE_CLAIMS
 from kiungo.domains.payor.routes import shapes
 from kiungo.domains.payor.service import Payor
@@ -9,6 +10,7 @@ from kiungo.domains.payor.store import desk
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Request, Response, Route
+from kiungo.kernel.http.etags import etag, is_current, not_modified
 
 API = "payor"
 ABSENT = (b"", b"null", b"undefined")
@@ -24,7 +26,14 @@ class Claims:
     async def submit(self, request: Request) -> Response:
         """POST /api/claims/"""
         call = request.call
-        sent = await self._payor.prepare(call, request.body, named_provider=named_provider(request))
+        try:
+            sent = await self._payor.prepare(call, request.body, named_provider=named_provider(request))
+        except KiungoError:
+            # What the first answer did may be why its repeat is refused: the claim it replaced is void by now.
+            kept = await request.kept()
+            if kept is None:
+                raise
+            return kept
 
         def work(unit: Unit) -> Response:
             answer = self._payor.submit(unit, call, sent)
@@ -36,11 +45,11 @@ class Claims:
     async def show(self, request: Request) -> Response:
         """GET /api/claims/{claim_id}/"""
         claim_id, call, named = request.params["claim_id"], request.call, named_provider(request)
-        body, person = await self._payor.database.point_read(
+        body, person, version = await self._payor.database.point_read(
             lambda unit: self._payor.find_wire(unit, call, claim_id, named_provider=named)
         )
         self._reads.note(call, "read", "claim", claim_id, person)
-        return Response(200, body)
+        return not_modified(version) if is_current(request, version) else Response(200, body, (etag(version),))
 
     async def list(self, request: Request) -> Response:
         """GET /api/claims/"""
@@ -62,7 +71,7 @@ class Claims:
         def work(unit: Unit) -> tuple[Response, str]:
             row = self._payor.find(unit, call, request.params["claim_id"], named_provider=named)
             on_file = rebuild.read(unit, call, self._payor.repository, row)
-            steps = desk.steps(unit, call.tenant, row.claim_id)
+            steps = steps_for(call, desk.steps(unit, call.tenant, row.claim_id))
             return Response.json(explain(on_file, steps)), row.patient_fhir
 
         response, person = await self._payor.database.read_async(work)

@@ -1,17 +1,19 @@
 """The review desk and payment runs over HTTP."""
 
 import datetime
+import hashlib
 from collections.abc import Callable
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response as StarletteResponse
 
-from kiungo.base.errors import NotFound
+from kiungo.base.errors import Conflict, NotFound
 from kiungo.domains.payor import listing, queue
-from kiungo.domains.payor.errors import PAYMENT_RUN_NOT_FOUND
-from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, pay
+from kiungo.domains.payor.errors import PAYMENT_NOTHING, PAYMENT_RUN_NOT_FOUND
+from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, CLAIMS_A_UNIT_MAX, Run, new_run_id, pay, units_needed
 from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
 from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
 from kiungo.domains.payor.routes.staff import staff
@@ -21,6 +23,8 @@ from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Exchange, Response, as_starlette, secured
+from kiungo.kernel.http.etags import etag, required_version
+from kiungo.kernel.http.idempotency import read_key
 
 AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,3})?$"
 Amount = Annotated[str, Field(pattern=AMOUNT, examples=["3000.00"])]
@@ -44,9 +48,13 @@ class LineAmount(Strict):
     allowed: Amount
 
 
+VERSION = Field(None, ge=1, description="The version the reviewer looked at; If-Match says the same")
+
+
 class Approval(Strict):
     """Approve the whole claim, some amount of it, or some amount of each line."""
 
+    version: int | None = VERSION
     note: Note = ""
     allowed_total: Amount | None = None
     lines: list[LineAmount] = Field(default_factory=list, max_length=100)
@@ -56,6 +64,12 @@ class Reason(Strict):
     """Why something is done."""
 
     reason: Said
+
+
+class Rejection(Reason):
+    """Why a claim is rejected, and at which version."""
+
+    version: int | None = VERSION
 
 
 class Question(Strict):
@@ -110,12 +124,16 @@ def desk_router(payor: Payor, reads: Reads) -> APIRouter:
                 note=body.note,
                 allowed={line.line: line.allowed for line in body.lines},
                 allowed_total=body.allowed_total,
+                version=_version(exchange, body.version),
             ),
         )
 
     @router.post("/{claim_id}/reject", summary="Reject a waiting claim")
-    async def reject(exchange: Reviewer, claim_id: str, body: Reason) -> StarletteResponse:
-        return await decide(exchange, lambda unit: desk.reject(unit, exchange.call, claim_id, reason=body.reason))
+    async def reject(exchange: Reviewer, claim_id: str, body: Rejection) -> StarletteResponse:
+        version = _version(exchange, body.version)
+        return await decide(
+            exchange, lambda unit: desk.reject(unit, exchange.call, claim_id, reason=body.reason, version=version)
+        )
 
     @router.post("/{claim_id}/request-information", summary="Ask the provider something")
     async def ask(exchange: Reviewer, claim_id: str, body: Question) -> StarletteResponse:
@@ -173,19 +191,46 @@ def payments_router(payor: Payor) -> APIRouter:
 
     @router.post("/runs", summary="Pay approved claims", status_code=201)
     async def run(exchange: Cashier, body: PaymentOrder) -> StarletteResponse:
-        def work(unit: Unit) -> Response:
-            paid = pay(
+        kept = await exchange.request.kept()
+        if kept is not None:
+            return as_starlette(kept)
+        run_id, left = _run_id(payor, exchange), body.claims_max
+
+        def part(unit: Unit) -> Run:
+            return pay(
                 payor,
                 unit,
                 exchange.call,
                 payment_date=body.payment_date,
                 method=body.method,
                 provider_id=body.provider_id,
+                claims_max=min(left, CLAIMS_A_UNIT_MAX),
+                run_id=run_id,
+            )
+
+        def last(unit: Unit) -> Response:
+            try:
+                remaining = part(unit).remaining
+            except Conflict as nothing:
+                if nothing.code != PAYMENT_NOTHING or not payments.of_run(unit, exchange.call.tenant, run_id):
+                    raise
+                remaining = False
+            made = tuple(payments.of_run(unit, exchange.call.tenant, run_id))
+            return Response.json(_run(Run(run_id, made, remaining)), 201)
+
+        units = await payor.database.read_async(
+            lambda unit: units_needed(
+                unit,
+                exchange.call,
+                payment_date=body.payment_date,
+                provider_id=body.provider_id,
                 claims_max=body.claims_max,
             )
-            return Response.json(_run(paid), 201)
-
-        return await exchange.write(work)
+        )
+        for _ in range(units - 1):
+            await payor.database.write_async(_unless_nothing(part))
+            left -= CLAIMS_A_UNIT_MAX
+        return await exchange.write(last)
 
     @router.get("/runs/{run_id}", summary="What a payment run paid")
     async def show(exchange: Cashier, run_id: str) -> StarletteResponse:
@@ -203,7 +248,38 @@ def _shown(row: ClaimRow) -> Response:
         row.state.encode(),
         b'"%b"' % row.desk.encode() if row.desk else b"null",
     )
-    return Response(200, body)
+    return Response(200, body, (etag(row.version),))
+
+
+def _unless_nothing(part: Callable[[Unit], Run]) -> Callable[[Unit], None]:
+    """Pay a part. That nothing is left is for the last part to say, with the run's answer."""
+
+    def work(unit: Unit) -> None:
+        try:
+            part(unit)
+        except Conflict as nothing:
+            if nothing.code != PAYMENT_NOTHING:
+                raise
+
+    return work
+
+
+def _run_id(payor: Payor, exchange: Exchange) -> str:
+    """The same run for the same Idempotency-Key, so that a run broken off between two units is gone on with."""
+    request = exchange.request
+    raw = request.raw_headers.get(b"idempotency-key")
+    if raw is None:
+        return new_run_id(payor)
+    name = "\x00".join((str(request.call.tenant), request.call.principal.id, read_key(raw)))
+    return f"RUN-{UUID(bytes=hashlib.sha256(name.encode()).digest()[:16])}"
+
+
+def _version(exchange: Exchange, said: int | None) -> int | None:
+    """The version a decision is for: the body's, else that of If-Match; one that cannot be is never current."""
+    asked = required_version(exchange.request)
+    if said is not None or asked is None:
+        return said
+    return int(asked) if asked.isdecimal() and len(asked) < 10 else -1
 
 
 def _run(paid: Run) -> dict[str, object]:
@@ -215,6 +291,7 @@ def _run(paid: Run) -> dict[str, object]:
                 "payment_id": payment.payment_id,
                 "provider_id": payment.provider_id,
                 "amount": payment.amount,
+                **({"recovered_amount": payment.recovered} if payment.recovered_minor else {}),
                 "currency": payment.currency,
                 "claims": payment.claims,
                 "payment_date": payment.payment_date,

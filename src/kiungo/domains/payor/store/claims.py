@@ -64,13 +64,13 @@ def find(unit: Unit, tenant: int, claim_id: str) -> ClaimRow | None:
     return ClaimRow(*row) if row else None
 
 
-def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, str] | None:
-    """What a GET needs: the claim object, its state, its provider and the patient's record."""
+def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, str, int] | None:
+    """What a GET needs: the claim object, its state, its provider, the patient's record and the version."""
     row = unit.row(
-        "SELECT wire, state, provider_id, patient_fhir FROM payor_claim WHERE tn = ? AND claim_id = ?",
+        "SELECT wire, state, provider_id, patient_fhir, version FROM payor_claim WHERE tn = ? AND claim_id = ?",
         (tenant, claim_id),
     )
-    return (row[0], row[1], row[2], row[3]) if row else None
+    return (row[0], row[1], row[2], row[3], row[4]) if row else None
 
 
 def find_same(unit: Unit, tenant: int, member_id: str, fingerprint: bytes) -> ClaimRow | None:

@@ -21,11 +21,17 @@ class Payment:
     reference: str
     payment_date: str
     created_us: int
+    recovered_minor: int = 0
 
     @property
     def amount(self) -> Money:
-        """The sum of the claims paid."""
+        """The money sent: what the claims come to, less what was kept back."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def recovered(self) -> Money:
+        """What was kept back because the provider owed it."""
+        return Money(self.recovered_minor, self.currency)
 
     def shown(self) -> Mapping[str, str]:
         """What a claim says about its payment."""
@@ -55,7 +61,7 @@ def find(unit: Unit, tenant: int, payment_id: str) -> Payment | None:
 def of_run(unit: Unit, tenant: int, run_id: str) -> list[Payment]:
     """The payments of a run by provider."""
     rows = unit.rows(
-        f"SELECT {_COLUMNS} FROM payor_payment WHERE tn = ? AND run_id = ? ORDER BY provider_id, currency",
+        f"SELECT {_COLUMNS} FROM payor_payment WHERE tn = ? AND run_id = ? ORDER BY provider_id, currency, payment_id",
         (tenant, run_id),
     )
     return [Payment(*row) for row in rows]

@@ -158,6 +158,7 @@ DESK = (
         reference TEXT NOT NULL,
         payment_date TEXT NOT NULL,
         created_us BIGINT NOT NULL,
+        recovered_minor BIGINT NOT NULL DEFAULT 0,
         PRIMARY KEY (tn, payment_id)
     )""",
     "CREATE INDEX payor_payment_run ON payor_payment (tn, run_id)",
