@@ -44,7 +44,6 @@ def cases(member_id: str, procedures: tuple[str, ...]) -> list[Case]:
                 coverage=replace(cover),
                 book=book,
                 snapshot=snapshot,
-                provider=snapshot.providers["PROV-001"],
                 used={},
                 neighbours=(),
                 authorization=None,

@@ -75,7 +75,6 @@ def case(
         coverage=coverage,
         book=book,
         snapshot=snapshot,
-        provider=snapshot.providers.get(stated.provider_id),
         used=used or {},
         neighbours=neighbours,
         authorization=authorization,

@@ -238,6 +238,18 @@ class Snapshot:
 
     version: int
     plans: Mapping[str, PlanBook]
-    providers: Mapping[str, Provider] = field(default_factory=dict)
+    providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
     pairs: Mapping[tuple[str, str], tuple[Pair, ...]] = field(default_factory=dict)
     unit_limits: Mapping[str, tuple[UnitLimit, ...]] = field(default_factory=dict)
+
+    def provider_on(self, provider_id: str, day: str) -> Provider | None:
+        """What holds of a provider on a day."""
+        for row in self.providers.get(provider_id, ()):
+            if row.holds_on(day):
+                return row
+        return None
+
+    def provider(self, provider_id: str, day: str) -> Provider | None:
+        """Who a provider is, by what holds on a day, else by what was said last."""
+        rows = self.providers.get(provider_id, ())
+        return self.provider_on(provider_id, day) or (rows[0] if rows else None)

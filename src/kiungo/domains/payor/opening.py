@@ -74,7 +74,7 @@ class Openings:
         member, family_version = found
         snapshot = self.snapshot(unit, tenant)
         cover = cover_for(member, sent.lines[0].service_date or today)
-        provider = snapshot.providers.get(provider_id)
+        provider = snapshot.provider(provider_id, sent.lines[0].service_date or today)
         claim = stated.complete(
             sent,
             currency=snapshot.plans[cover.plan_id].plan.currency,
@@ -130,7 +130,6 @@ class Openings:
             coverage=cover,
             book=snapshot.plans[cover.plan_id],
             snapshot=snapshot,
-            provider=snapshot.providers.get(claim.provider_id),
             used=_used_without_replaced(unit, tenant, member.family_id, claim),
             neighbours=claims.neighbours(unit, tenant, claim, but=claim_id),
             authorization=authorization,

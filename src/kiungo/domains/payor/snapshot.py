@@ -35,7 +35,7 @@ def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> 
     limits: defaultdict[str, list[Limit]] = defaultdict(list)
     pairs: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
     unit_limits: defaultdict[str, list[UnitLimit]] = defaultdict(list)
-    providers: dict[str, Provider] = {}
+    providers: defaultdict[str, list[Provider]] = defaultdict(list)
     for owner, item in rows:
         match item:
             case Fee():
@@ -51,7 +51,7 @@ def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> 
             case UnitLimit():
                 unit_limits[item.code].append(item)
             case Provider():
-                providers[item.provider_id] = item
+                providers[item.provider_id].append(item)
     return Snapshot(
         version=version,
         plans={
@@ -64,7 +64,7 @@ def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> 
             )
             for plan in plans
         },
-        providers=providers,
+        providers=_frozen(providers),
         pairs=_frozen(pairs),
         unit_limits=_frozen(unit_limits),
     )

@@ -40,7 +40,6 @@ class Case:
     coverage: Coverage
     book: PlanBook
     snapshot: Snapshot
-    provider: Provider | None
     used: Used = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
     authorization: Authorization | None = None
@@ -48,6 +47,15 @@ class Case:
     booking_used_by: str | None = None
     ruling: Ruling | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def provider(self) -> Provider | None:
+        """Who the claim is from, as the provider was on the first line's day."""
+        return self.snapshot.provider(self.claim.provider_id, self.claim.lines[0].service_date)
+
+    def provider_on(self, day: str) -> Provider | None:
+        """What holds of the provider on a day, or None when the provider was not enrolled then."""
+        return self.snapshot.provider_on(self.claim.provider_id, day)
 
 
 def accepted_units(line: Line, refused_minor: int) -> int:

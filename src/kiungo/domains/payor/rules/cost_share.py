@@ -37,8 +37,10 @@ def coinsurance_bp(case: Case, line: Line) -> int:
     """The patient's share of what is left, in basis points."""
     plan = case.book.plan
     outside = plan.out_of_network_coinsurance_bp
-    if outside is not None and not (case.provider and case.provider.in_network(plan.plan_id)):
-        return outside
+    if outside is not None:
+        provider = case.provider_on(line.service_date)
+        if provider is None or not provider.in_network(plan.plan_id):
+            return outside
     benefit = benefit_for(plan, line)
     if benefit is not None and benefit.coinsurance_bp is not None:
         return benefit.coinsurance_bp
