@@ -134,7 +134,7 @@ def year(stated: list[Claim], plan: dict[str, object]) -> int:
     used: Counter[tuple[str, str, str]] = Counter()
     patient = 0
     for one in stated:
-        plain = [Line(i.number, i.service_date, i.procedure, i.charge, 1) for i in one.lines]
+        plain = [Line(i.number, i.service_date, i.procedure, i.charge, 1, ("59",)) for i in one.lines]
         result = adjudicate(case(claim(*plain, member_id=AMINA), plan=plan, used=used))
         patient += result.patient.minor
         for entry in result.entries:

@@ -1,17 +1,20 @@
 """Each step on its own ground: what it denies, what it asks, and with which reason."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kiungo.base.money import Money
-from kiungo.domains.payor.book import Exclusion, Limit, Pair, Provider, code_set
-from kiungo.domains.payor.model import Authorization, Coverage, Neighbour, Ruling
+from kiungo.domains.payor import sample
+from kiungo.domains.payor.book import Exclusion, Limit, ListedCode, Pair, Provider, code_set
+from kiungo.domains.payor.model import Authorization, Claim, Coverage, Neighbour, Ruling
 from kiungo.domains.payor.rules.case import Case, deductible_of, out_of_pocket_of
 from kiungo.domains.payor.rules.coverage import same_name
 from kiungo.domains.payor.rules.duplicate import fingerprint
 from kiungo.domains.payor.rules.pipeline import adjudicate
+from kiungo.domains.payor.snapshot import Reference, assemble
 from kiungo.ports.bookings import BookedService, Booking
 from tests.domains.payor.cases import AMINA, JOHN, KAMAU, MEMBERS, SNAPSHOT, case, claim, line, reasons, usd
 
@@ -20,6 +23,10 @@ def only(judged: Case, effect: str) -> Any:
     found = [finding for finding in adjudicate(judged).findings if finding.effect == effect]
     assert len(found) == 1, found
     return found[0]
+
+
+def no_providers() -> Iterator[Reference]:
+    return (row for row in sample.reference() if not isinstance(row.item, Provider))
 
 
 DEDUCTIBLE, OUT_OF_POCKET = deductible_of("FAMILY-PLUS"), out_of_pocket_of("FAMILY-PLUS")
@@ -90,8 +97,21 @@ class TestProvider:
 
     def test_a_sanctioned_provider_is_denied(self) -> None:
         bad = Provider("PROV-001", "Shut down", sanctioned=True)
-        snapshot = replace(SNAPSHOT, providers={"PROV-001": bad})
+        snapshot = replace(SNAPSHOT, providers={"PROV-001": (bad,)})
         assert only(case(claim(), snapshot=snapshot), "deny").reason == "B7"
+
+    def test_what_holds_of_a_provider_is_looked_up_by_the_day_of_each_line(self) -> None:
+        rows = (
+            Provider("PROV-001", "City", sanctioned=True, valid_from="2024-06-01"),
+            Provider("PROV-001", "City", valid_from="2024-01-01", valid_until="2024-05-31"),
+        )
+        snapshot = assemble(1, sample.PLANS, [*no_providers(), *(Reference("", row) for row in rows)])
+        days = ("2023-12-31", "2024-05-31", "2024-06-01")
+        stated = claim(*(line(number=number, day=day) for number, day in enumerate(days, 1)))
+        result = adjudicate(case(stated, snapshot=snapshot, plan={"unknown_provider": "deny"}))
+        assert [one.denied for one in result.lines] == [True, False, True]
+        pend = only(case(stated, snapshot=snapshot), "pend")
+        assert (pend.line, pend.text) == (1, "Provider PROV-001 was not enrolled on 2023-12-31")
 
     def test_outside_the_network_the_patient_pays_more(self) -> None:
         outside = claim(line("76700", "1000.00"), member_id=AMINA, provider_id="PROV-003")
@@ -117,6 +137,20 @@ class TestCodes:
         judged = case(claim(scan, member_id=KAMAU, diagnoses=("CA40.0",), provider_id="PROV-004"))
         result = adjudicate(judged)
         assert (result.outcome, result.paid) == ("approved", Money.parse("15000.00", "KES"))
+
+    def test_a_diagnosis_is_looked_up_on_the_day_of_each_line(self) -> None:
+        book = SNAPSHOT.plans["STANDARD"]
+        own = ListedCode("diagnosis", "LOCAL-7", valid_until="2024-10-03")
+        listed = {**book.listed, ("diagnosis", "LOCAL-7"): (own,)}
+        snapshot = replace(SNAPSHOT, plans={"STANDARD": replace(book, listed=listed)})
+        lines = line(), line(number=2, day="2024-10-04")
+        stated = claim(*lines, diagnoses=("LOCAL-7",), received_on="2024-12-01")
+        assert only(case(stated, snapshot=snapshot), "pend").line == 2
+        assert only(case(replace(stated, lines=lines[1:]), snapshot=snapshot), "refuse").field == "diagnosis_code"
+
+    def test_an_unlisted_diagnosis_can_deny(self) -> None:
+        denial = only(case(claim(diagnoses=("Z51.12",)), plan={"unlisted_diagnosis": "deny"}), "deny")
+        assert (denial.group, denial.reason) == ("CO", "146")
 
     def test_a_code_the_plan_no_longer_lists_is_asked_about(self) -> None:
         book = SNAPSHOT.plans["STANDARD"]
@@ -156,6 +190,12 @@ class TestAuthorization:
     def test_a_bad_one_is_asked_about(self, judged: Any, reason: str) -> None:
         assert only(judged(self), "pend").reason == reason
 
+    def test_a_plan_may_let_it_be(self) -> None:
+        without = replace(self.mri(None, None))
+        plan = replace(without.book.plan, authorization_missing="accept")
+        result = adjudicate(replace(without, book=replace(without.book, plan=plan)))
+        assert (result.outcome, result.findings[0].effect) == ("approved", "note")
+
     def test_an_emergency_needs_none(self) -> None:
         assert adjudicate(self.mri(None, None, emergency=True)).outcome == "approved"
 
@@ -175,6 +215,15 @@ class TestEdits:
     def test_the_first_may_be_on_another_claim_of_the_day(self) -> None:
         other = Neighbour("CLM-1", "2024-10-03", "80053", "PROV-001", 10_000, 1)
         assert only(case(claim(line("36415", "20.00")), neighbours=(other,)), "deny").reason == "97"
+
+    def test_the_part_may_have_been_claimed_before_the_whole(self) -> None:
+        part = Neighbour("CLM-1", "2024-10-03", "36415", "PROV-001", 2_000, 1)
+        pend = only(case(claim(line("80053", "100.00")), neighbours=(part,)), "pend")
+        assert (pend.reason, "CLM-1" in pend.text) == ("97", True)
+        apart = claim(line("80053", "100.00", modifiers=("59",)))
+        assert adjudicate(case(apart, neighbours=(part,))).outcome == "approved"
+        for other in (replace(part, provider_id="PROV-002"), replace(part, service_date="2024-10-02")):
+            assert adjudicate(case(claim(line("80053", "100.00")), neighbours=(other,))).outcome == "approved"
 
     def test_units_above_the_days_limit_are_cut(self) -> None:
         result = adjudicate(case(claim(line("85025", "100.00", units=3))))
@@ -206,6 +255,19 @@ class TestDuplicates:
     def test_a_modifier_says_it_was_done_again(self) -> None:
         again = claim(line(modifiers=("76",)))
         assert adjudicate(case(again, neighbours=(self.NEAR,))).outcome == "approved"
+
+    def test_a_line_stated_twice_is_paid_once(self) -> None:
+        result = adjudicate(case(claim(line(), line(number=2))))
+        assert reasons(result) == {"1 PR-2": "250.00", "2 CO-18": "1250.00"}
+
+    def test_a_service_again_at_another_charge_is_asked_about(self) -> None:
+        assert only(case(claim(line(), line(number=2, charge="900.00"))), "pend").line == 2
+
+    @pytest.mark.parametrize(
+        "other", [{"modifiers": ("76",)}, {"modifiers": ("LT",)}, {"day": "2024-10-04"}, {"units": 2}]
+    )
+    def test_a_line_that_differs_is_not_the_same_again(self, other: dict[str, Any]) -> None:
+        assert not adjudicate(case(claim(line(), line(number=2, **other)))).lines[1].denied
 
     def test_the_fingerprint_is_of_what_was_done_and_not_of_how_it_is_told(self) -> None:
         same = claim()
@@ -273,6 +335,11 @@ class TestPricingAndBenefits:
     def test_an_exclusion_can_deny(self) -> None:
         denial = only(case(claim(line("15776", "5000.00"), member_id=AMINA)), "deny")
         assert (denial.group, denial.reason) == ("PR", "204")
+
+    def test_an_exclusion_can_be_a_note(self) -> None:
+        book = replace(SNAPSHOT.plans["STANDARD"], exclusions=(Exclusion("procedure", "99213", "accept"),))
+        result = adjudicate(case(claim(), snapshot=replace(SNAPSHOT, plans={"STANDARD": book})))
+        assert (result.outcome, result.findings[0].effect, result.findings[0].reason) == ("approved", "note", "204")
 
     def test_a_diagnosis_can_be_excluded(self) -> None:
         book = replace(SNAPSHOT.plans["STANDARD"], exclusions=(Exclusion("diagnosis", "Z51*", "deny"),))
@@ -384,6 +451,30 @@ class TestRulings:
         late = claim(line(day="2019-05-05", charge="100.00"))
         assert adjudicate(case(late, ruling=Ruling("approve", ""))).outcome == "rejected"
         assert adjudicate(case(late, ruling=Ruling("approve", "", {1: usd("100.00")}))).outcome == "approved"
+
+    def test_the_amount_a_reviewer_set_is_the_amount_allowed(self) -> None:
+        """Neither the units edit before pricing nor a limit after it takes from it."""
+        book = replace(SNAPSHOT.plans["STANDARD"], limits=(Limit("YEAR", "*", "amount", "year", 5_000),))
+        snapshot = replace(SNAPSHOT, plans={"STANDARD": book})
+        blood = claim(line("85025", "100.00", units=4))
+        for amount in ("90.00", "100.00", "10.00"):
+            ruling = Ruling("approve", "", {1: usd(amount)})
+            assert adjudicate(case(blood, snapshot=snapshot, ruling=ruling)).allowed == usd(amount)
+
+    @pytest.mark.parametrize(
+        ("stated", "plan"),
+        [
+            (claim(provider_id="PROV-999"), {"unknown_provider": "deny"}),
+            (claim(provider_id="PROV-004"), {"out_of_network": "deny"}),
+            (claim(diagnoses=("Z51.12", "Z51.11")), {"unlisted_diagnosis": "deny"}),
+        ],
+    )
+    def test_what_denies_every_line_gives_way_to_an_approval_of_the_line(
+        self, stated: Claim, plan: dict[str, str]
+    ) -> None:
+        assert adjudicate(case(stated, plan=plan)).outcome == "rejected"
+        result = adjudicate(case(stated, plan=plan, ruling=Ruling("approve", "", {1: usd("500.00")})))
+        assert (result.outcome, result.paid.text()) == ("approved", "400.00")
 
     def test_a_rejection_denies_everything(self) -> None:
         result = adjudicate(case(claim(), ruling=Ruling("reject", "Not needed")))

@@ -64,6 +64,8 @@ def _finding(case: Case, sheet: Sheet, line_sheet: LineSheet, reason: str, text:
     if case.book.plan.authorization_missing == "deny":
         amount = sheet.money(line_sheet.left)
         return Finding(STEP, "deny", text, number, group="CO", reason=reason, amount=amount, about_cover=True)
+    if case.book.plan.authorization_missing == "accept":
+        return Finding(STEP, "note", text, number, reason=reason)
     return Finding(
         STEP,
         "pend",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from kiungo.domains.payor.book import Action, Plan, PlanBook, code_set
-from kiungo.domains.payor.model import Finding, Line
+from kiungo.domains.payor.model import Claim, Finding, Line
 from kiungo.domains.payor.rules.case import Case, Sheet
 
 STEP = "codes"
@@ -47,7 +47,7 @@ def check_shape(case: Case, _sheet: Sheet) -> Iterator[Finding]:
     claim, book = case.claim, case.book
     shape = DIAGNOSIS_SHAPES[book.plan.diagnosis_system]
     for index, diagnosis in enumerate(claim.diagnoses):
-        if not shape.match(diagnosis) and not book.lists("diagnosis", diagnosis, claim.received_on):
+        if not shape.match(diagnosis) and not _listed_once(book, claim, diagnosis):
             name = DIAGNOSIS_NAMES[book.plan.diagnosis_system]
             field = "diagnosis_code" if index == 0 else f"diagnosis_codes[{index}]"
             text = f"{field} {diagnosis} does not have the form of an {name} code"
@@ -65,24 +65,19 @@ def check_shape(case: Case, _sheet: Sheet) -> Iterator[Finding]:
                 yield Finding(STEP, "refuse", text, line=line.number, reason="4", field=field)
 
 
+def _listed_once(book: PlanBook, claim: Claim, diagnosis: str) -> bool:
+    """Whether the plan names the diagnosis as its own on the day of any of the services."""
+    return any(book.lists("diagnosis", diagnosis, line.service_date) for line in claim.lines)
+
+
 def _known_procedure(book: PlanBook, code: str, day: str) -> bool:
     return procedure_system(book.plan, code) is not None or book.lists("procedure", code, day)
 
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
     """Judge codes the plan does not list, codes listed for other dates, and lines without a procedure."""
-    book, claim = case.book, case.claim
-    for diagnosis in claim.diagnoses:
-        listed = book.listed.get(("diagnosis", diagnosis), ())
-        if any(code.holds_on(claim.lines[0].service_date) for code in listed):
-            continue
-        action: Action = "review" if listed else book.plan.unlisted_diagnosis
-        text = f"Diagnosis code {diagnosis} is not on the plan's list for the date of service"
-        review = "Diagnosis not on the list of the patient's plan"
-        if action == "review":
-            yield Finding(STEP, "pend", text, reason="146", review=review, resolve=_RESOLVE, about_cover=True)
-        elif action == "deny":
-            yield from _deny_all(sheet, text)
+    for diagnosis in case.claim.diagnoses:
+        yield from _diagnosis(case, sheet, diagnosis)
     for line_sheet in sheet.open_lines():
         yield from _procedure(case, sheet, line_sheet.line)
 
@@ -90,10 +85,21 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
 _RESOLVE = "Correct the code, or approve the service as it is"
 
 
-def _deny_all(sheet: Sheet, text: str) -> Iterator[Finding]:
-    for line_sheet in sheet.open_lines():
-        number, amount = line_sheet.line.number, sheet.money(line_sheet.left)
-        yield Finding(STEP, "deny", text, line=number, group="CO", reason="146", amount=amount, about_cover=True)
+def _diagnosis(case: Case, sheet: Sheet, diagnosis: str) -> Iterator[Finding]:
+    """Each line is judged on its own day; what is true of all lines is said once, of the claim."""
+    book = case.book
+    listed = book.listed.get(("diagnosis", diagnosis), ())
+    lines = [one for one in sheet.open_lines() if not any(code.holds_on(one.line.service_date) for code in listed)]
+    action: Action = "review" if listed else book.plan.unlisted_diagnosis
+    text = f"Diagnosis code {diagnosis} is not on the plan's list for the date of service"
+    if action == "deny":
+        for one in lines:
+            number, amount = one.line.number, sheet.money(one.left)
+            yield Finding(STEP, "deny", text, number, group="CO", reason="146", amount=amount, about_cover=True)
+    elif action == "review" and lines:
+        review = "Diagnosis not on the list of the patient's plan"
+        for number in [0] if len(lines) == len(sheet.lines) else [one.line.number for one in lines]:
+            yield Finding(STEP, "pend", text, number, reason="146", review=review, resolve=_RESOLVE, about_cover=True)
 
 
 def _excluded(book: PlanBook, line: Line) -> bool:

@@ -7,6 +7,7 @@ from kiungo.domains.payor.model import Claim, Finding, Line, Neighbour
 from kiungo.domains.payor.rules.case import Case, Sheet
 
 STEP = "duplicate"
+REASON_DUPLICATE = "18"
 # Modifiers that say "yes, this service was really done again".
 REPEATED_ON_PURPOSE = frozenset({"76", "77", "59", "XE", "XP", "XS", "XU", "91"})
 
@@ -28,10 +29,13 @@ def fingerprint(claim: Claim) -> bytes:
     return hashlib.sha256("\x1f".join(parts).encode()).digest()[:16]
 
 
-def check(case: Case, _sheet: Sheet) -> Iterator[Finding]:
-    """Services on file for the same member, day, code and provider are suspect, unless marked as repeated."""
+def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
+    """A line stated twice is denied; like services on file are suspect. Neither is, when marked as repeated."""
+    if len(sheet.lines) > 1:
+        yield from _stated_twice(sheet)
     within_bp = case.book.plan.suspect_within_bp
-    for line in case.claim.lines:
+    for line_sheet in sheet.open_lines():
+        line = line_sheet.line
         if line.procedure is None or not REPEATED_ON_PURPOSE.isdisjoint(line.modifiers):
             continue
         for neighbour in case.neighbours:
@@ -41,11 +45,37 @@ def check(case: Case, _sheet: Sheet) -> Iterator[Finding]:
                     "pend",
                     f"Line {line.number} looks like a repetition of claim {neighbour.claim_id}",
                     line=line.number,
-                    reason="18",
+                    reason=REASON_DUPLICATE,
                     review="Possible duplicate of a claim already on file",
                     resolve="Confirm that the service was given twice, or reject the claim as a duplicate",
                 )
                 break
+
+
+def _stated_twice(sheet: Sheet) -> Iterator[Finding]:
+    """Lines of one service, day and number of units: the same charge again is denied, another charge is asked about."""
+    first: dict[tuple[str, str, tuple[str, ...], int], Line] = {}
+    for line_sheet in sheet.open_lines():
+        line = line_sheet.line
+        if line.procedure is None or not REPEATED_ON_PURPOSE.isdisjoint(line.modifiers):
+            continue
+        known = first.setdefault((line.procedure, line.service_date, tuple(sorted(line.modifiers)), line.units), line)
+        if known is line:
+            continue
+        text = f"Line {line.number} states the service of line {known.number} again"
+        if known.charge == line.charge:
+            amount = sheet.money(line_sheet.left)
+            yield Finding(STEP, "deny", text, line.number, group="CO", reason=REASON_DUPLICATE, amount=amount)
+        else:
+            yield Finding(
+                STEP,
+                "pend",
+                text,
+                line=line.number,
+                reason=REASON_DUPLICATE,
+                review="A service is on the claim twice",
+                resolve="Confirm that the service was given twice, or allow nothing for the line",
+            )
 
 
 def _alike(claim: Claim, line: Line, neighbour: Neighbour, within_bp: int | None) -> bool:

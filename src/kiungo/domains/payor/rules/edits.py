@@ -5,15 +5,16 @@ The tables are loaded by the payor (the shape of the CMS correct-coding files); 
 
 from collections.abc import Iterator
 
-from kiungo.domains.payor.model import Finding, Line
+from kiungo.domains.payor.model import Finding, Line, Neighbour
 from kiungo.domains.payor.rules.case import Case, LineSheet, Sheet
 
 STEP = "edits"
+REASON_PART = "97"
 BYPASSING = frozenset(["25", "27", "58", "59", "78", "79", "91", "XE", "XP", "XS", "XU", "LT", "RT"])
 
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    """Deny the second service of a pair, and units above a day's limit."""
+    """Deny the second service of a pair, ask when it is on file already, and deny units above a day's limit."""
     if case.snapshot.pairs and len(case.claim.lines) + len(case.neighbours) > 1:
         yield from _pairs(case, sheet)
     if case.snapshot.unit_limits:
@@ -21,26 +22,45 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
 
 
 def _pairs(case: Case, sheet: Sheet) -> Iterator[Finding]:
+    claim = case.claim
     on_file = [
-        (neighbour.procedure, neighbour.service_date)
-        for neighbour in case.neighbours
-        if neighbour.provider_id == case.claim.provider_id and neighbour.claim_id != case.claim.replaces
+        one for one in case.neighbours if one.provider_id == claim.provider_id and one.claim_id != claim.replaces
     ]
-    stated = [(line.line.procedure or "", line.line.service_date) for line in sheet.open_lines()]
+    firsts = [(line_sheet.line.procedure or "", line_sheet.line.service_date) for line_sheet in sheet.open_lines()]
+    firsts += [(one.procedure, one.service_date) for one in on_file]
     for line_sheet in sheet.open_lines():
         line = line_sheet.line
-        for first, day in (*stated, *on_file):
-            if day == line.service_date and _pair_denies(case, first, line):
+        for first, day in firsts:
+            if day == line.service_date and _pair_denies(case, first, line.procedure or "", line):
                 text = f"Procedure code {line.procedure} is part of {first} on the same day"
                 amount = sheet.money(line_sheet.left)
-                yield Finding(STEP, "deny", text, line.number, group="CO", reason="97", amount=amount)
+                yield Finding(STEP, "deny", text, line.number, group="CO", reason=REASON_PART, amount=amount)
                 break
+        else:
+            yield from _part_on_file(case, line, on_file)
 
 
-def _pair_denies(case: Case, first: str, second: Line) -> bool:
-    for pair in case.snapshot.pairs.get((first, second.procedure or ""), ()):
-        lifted = pair.bypass and not BYPASSING.isdisjoint(second.modifiers)
-        if pair.holds_on(second.service_date) and not lifted:
+def _part_on_file(case: Case, line: Line, on_file: list[Neighbour]) -> Iterator[Finding]:
+    """The part was claimed before the whole: what was decided stands, so a person settles the difference."""
+    for one in on_file:
+        if one.service_date == line.service_date and _pair_denies(case, line.procedure or "", one.procedure, line):
+            yield Finding(
+                STEP,
+                "pend",
+                f"Procedure code {line.procedure} includes {one.procedure}, which is on file as claim {one.claim_id}",
+                line=line.number,
+                reason=REASON_PART,
+                review="A part of the service is already on file",
+                resolve="Allow the amount without the part, or void the claim for the part first",
+            )
+            return
+
+
+def _pair_denies(case: Case, first: str, second: str, line: Line) -> bool:
+    """Whether two services are a pair on a line's day, and no modifier of the line lifts it."""
+    for pair in case.snapshot.pairs.get((first, second), ()):
+        lifted = pair.bypass and not BYPASSING.isdisjoint(line.modifiers)
+        if pair.holds_on(line.service_date) and not lifted:
             return True
     return False
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from kiungo.domains.payor.model import Finding, Ruling
+from kiungo.domains.payor.rules import pricing
 from kiungo.domains.payor.rules.case import Case, Sheet
 
 STEP = "review"
@@ -32,12 +33,12 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
 def overrule(ruling: Ruling, finding: Finding) -> Finding:
     """The finding as it stands after a reviewer looked at it.
 
-    Questions are answered, so they become notes; a denial is lifted only from a line whose allowed amount the
-    reviewer set by hand.
+    Questions are answered, so they become notes. From a line whose allowed amount the reviewer set by hand every
+    denial and every cut is lifted, save the one that brings the line to that amount.
     """
     if ruling.kind == "reopen":
         return finding
-    lifted = finding.effect == "deny" and finding.line in ruling.allowed
+    lifted = finding.effect in ("deny", "adjust") and finding.line in ruling.allowed and finding.step != pricing.STEP
     if finding.effect != "pend" and not lifted:
         return finding
     return Finding(
