@@ -1,5 +1,6 @@
 """CSV imports and the admin API: every wrong row is named, every good one can be used."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,16 @@ from typing import Any
 import pytest
 
 from kiungo.base.errors import Incorrect
+from kiungo.base.money import Money
 from kiungo.domains.payor import sample
+from kiungo.domains.payor.book import Fee
 from kiungo.domains.payor.imports import csv_file
 from kiungo.domains.payor.imports.csv_file import import_file, read
 from kiungo.domains.payor.imports.kinds import BUILDERS, build, columns, npi_is_sound
+from kiungo.domains.payor.opening import Snapshots
+from kiungo.domains.payor.snapshot import Reference
 from kiungo.kernel.auth import system_call
+from kiungo.kernel.database import Unit
 from tests.domains.payor.conftest import GUIDE, House
 from tests.domains.payor.serving import Served, served
 
@@ -70,6 +76,45 @@ def test_a_benefit_joins_its_plan_and_replaces_the_one_of_its_name(house: House)
     assert house.claim(blood)["patient_responsibility"] == 5
     visit = {**GUIDE, "insurance_id": "BC-200-001", "procedure_code": "99396", "date_of_service": None}
     assert house.claim(house.submit(**{**visit, "amount": "210.00"}).claim_id)["patient_responsibility"] == 10
+
+
+def test_fees_are_in_the_money_of_the_plans_that_use_them(house: House) -> None:
+    fees = "fee_schedule,code,amount,currency\n{},99396,100.00,{}\n"
+    done = run(house, "fees", fees.format("FAMILY-FEES-2024", "KES"))
+    assert [(one.field, one.message) for one in done.problems] == [
+        ("currency", "currency must be USD, as plan FAMILY-PLUS of FAMILY-FEES-2024 is")
+    ]
+    assert run(house, "fees", fees.format("NEW-FEES", "KES")).written == 1
+    plans = "plan_id,name,currency,payor_id,fee_schedule\n{},New,{},PAY001,NEW-FEES\n"
+    assert [one.field for one in run(house, "plans", plans.format("DOLLARS", "USD")).problems] == ["fee_schedule"]
+    assert run(house, "plans", plans.format("SHILLINGS", "KES")).written == 1
+
+
+def test_a_change_while_reference_data_is_read_is_not_missed(house: House) -> None:
+    """Outside a transaction another may write between two reads; what was read must then count as old."""
+    changed = Reference("FAMILY-FEES-2024", Fee("99396", Money.parse("77.00", "USD")))
+    written: list[bool] = []
+
+    class Interrupted(Unit):
+        def rows(self, sql: str, parameters: Any = ()) -> Any:
+            found = super().rows(sql, parameters)
+            if "payor_reference" in sql and not written:
+                written.append(True)
+                house.write(lambda unit: house.registers.put_items(unit, system_call(1), [changed]))
+            return found
+
+    async def read() -> Any:
+        return await house.database.point_read(
+            lambda unit: snapshots.current(Interrupted(unit.engine, unit._cursor, unit.now_us), 1)
+        )
+
+    snapshots = Snapshots()
+    asyncio.run(read())
+    assert written
+    snapshot = house.database.read(lambda unit: snapshots.current(unit, 1))
+    fee = snapshot.plans["FAMILY-PLUS"].fee_for("99396", (), "2024-10-03")
+    assert fee is not None
+    assert fee.amount.text() == "77.00"
 
 
 @pytest.mark.parametrize(

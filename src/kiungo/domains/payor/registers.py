@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from kiungo.base.errors import Incorrect, NotFound
-from kiungo.domains.payor.book import Plan, Provider
+from kiungo.domains.payor.book import Fee, Plan, Provider
 from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
 from kiungo.domains.payor.mapping import people
 from kiungo.domains.payor.model import Authorization, Coverage, Member
@@ -25,10 +25,12 @@ class Registers:
         self._repository = repository
 
     def put_plan(self, unit: Unit, call: Call, plan: Plan) -> Plan:
-        """Insert or change a plan. Raises: Incorrect REFERENCE_WRONG when a currency differs."""
+        """Insert or change a plan. Raises: Incorrect REFERENCE_WRONG when a currency differs, also that of its fees."""
         known = reference.find_plan(unit, call.tenant, plan.plan_id)
         if known is not None and known.currency != plan.currency:
             raise wrong("currency", f"of plan {plan.plan_id} is {known.currency} and cannot change")
+        if known is None or known.fee_schedule != plan.fee_schedule:
+            self._check_schedule(unit, call, plan)
         plan = replace(plan, fhir_id=known.fhir_id if known else self._repository.new_id())
         self._put(unit, call, people.insurance_plan(plan))
         reference.put_plan(unit, call.tenant, plan)
@@ -37,7 +39,12 @@ class Registers:
         return plan
 
     def put_items(self, unit: Unit, call: Call, rows: Iterable[Reference]) -> int:
-        """Insert or change fees, codes, exclusions, limits, pairs, unit limits and providers; how many."""
+        """Insert or change fees, codes, exclusions, limits, pairs, unit limits and providers; how many.
+
+        Raises: Incorrect REFERENCE_WRONG for a fee in another currency than a plan of its schedule.
+        """
+        rows = tuple(rows)
+        self._check_currencies(unit, call, rows)
         stored = [self._with_record(unit, call, row) for row in rows]
         reference.put_items(unit, call.tenant, stored)
         reference.bump(unit, call.tenant)
@@ -91,6 +98,21 @@ class Registers:
             if (old.plan_id, old.valid_from) == (cover.plan_id, cover.valid_from):
                 return replace(cover, fhir_id=old.fhir_id)
         return replace(cover, fhir_id=self._repository.new_id())
+
+    def _check_schedule(self, unit: Unit, call: Call, plan: Plan) -> None:
+        if plan.fee_schedule is None:
+            return
+        for fee in reference.fees_of(unit, call.tenant, plan.fee_schedule):
+            currency = fee.amount.currency
+            if currency != plan.currency:
+                raise wrong("fee_schedule", f"{plan.fee_schedule} has fees in {currency}, not in {plan.currency}")
+
+    def _check_currencies(self, unit: Unit, call: Call, rows: tuple[Reference, ...]) -> None:
+        fees = {(row.owner, row.item.amount.currency) for row in rows if isinstance(row.item, Fee)}
+        for plan in reference.plans(unit, call.tenant) if fees else ():
+            for schedule, currency in sorted(fees):
+                if schedule == plan.fee_schedule and currency != plan.currency:
+                    raise wrong("currency", f"must be {plan.currency}, as plan {plan.plan_id} of {schedule} is")
 
     def _with_record(self, unit: Unit, call: Call, row: Reference) -> Reference:
         if not isinstance(row.item, Provider):

@@ -8,7 +8,7 @@ import pytest
 
 from kiungo.base.money import Money
 from kiungo.domains.payor import sample
-from kiungo.domains.payor.book import Exclusion, Limit, ListedCode, Pair, Provider, code_set
+from kiungo.domains.payor.book import Exclusion, Fee, Limit, ListedCode, Pair, Provider, code_set
 from kiungo.domains.payor.model import Authorization, Claim, Coverage, Neighbour, Ruling
 from kiungo.domains.payor.rules.case import Case, deductible_of, out_of_pocket_of
 from kiungo.domains.payor.rules.coverage import same_name
@@ -296,6 +296,13 @@ class TestPricingAndBenefits:
             result = adjudicate(case(claim(line(charge=charge), member_id=AMINA), used=met))
             assert result.allowed.text() == allowed
 
+    def test_a_fee_in_other_money_is_no_fee_at_all(self) -> None:
+        book = SNAPSHOT.plans["FAMILY-PLUS"]
+        foreign = {("99213", ""): (Fee("99213", Money.parse("110.00", "KES")),)}
+        snapshot = replace(SNAPSHOT, plans={"FAMILY-PLUS": replace(book, fees=foreign)})
+        with pytest.raises(ValueError, match="cannot mix USD and KES"):
+            adjudicate(case(claim(member_id=AMINA), snapshot=snapshot))
+
     def test_the_whole_waterfall_to_the_cent(self) -> None:
         # 160.00 allowed of 200.00; 30.00 of deductible left; copay 25.00; ten percent of 105.00.
         used = {(AMINA, DEDUCTIBLE, "2024"): 47_000}
@@ -424,7 +431,7 @@ class TestBooking:
         assert only(self.scan(None), "refuse").field == "booking_no"
 
     def test_a_booking_is_claimed_once(self) -> None:
-        assert only(self.scan(used_by="CLM-1"), "deny").text == "Booking VB1 was already claimed by CLM-1"
+        assert only(self.scan(used_by="CLM-1"), "deny").text == "Booking VB1 was already claimed"
 
     @pytest.mark.parametrize(
         ("other", "problem"),

@@ -29,7 +29,7 @@ def _by_fee(case: Case, sheet: Sheet, line_sheet: LineSheet) -> Iterator[Finding
     fee = case.book.fee_for(line.procedure or "", line.modifiers, line.service_date)
     if fee is not None:
         payable = fee.amount * line_sheet.accepted_units
-        cut = line_sheet.left - payable.minor
+        cut = (sheet.money(line_sheet.left) - payable).minor  # raises when the fee is in other money than the plan
         if cut > 0:
             text = f"Allowed {payable.text()}: the lesser of charge {sheet.money(line_sheet.left).text()} and fee"
             yield _cut(sheet, line_sheet, cut, REASON_ABOVE_FEE, text)

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable
 
-from kiungo.domains.payor.book import Plan, Snapshot
+from kiungo.domains.payor.book import Fee, Plan, Snapshot
 from kiungo.domains.payor.codec import KINDS, from_bytes, key_of, kind_of, to_bytes
 from kiungo.domains.payor.snapshot import Item, Reference, assemble
 from kiungo.kernel.database import Unit
 
+_PLAN, _FEE = "plan", "fee"
+_LOAD = (
+    "SELECT kind, owner, body FROM ("
+    f"SELECT '{_PLAN}' AS kind, plan_id AS owner, '' AS item_key, '' AS valid_from, body FROM payor_plan WHERE tn = ?"
+    " UNION ALL SELECT kind, owner, item_key, valid_from, body FROM payor_reference WHERE tn = ?"
+    ") loaded ORDER BY kind, owner, item_key, valid_from DESC"
+)
 _PUT_ITEM = (
     "INSERT INTO payor_reference (tn, kind, owner, item_key, valid_from, body) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (tn, kind, owner, item_key, valid_from) DO UPDATE SET body = excluded.body"
@@ -32,13 +39,20 @@ def bump(unit: Unit, tenant: int) -> None:
 
 
 def load(unit: Unit, tenant: int) -> Snapshot:
-    """Everything, as adjudication reads it."""
-    items = unit.rows(
-        "SELECT kind, owner, body FROM payor_reference WHERE tn = ? ORDER BY kind, owner, item_key, valid_from DESC",
-        (tenant,),
-    )
-    rows = (Reference(owner, from_bytes(body, KINDS[kind])) for kind, owner, body in items)
-    return assemble(version_of(unit, tenant), plans(unit, tenant), rows)
+    """Everything, as adjudication reads it.
+
+    The version is read first and the rest in one statement: outside a transaction a change in between makes what
+    was loaded look older than it is, so that it is loaded again, and never newer.
+    """
+    version = version_of(unit, tenant)
+    found_plans: list[Plan] = []
+    rows: list[Reference] = []
+    for kind, owner, body in unit.rows(_LOAD, (tenant, tenant)):
+        if kind == _PLAN:
+            found_plans.append(from_bytes(body, Plan))
+        else:
+            rows.append(Reference(owner, from_bytes(body, KINDS[kind])))
+    return assemble(version, found_plans, rows)
 
 
 def plans(unit: Unit, tenant: int) -> list[Plan]:
@@ -51,6 +65,14 @@ def find_plan(unit: Unit, tenant: int, plan_id: str) -> Plan | None:
     """One plan."""
     body = unit.value("SELECT body FROM payor_plan WHERE tn = ? AND plan_id = ?", (tenant, plan_id))
     return from_bytes(body, Plan) if body is not None else None
+
+
+def fees_of(unit: Unit, tenant: int, schedule: str) -> list[Fee]:
+    """Every fee of a schedule."""
+    rows = unit.rows(
+        "SELECT body FROM payor_reference WHERE tn = ? AND kind = ? AND owner = ?", (tenant, _FEE, schedule)
+    )
+    return [from_bytes(body, Fee) for (body,) in rows]
 
 
 def put_plan(unit: Unit, tenant: int, plan: Plan) -> None:
