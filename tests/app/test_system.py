@@ -61,3 +61,7 @@ def test_serve_has_no_sample_keys_and_no_open_submission(serving: None, tmp_path
         assert not system.settings.opens_submission
     finally:
         system.close()
+
+
+def test_the_claims_records_are_read_only_over_fhir(dev) -> None:
+    assert "/api/claims/" in dev.store.reserved["urn:kiungo:payor:claim"]

@@ -31,7 +31,8 @@ class Server:
         settings = Settings(mode="dev", data_dir=folder, public_url="http://testserver", _env_file=None)
         front = open_front(settings, database, open_keyring(None, folder, create=True))
         self.reads = front.reads
-        self.store = Store(database, self.reads, base_url=BASE, link_key=b"k" * 32)
+        reserved = {"urn:kiungo:payor:claim": "the claims API under /api/claims/"}
+        self.store = Store(database, self.reads, base_url=BASE, link_key=b"k" * 32, reserved=reserved)
         site = front.site(routes=fhir_routes.routes(self.store), shapes=[SHAPE], public=fhir_routes.PUBLIC)
         self._runner = asyncio.Runner()
         transport = httpx.ASGITransport(app=site)

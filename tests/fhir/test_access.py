@@ -2,6 +2,7 @@
 
 import pytest
 
+from kiungo.fhir.prepare import prepare
 from tests.fhir.conftest import Server, observation, patient
 from tests.fhir.test_bundles import bundle, entry
 
@@ -155,3 +156,36 @@ def test_both_contents_of_a_write_are_the_person_s_own(server: Server) -> None:
     allowed = bundle("transaction", entry("PUT", "Observation/of-mine", observation("Patient/mine", "8310-5")))
     assert server.ask("POST", "", allowed, key=bound).status_code == 200
     assert server.ask("GET", "/Observation/of-mine").json()["meta"]["versionId"] == "2"
+
+
+def test_records_of_another_part_are_not_written_over_fhir(server: Server) -> None:
+    system = "urn:kiungo:payor:claim"
+    kept = patient(id="kept", identifier=[{"system": system, "value": "CLM-1"}])
+    server.database.write(lambda unit: server.store.repository.update(unit, server.call, prepare(kept)))
+    free = patient(identifier=[{"system": "http://example.org/mrn", "value": "CLM-1"}])
+    server.ask("PUT", "/Patient/free", free | {"id": "free"})
+    taking = free | {"identifier": [*free["identifier"], {"system": system, "value": "CLM-2"}]}
+    refused = [
+        ("POST", "Patient", taking),
+        ("PUT", "Patient/free", taking | {"id": "free"}),
+        ("PUT", "Patient/new", taking | {"id": "new"}),
+        ("PUT", "Patient?identifier=none", taking),
+        ("PUT", "Patient/kept", free | {"id": "kept"}),
+        ("PUT", "Patient/kept", kept | {"active": True}),
+        ("PUT", f"Patient?identifier={system}|CLM-1", free),
+        ("DELETE", "Patient/kept", None),
+        ("DELETE", f"Patient?identifier={system}|", None),
+    ]
+    for method, path, body in refused:
+        answer = server.ask(method, "/" + path, body)
+        assert (answer.status_code, code_of(answer)) == (403, "RESOURCE_RESERVED"), (method, path, answer.text)
+        assert "/api/claims/" in answer.text
+        for kind in ("batch", "transaction"):
+            assert "RESOURCE_RESERVED" in server.ask("POST", "", bundle(kind, entry(method, path, body))).text
+    assert server.ask("GET", "/Patient/kept").json()["meta"]["versionId"] == "1"
+    assert server.ask("PUT", "/Patient/free", free | {"id": "free", "active": True}).status_code == 200
+    referring = observation("Patient/free", focus=[{"identifier": {"system": system, "value": "CLM-1"}}])
+    assert server.ask("POST", "/Observation", referring).status_code == 201, "referring to it is no change of it"
+    single = {"resourceType": "QuestionnaireResponse", "status": "completed"}
+    single["identifier"] = {"system": system, "value": "CLM-1"}  # type: ignore[assignment]
+    assert server.ask("POST", "/QuestionnaireResponse", single).status_code == 403

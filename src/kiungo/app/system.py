@@ -8,6 +8,7 @@ from kiungo.app.background import Background
 from kiungo.app.flows import WEBHOOK_EVENTS, flows
 from kiungo.app.housekeeping import housekeeping
 from kiungo.app.routes import site_of
+from kiungo.domains.payor.mapping.terms import CLAIM_ID
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
@@ -66,7 +67,13 @@ def open_system(settings: Settings) -> System:
 
     secrets = Secrets(keyring)
     front = open_front(settings, database, keyring)
-    store = Store(database, front.reads, base_url=f"{settings.issuer}/fhir", link_key=_link_key(keyring))
+    store = Store(
+        database,
+        front.reads,
+        base_url=f"{settings.issuer}/fhir",
+        link_key=_link_key(keyring),
+        reserved={CLAIM_ID: "the claims API under /api/claims/"},
+    )
     webhooks = Webhooks(
         database,
         secrets,

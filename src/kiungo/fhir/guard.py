@@ -4,7 +4,8 @@ A credential bound to a patient works within that patient's compartment. One bou
 because a record here does not say whose it is in that sense.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kiungo.base.errors import Forbidden, define
 from kiungo.fhir.model import Prepared, Stored
@@ -15,6 +16,11 @@ from kiungo.kernel.auth.principal import Call
 
 BINDING_NOT_GUARDED = define(
     "BINDING_NOT_GUARDED", Forbidden, "The credential is bound to something by which FHIR records cannot be told apart."
+)
+RESOURCE_RESERVED = define(
+    "RESOURCE_RESERVED",
+    Forbidden,
+    "The record belongs to another part of the platform and is changed through that only.",
 )
 PERSON = "patient"
 
@@ -71,6 +77,24 @@ def allow_search(call: Call, query: Query) -> None:
             hint="Search each type by its own parameters",
         )
     query.conditions.append(_within(query.type, call.principal.bindings[PERSON]))
+
+
+def refuse_reserved(reserved: Mapping[str, str], resource: Mapping[str, Any]) -> None:
+    """Refuse to write a record whose identifier another part of the platform owns.
+
+    Shapes: `reserved` has, for each identifier system, the name of the API that writes its records.
+    Raises: Forbidden RESOURCE_RESERVED.
+    """
+    given = resource.get("identifier", ())
+    for item in given if isinstance(given, list) else (given,):
+        owner = reserved.get(item.get("system", "")) if isinstance(item, dict) else None
+        if owner is not None:
+            raise Forbidden(
+                RESOURCE_RESERVED,
+                f"A {resource['resourceType']} with an identifier of {item['system']} is written by {owner} alone",
+                field="identifier",
+                hint=f"Use {owner}; over FHIR these records are read only",
+            )
 
 
 def _within(type_name: str, person: str) -> Predicate:

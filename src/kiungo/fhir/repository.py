@@ -176,7 +176,7 @@ class Repository:
             raise Incorrect(
                 RESOURCE_ID_WRONG, "The resource has no id to be written under", field="id", hint="Put its id in"
             )
-        current = self._locked(unit, call, prepared.type, logical_id)
+        current = self.locked(unit, call, prepared.type, logical_id)
         if if_match is not None and (current is None or current.deleted or current.version != if_match):
             _version_conflict(current)
         if current is None:
@@ -212,7 +212,7 @@ class Repository:
 
         Raises: Conflict VERSION_CONFLICT.
         """
-        current = self._locked(unit, call, type_name, logical_id)
+        current = self.locked(unit, call, type_name, logical_id)
         if if_match is not None and (current is None or current.version != if_match):
             _version_conflict(current)
         if current is None or current.deleted:
@@ -227,7 +227,7 @@ class Repository:
             type_name, logical_id, version, updated_us, b"", current.person, "deleted", True, DELETE, current.rid
         )
 
-    def _locked(self, unit: "Unit", call: Call, type_name: str, logical_id: str) -> Stored | None:
+    def locked(self, unit: "Unit", call: Call, type_name: str, logical_id: str) -> Stored | None:
         """The current version, which no other unit changes or creates until this one ends."""
         unit.lock(f"fhir:{call.tenant}:{type_name}/{logical_id}")
         return self.find(unit, call, type_name, logical_id)

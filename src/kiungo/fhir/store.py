@@ -3,8 +3,9 @@
 Routes and the console call this; other domains use `repository` inside their own units of work.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, Unavailable
@@ -53,12 +54,22 @@ class Store:
     """Reads, searches and histories for callers; `repository` for writes inside a unit.
 
     `base_url` is the server's address, such as https://example.org/fhir; `link_key` seals page links.
+    `reserved` names, for the identifier systems of records that callers only read, the API that writes them.
     """
 
-    def __init__(self, database: Database, reads: Reads, *, base_url: str, link_key: bytes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reads: Reads,
+        *,
+        base_url: str,
+        link_key: bytes,
+        reserved: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.database = database
         self.repository = Repository(database.clock)
         self.base_url = base_url.rstrip("/")
+        self.reserved = reserved
         self.seal = Seal(link_key)
         self._reads = reads
 

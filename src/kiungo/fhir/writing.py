@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, Incorrect
-from kiungo.fhir.guard import admit, authorise, authorise_content
+from kiungo.fhir.guard import admit, authorise, authorise_content, refuse_reserved
 from kiungo.fhir.model import RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
+from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call
 
@@ -37,6 +38,7 @@ def create(store: Store, unit: "Unit", call: Call, prepared: Prepared, condition
         if found is not None:
             return found
     logical_id = prepared.id or store.repository.new_id()
+    refuse_reserved(store.reserved, prepared.tree)
     authorise_content(call, "c", prepared, logical_id)
     return store.repository.create(unit, call, replace(prepared, id=logical_id))
 
@@ -58,10 +60,8 @@ def put(
             return make(store, unit, call, prepared, prepared.body_id, if_match)
         logical_id = found.id
         refuse_other_id(prepared, logical_id)
-    if call.principal.bindings:
-        current = store.repository.find(unit, call, prepared.type, logical_id)
-        if current is not None:
-            authorise(call, "u", current)
+    _refuse_change(store, unit, call, "u", prepared.type, logical_id)
+    refuse_reserved(store.reserved, prepared.tree)
     authorise_content(call, "u", prepared, logical_id)
     return store.repository.update(unit, call, replace(prepared, id=logical_id), if_match)
 
@@ -78,6 +78,7 @@ def make(
             VERSION_CONFLICT, "If-Match does not fit: the condition matches nothing", hint="Leave If-Match out"
         )
     logical_id = logical_id or store.repository.new_id()
+    refuse_reserved(store.reserved, prepared.tree)
     authorise_content(call, "u", prepared, logical_id)
     return store.repository.create(unit, call, replace(prepared, id=logical_id))
 
@@ -109,8 +110,17 @@ def remove(
         if found is None:
             return None
         logical_id = found.id
-    if call.principal.bindings:
-        current = store.repository.find(unit, call, type_name, logical_id)
-        if current is not None:
-            authorise(call, "d", current)
+    _refuse_change(store, unit, call, "d", type_name, logical_id)
     return store.repository.delete(unit, call, type_name, logical_id, if_match)
+
+
+def _refuse_change(store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str) -> None:
+    """Refuse to change a record that is not the caller's, or another part's; nobody changes it until the unit ends."""
+    if not (store.reserved or call.principal.bindings):
+        return
+    current = store.repository.locked(unit, call, type_name, logical_id)
+    if current is None:
+        return
+    authorise(call, interaction, current)
+    if any(system.encode() in current.body for system in store.reserved):
+        refuse_reserved(store.reserved, json.loads(current.body))
