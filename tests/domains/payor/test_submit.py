@@ -7,7 +7,7 @@ import pytest
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.domains.payor import errors
-from tests.domains.payor.conftest import GUIDE, House
+from tests.domains.payor.conftest import GUIDE, House, person
 
 
 def test_the_guides_claim_gets_the_guides_answer(house: House) -> None:
@@ -167,3 +167,31 @@ def test_a_claim_id_that_is_taken_is_drawn_again(house: House) -> None:
     first = house.submit(**GUIDE).claim_id
     second = house.submit(**{**GUIDE, "amount": "10.00"}).claim_id
     assert (first[-6:], second[-6:]) == ("AAAAAA", "BBBBBB")
+
+
+def test_only_what_was_not_denied_is_on_file(house: House) -> None:
+    """A line before cover and units above the day's limit are no services anybody could repeat."""
+    lines = [
+        {"procedure_code": "99213", "amount": "100.00", "date_of_service": "2019-12-31"},
+        {"procedure_code": "85025", "amount": "90.00", "units": 3},
+    ]
+    fields = {name: GUIDE[name] for name in ("patient_name", "insurance_id", "diagnosis_code", "date_of_service")}
+    claim_id = house.submit(**fields, amount="190.00", lines=lines).claim_id
+    assert house.claim(claim_id)["status"] == "approved"
+    ann = person("ann")
+    for _ in range(2):
+        rows = house.database.read(lambda unit: unit.rows("SELECT procedure_code, units FROM payor_service"))
+        assert rows == [("85025", 2)]
+        house.write(lambda unit: house.desk.reopen(unit, ann, claim_id, reason="again"))
+        house.write(lambda unit: house.desk.approve(unit, ann, claim_id))
+
+
+def test_the_claims_of_a_booking_are_found_by_their_index(house: House) -> None:
+    if house.database.engine != "sqlite":
+        pytest.skip("PostgreSQL plans by statistics, which an empty table does not have")
+    query = (
+        "EXPLAIN QUERY PLAN SELECT claim_id FROM payor_claim WHERE tn = 1 AND booking_no = ?"
+        " ORDER BY submitted_us DESC, claim_id DESC LIMIT 10"
+    )
+    plan = house.database.read(lambda unit: unit.rows(query, ("VB1",)))
+    assert "payor_claim_booking_number" in plan[0][3]

@@ -211,7 +211,7 @@ class ReviewDesk:
         )
         claims.remove_services(unit, tenant, row.claim_id, on_file.claim)
         if result.outcome != "rejected":
-            claims.add_services(unit, tenant, row.claim_id, on_file.claim)
+            claims.add_services(unit, tenant, row.claim_id, on_file.claim, result.lines)
         changed = replace(
             row,
             state=result.outcome,

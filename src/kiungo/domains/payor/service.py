@@ -219,7 +219,7 @@ class Payor:
         for prepared in (new.stated, decided.response, decided.benefit):
             self.repository.create(unit, call, prepared)
         if result.outcome != "rejected":
-            claims.add_services(unit, tenant, decided.claim_id, claim)
+            claims.add_services(unit, tenant, decided.claim_id, claim, result.lines)
         members.add_entries(
             unit,
             tenant,

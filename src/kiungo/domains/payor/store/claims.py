@@ -1,9 +1,11 @@
 """The claim's one row: its state, its keys, its amounts, and the bytes the API answers with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from kiungo.domains.payor.model import Claim, Neighbour, Outcome
+from kiungo.domains.payor.model import Claim, Line, LineResult, Neighbour, Outcome
+from kiungo.domains.payor.rules.case import UNITS_REFUSED, accepted_units
 from kiungo.kernel.database import Unit
 
 
@@ -89,20 +91,27 @@ def claim_of_booking(unit: Unit, tenant: int, booking_no: str) -> str | None:
     return found
 
 
-def add_services(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
-    """Put a claim's services on file, for finding repetitions and counting units."""
+def add_services(unit: Unit, tenant: int, claim_id: str, claim: Claim, decided: Sequence[LineResult]) -> None:
+    """Put a claim's services on file, for finding repetitions and counting units: those that were not denied."""
+    denied = {line.number for line in decided if line.denied}
+    units = {line.number: _accepted(stated, line) for stated, line in zip(claim.lines, decided, strict=True)}
     unit.many(
         "INSERT INTO payor_service (tn, member_id, service_date, claim_id, line, procedure_code, provider_id,"
         " charge_minor, units) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 tenant, claim.member_id, line.service_date, claim_id, line.number, line.procedure,
-                claim.provider_id, line.charge.minor, line.units,
+                claim.provider_id, line.charge.minor, units[line.number],
             )
             for line in claim.lines
-            if line.procedure is not None
+            if line.procedure is not None and line.number not in denied
         ],
     )  # fmt: skip
+
+
+def _accepted(stated: Line, decided: LineResult) -> int:
+    refused = sum(one.amount.minor for one in decided.adjustments if (one.group, one.reason) == UNITS_REFUSED)
+    return accepted_units(stated, refused)
 
 
 def remove_services(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:

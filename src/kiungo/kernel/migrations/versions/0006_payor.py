@@ -115,6 +115,9 @@ CLAIMS = (
     "CREATE INDEX payor_claim_provider ON payor_claim (tn, provider_id, submitted_us, claim_id)",
     "CREATE INDEX payor_claim_provider_number ON payor_claim (tn, provider_claim_id)"
     " WHERE provider_claim_id IS NOT NULL",
+    # For looking up the claims of a booking, also those that are void or were rejected.
+    "CREATE INDEX payor_claim_booking_number ON payor_claim (tn, booking_no, submitted_us, claim_id)"
+    " WHERE booking_no IS NOT NULL",
     "CREATE INDEX payor_claim_desk ON payor_claim (tn, submitted_us, claim_id) WHERE desk IS NOT NULL",
     "CREATE INDEX payor_claim_unpaid ON payor_claim (tn, provider_id, decided_us, claim_id)"
     " WHERE state = 'approved' AND payment_id IS NULL AND voided_us IS NULL",
