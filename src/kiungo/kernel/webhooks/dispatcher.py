@@ -1,8 +1,8 @@
 """Delivers what is due: one lane for each endpoint, all lanes at once, so that a dead receiver delays nobody.
 
 A lane reads a batch of its endpoint's due deliveries, sends different subjects side by side and one subject's
-in order, then writes the whole batch's outcome in one unit of work. Between reading and writing it holds the
-endpoint's lease: a lane that dies leaves its deliveries due, and they are sent again with the same ids.
+in order until one fails, then writes the whole batch's outcome in one unit of work. Between reading and writing
+it holds the endpoint's lease: a lane that dies leaves its deliveries due, and they are sent again with the same ids.
 """
 
 import asyncio
@@ -202,8 +202,9 @@ class Dispatcher:
         target = endpoints.target_of(unit, self._secrets, *lane)
         if target is None:
             return None, [], None
-        batch = queue.due(unit, lane, BATCH)
-        return target, batch, None if batch else queue.next_due_us(unit, lane)
+        batch = queue.due(unit, lane, BATCH) if target.resume_us <= unit.now_us else []
+        next_us = None if batch else queue.next_due_us(unit, lane)
+        return target, batch, None if next_us is None else max(next_us, target.resume_us)
 
     async def _hold(self, lane: LaneKey) -> bool:
         """Have the endpoint's lease, with most of its time still to come; usually it is held already."""
@@ -216,9 +217,10 @@ class Dispatcher:
         return held
 
     async def _send(self, lane: LaneKey, target: Target, batch: Sequence[Due]) -> list[Settlement]:
-        """Send a batch: subjects side by side, each subject's deliveries in order.
+        """Send a batch: subjects side by side, each subject's deliveries in order until one fails.
 
-        Nothing new is sent when it could outlast the lease; what is left is still due, for the next batch.
+        Nothing new is sent when it could outlast the lease, or once the receiver asks to be left alone; what is
+        left is still due, for the next batch.
         """
         loop = asyncio.get_running_loop()
         stop_at_s = loop.time() + self._lease_s / 4
@@ -227,20 +229,29 @@ class Dispatcher:
         for due in batch:
             chains[due.subject].append(due)
         settlements: list[Settlement] = []
+        left_alone = asyncio.Event()
 
         async def send_chain(chain: Sequence[Due]) -> None:
             async with width:
                 for due in chain:
-                    if loop.time() > stop_at_s:
+                    if loop.time() > stop_at_s or left_alone.is_set():
                         return
                     result = await attempt(self._poster, target, due, self._database.clock)
-                    settlements.append(settle(due, result, self._schedule, self._rng))
+                    settled = settle(due, result, self._schedule, self._rng)
+                    settlements.append(settled)
+                    if result.gone or result.resume_us:
+                        left_alone.set()
+                    if settled.state == "due":
+                        return  # the next one would tell the receiver a later state than the one it missed
 
         await asyncio.gather(*(send_chain(chain) for chain in chains.values()))
         return settlements
 
     def _record(self, unit: Unit, *, lane: LaneKey, settlements: Sequence[Settlement]) -> None:
-        queue.record(unit, lane[0], settlements)
+        queue.record(unit, lane, settlements)
+        resume_us = max((one.attempt.resume_us for one in settlements), default=0)
+        if resume_us:
+            endpoints.pause(unit, *lane, resume_us)
         if any(one.attempt.gone for one in settlements):
             endpoints.disable(unit, *lane, "the receiver answered 410 Gone")
             unit.after_commit(self._on_disabled)

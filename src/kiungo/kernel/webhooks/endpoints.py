@@ -95,7 +95,10 @@ def listed(unit: Unit, tenant: int, *, owner: str | None = None, after: str = ""
 
 
 def change(unit: Unit, endpoint: Endpoint, wanted: Change) -> Endpoint:
-    """Change an endpoint; making it active again clears why it was disabled. Raises: Conflict WEBHOOK_EXISTS."""
+    """Change an endpoint; making it active again clears why it was disabled. Raises: Conflict WEBHOOK_EXISTS.
+
+    A wait its receiver asked for ends: who changes an endpoint wants to hear from it.
+    """
     url = endpoint.url if wanted.url is None else wanted.url
     events = endpoint.events if wanted.events is None else wanted.events
     active = endpoint.active if wanted.active is None else wanted.active
@@ -107,8 +110,8 @@ def change(unit: Unit, endpoint: Endpoint, wanted: Change) -> Endpoint:
     if taken is not None:
         raise _exists()
     unit.execute(
-        "UPDATE webhook_endpoint SET url = ?, events = ?, active = ?, disabled_reason = ?, updated_us = ?"
-        " WHERE tn = ? AND id = ?",
+        "UPDATE webhook_endpoint SET url = ?, events = ?, active = ?, disabled_reason = ?, updated_us = ?,"
+        " resume_us = 0 WHERE tn = ? AND id = ?",
         (url, _join(events), int(active), reason, unit.now_us, endpoint.tenant, endpoint.id),
     )
     return get(unit, endpoint.tenant, endpoint.id)
@@ -119,6 +122,20 @@ def disable(unit: Unit, tenant: int, endpoint_id: str, reason: str) -> None:
     unit.execute(
         "UPDATE webhook_endpoint SET active = 0, disabled_reason = ?, updated_us = ? WHERE tn = ? AND id = ?",
         (reason, unit.now_us, tenant, endpoint_id),
+    )
+
+
+def is_active(unit: Unit, tenant: int, endpoint_id: str) -> bool:
+    """Whether an endpoint is delivered to at this moment, whatever anybody remembers."""
+    active = "SELECT 1 FROM webhook_endpoint WHERE tn = ? AND id = ? AND active = 1 AND deleted_us IS NULL"
+    return unit.row(active, (tenant, endpoint_id)) is not None
+
+
+def pause(unit: Unit, tenant: int, endpoint_id: str, until_us: int) -> None:
+    """Deliver nothing until a moment, because the receiver asked for it."""
+    unit.execute(
+        "UPDATE webhook_endpoint SET resume_us = ? WHERE tn = ? AND id = ? AND resume_us < ?",
+        (until_us, tenant, endpoint_id, until_us),
     )
 
 
@@ -153,7 +170,7 @@ def delete(unit: Unit, secrets: Secrets, endpoint: Endpoint) -> None:
 def target_of(unit: Unit, secrets: Secrets, tenant: int, endpoint_id: str) -> Target | None:
     """Where to deliver and how to sign at this moment; None when the endpoint is inactive or deleted."""
     row = unit.row(
-        "SELECT url, overlap_until_us FROM webhook_endpoint"
+        "SELECT url, overlap_until_us, resume_us FROM webhook_endpoint"
         " WHERE tn = ? AND id = ? AND active = 1 AND deleted_us IS NULL",
         (tenant, endpoint_id),
     )
@@ -162,7 +179,7 @@ def target_of(unit: Unit, secrets: Secrets, tenant: int, endpoint_id: str) -> Ta
     names = [_current(endpoint_id)]
     if row[1] > unit.now_us:
         names.append(_previous(endpoint_id))
-    return Target(row[0], tuple(key_of(secrets.get(unit, tenant, name).decode()) for name in names))
+    return Target(row[0], tuple(key_of(secrets.get(unit, tenant, name).decode()) for name in names), row[2])
 
 
 def not_found(endpoint_id: str) -> NotFound:

@@ -116,7 +116,7 @@ def requeue(unit: Unit, tenant: int, endpoint: str, delivery_id: str) -> Deliver
             WEBHOOK_DELIVERY_NOT_DEAD,
             f"This delivery is {found.state}, not dead",
             field="delivery_id",
-            hint="Replay a period to send delivered ones again",
+            hint="Replay a period to send delivered and held ones",
         )
     unit.execute(
         "UPDATE webhook_delivery SET state = 'due', cause = 'requeue', tries = 0, due_us = ?, settled_us = NULL"
@@ -127,26 +127,30 @@ def requeue(unit: Unit, tenant: int, endpoint: str, delivery_id: str) -> Deliver
 
 
 def replay(unit: Unit, tenant: int, endpoint: str, *, since_us: int, until_us: int) -> int:
-    """Send again what was created in a period, ends included, with the same ids; returns how many.
+    """Send again what was created in a period, and what was held, ends included, with the same ids; returns how many.
 
-    The oldest 10,000 at most: replay the rest from where this ended. What is still due is left alone.
+    The oldest 10,000 at most: replay the rest from where this ended. What is still due is left alone, and what
+    follows it waits for it.
     """
     return unit.execute(
-        "UPDATE webhook_delivery SET state = 'due', cause = 'replay', tries = 0, due_us = ?, settled_us = NULL"
+        "UPDATE webhook_delivery SET state = 'due', cause = 'replay', tries = 0, settled_us = NULL, due_us = COALESCE("
+        "(SELECT MAX(e.due_us) FROM webhook_delivery AS e WHERE e.state = 'due'"
+        " AND e.endpoint || '/' || e.subject = webhook_delivery.endpoint || '/' || webhook_delivery.subject"
+        " AND e.sequence < webhook_delivery.sequence AND e.due_us > ?), ?)"
         " WHERE tn = ? AND id IN (SELECT id FROM webhook_delivery WHERE tn = ? AND endpoint = ?"
         " AND created_us >= ? AND created_us <= ? AND state <> 'due' AND event <> 'ping'"
         " ORDER BY created_us, id LIMIT ?)",
-        (unit.now_us, tenant, tenant, endpoint, since_us, until_us, REPLAY_MAX),
+        (unit.now_us, unit.now_us, tenant, tenant, endpoint, since_us, until_us, REPLAY_MAX),
     )
 
 
 def forget(unit: Unit, tenant: int, *, created_before_us: int, limit: int = FORGET_BATCH) -> int:
-    """Delete delivered deliveries older than a moment, with their attempts; returns how many.
+    """Delete delivered and held deliveries older than a moment, with their attempts; returns how many.
 
     Bodies hold data of persons, so they are not kept longer than replays need. Dead letters stay.
     """
     rows = unit.rows(
-        "SELECT id FROM webhook_delivery WHERE tn = ? AND state = 'delivered' AND created_us < ? LIMIT ?",
+        "SELECT id FROM webhook_delivery WHERE tn = ? AND state IN ('delivered', 'held') AND created_us < ? LIMIT ?",
         (tenant, created_before_us, limit),
     )
     unit.many("DELETE FROM webhook_attempt WHERE tn = ? AND delivery = ?", [(tenant, id) for (id,) in rows])

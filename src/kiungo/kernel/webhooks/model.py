@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["due", "delivered", "dead"]
+from kiungo.base.time import SECOND_US
+
+State = Literal["due", "delivered", "dead", "held"]
+"""Held is what happened while its endpoint was inactive: it is sent only when its period is replayed."""
 Cause = Literal["event", "ping", "replay", "requeue"]
 LaneKey = tuple[int, str]
 """Tenant and endpoint id: each endpoint is a queue of its own."""
@@ -57,6 +60,7 @@ class Due:
 
     id: str
     subject: str
+    sequence: int
     cause: Cause
     attempts: int
     tries: int
@@ -65,10 +69,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a lane delivers to now. Shapes: `keys` is the present key, then the earlier one in an overlap."""
+    """Where a lane delivers to now. Shapes: `keys` is the present key, then the earlier one in an overlap.
+
+    Units: `resume_us` microseconds UTC; the receiver asked to be left alone until then.
+    """
 
     url: str
     keys: tuple[bytes, ...]
+    resume_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,13 @@ class Attempt:
     def succeeded(self) -> bool:
         """Whether the receiver took it: any 2xx."""
         return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def resume_us(self) -> int:
+        """Until when the receiver wants no request at all; 0 when it did not say. Source: RFC 9110 section 10.2.3."""
+        if self.status not in (429, 503) or self.retry_after_s is None:
+            return 0
+        return self.started_us + self.duration_us + int(self.retry_after_s * SECOND_US)
 
     @property
     def gone(self) -> bool:

@@ -95,6 +95,8 @@ class Webhooks:
     def emit(self, unit: Unit, *, tenant: int, owner: str, event: str, payload: Mapping[str, Any], subject: str) -> int:
         """Queue an event for each of the owner's active endpoints that want it; returns how many.
 
+        For an inactive one it is held, so that a replay of the period can bring it back.
+
         Shapes: `payload` is the body's members as the receiver gets them; `sequence` and `webhook_signature`
         are added. `subject` is what the event is about (a claim's id): its deliveries keep their order.
         Raises: Incorrect WEBHOOK_PAYLOAD_TOO_LARGE.
@@ -102,11 +104,18 @@ class Webhooks:
         if event not in self.settings.events:
             raise AssertionError(f"{event!r} is not in the list of webhook events")
         wanting = self._index.matching(unit, tenant, owner, event)
-        if wanting:
-            members = _render(payload)
-            for endpoint_id in wanting:
-                self._add(unit, tenant, endpoint_id, event=event, subject=subject, members=members, cause="event")
-        return len(wanting)
+        if not wanting:
+            return 0
+        members = _render(payload)
+        queued = 0
+        for endpoint in wanting:
+            active = endpoint.active or endpoints.is_active(unit, tenant, endpoint.id)
+            new = self._new(tenant, endpoint.id, event=event, subject=subject, members=members, cause="event")
+            queue.add(unit, new if active else replace(new, state="held"))
+            if active:
+                queued += 1
+                self._wake(unit, tenant, endpoint.id)
+        return queued
 
     async def look_at(self, url: str) -> str | None:
         """Check a URL and where its name leads, before registering it; returns a warning, or None.
@@ -191,12 +200,16 @@ class Webhooks:
             "timestamp": iso_seconds(unit.now_us),
             "message": "A test delivery, sent because somebody asked for it",
         }
-        return self._add(
-            unit, endpoint.tenant, endpoint.id, event=PING, subject=PING, members=_render(payload), cause="ping"
-        )
+        new = self._new(endpoint.tenant, endpoint.id, event=PING, subject=PING, members=_render(payload), cause="ping")
+        queue.add(unit, new)
+        self._wake(unit, endpoint.tenant, endpoint.id)
+        return new.id
 
     def replay(self, unit: Unit, endpoint: Endpoint, *, since_us: int, until_us: int) -> int:
-        """Send a period's deliveries again, with the same ids and new timestamps; returns how many."""
+        """Send a period's deliveries again, and held ones at last, with the same ids and new timestamps.
+
+        Returns how many.
+        """
         count = log.replay(unit, endpoint.tenant, endpoint.id, since_us=since_us, until_us=until_us)
         self._wake(unit, endpoint.tenant, endpoint.id)
         return count
@@ -207,13 +220,10 @@ class Webhooks:
         self._wake(unit, endpoint.tenant, endpoint.id)
         return delivery
 
-    def _add(
-        self, unit: Unit, tenant: int, endpoint_id: str, *, event: str, subject: str, members: bytes, cause: Cause
-    ) -> str:
-        new = NewDelivery(tenant, uuid7(self._database.clock), endpoint_id, event, subject, cause, members)
-        queue.add(unit, new)
-        self._wake(unit, tenant, endpoint_id)
-        return new.id
+    def _new(
+        self, tenant: int, endpoint_id: str, *, event: str, subject: str, members: bytes, cause: Cause
+    ) -> NewDelivery:
+        return NewDelivery(tenant, uuid7(self._database.clock), endpoint_id, event, subject, cause, members)
 
     def _wake(self, unit: Unit, tenant: int, endpoint_id: str) -> None:
         """Start the lane here once the unit is durable; on PostgreSQL other processes look as well."""

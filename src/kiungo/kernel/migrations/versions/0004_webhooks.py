@@ -30,6 +30,7 @@ def upgrade() -> None:
             deleted_us BIGINT,
             lease_holder TEXT,
             lease_until_us BIGINT NOT NULL DEFAULT 0,
+            resume_us BIGINT NOT NULL DEFAULT 0,
             PRIMARY KEY (tn, id)
         ) {KEYED}""",
         "CREATE UNIQUE INDEX webhook_endpoint_url ON webhook_endpoint (tn, owner, url) WHERE deleted_us IS NULL",
@@ -41,7 +42,7 @@ def upgrade() -> None:
             subject TEXT NOT NULL,
             sequence INTEGER NOT NULL,
             body {BYTES} NOT NULL,
-            state TEXT NOT NULL CHECK (state IN ('due', 'delivered', 'dead')),
+            state TEXT NOT NULL CHECK (state IN ('due', 'delivered', 'dead', 'held')),
             cause TEXT NOT NULL CHECK (cause IN ('event', 'ping', 'replay', 'requeue')),
             attempts INTEGER NOT NULL DEFAULT 0,
             tries INTEGER NOT NULL DEFAULT 0,
@@ -53,6 +54,8 @@ def upgrade() -> None:
             PRIMARY KEY (tn, id)
         )""",
         "CREATE INDEX webhook_delivery_due ON webhook_delivery (tn, endpoint, due_us, sequence) WHERE state = 'due'",
+        "CREATE INDEX webhook_delivery_first ON webhook_delivery ((endpoint || '/' || subject), sequence)"
+        " WHERE state = 'due'",
         "CREATE INDEX webhook_delivery_subject ON webhook_delivery (tn, endpoint, subject, sequence)",
         "CREATE INDEX webhook_delivery_created ON webhook_delivery (tn, endpoint, created_us, id)",
         "CREATE INDEX webhook_delivery_dead ON webhook_delivery (tn, settled_us, id) WHERE state = 'dead'",
