@@ -31,6 +31,7 @@ TONES = {
     "under_review": "wait",
     "information_requested": "wait",
     "due": "wait",
+    "held": "wait",
     "paused": "wait",
     "submitted": "info",
     "rejected": "bad",

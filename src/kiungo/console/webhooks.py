@@ -29,15 +29,15 @@ DELIVERIES_SHOWN = 50
 COUNTED_MAX = 99
 NOTICES = {
     "tested": Notice("good", "A test delivery is on its way."),
-    "paused": Notice("info", "Paused. What is due waits until it is active again."),
-    "resumed": Notice("good", "Active again. What was due is on its way."),
+    "paused": Notice("info", "Paused. What is due waits until it is active again; what happens meanwhile is held."),
+    "resumed": Notice("good", "Active again. What was due is on its way; replay a period for what was held."),
     "requeued": Notice("good", "The dead letter has all its attempts again."),
     "deleted": Notice("info", "The endpoint is deleted. Its delivery log stays."),
 }
 # What can be done to an endpoint, and the notice that says it was done.
 VERBS = {"test": "tested", "pause": "paused", "resume": "resumed", "rotate": "rotated", "delete": "deleted"}
-STATES: Mapping[str, State] = {"due": "due", "delivered": "delivered", "dead": "dead"}
-VIEWS = (("", "All"), ("due", "Waiting"), ("delivered", "Delivered"), ("dead", "Dead letters"))
+STATES: Mapping[str, State] = {"due": "due", "delivered": "delivered", "dead": "dead", "held": "held"}
+VIEWS = (("", "All"), ("due", "Waiting"), ("delivered", "Delivered"), ("dead", "Dead letters"), ("held", "Held"))
 
 
 @dataclass(frozen=True, slots=True)
