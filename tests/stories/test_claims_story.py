@@ -8,7 +8,10 @@ from typer.testing import CliRunner
 from kiungo.app import demo
 from kiungo.app.cli import app
 from kiungo.app.system import System
+from kiungo.base.money import Money
 from kiungo.domains.payor import sample
+from kiungo.domains.payor.book import Fee
+from kiungo.domains.payor.snapshot import Reference
 from kiungo.kernel import json
 from kiungo.kernel.auth import system_call
 
@@ -28,6 +31,22 @@ def test_every_figure_of_the_story_is_right() -> None:
 
 
 def test_a_sabotaged_fee_makes_the_story_fail() -> None:
+    """With 99213 at 900.00 in a fee schedule of its plan, the guide's 1250.00 no longer come to 1000.00."""
+
+    def sabotage(system: System) -> None:
+        plan = next(plan for plan in sample.PLANS if plan.plan_id == sample.STANDARD)
+        priced = dataclasses.replace(plan, fee_schedule="SABOTAGE")
+        fee = Reference("SABOTAGE", Fee("99213", Money.parse("900.00", "USD")))
+        system.database.write(lambda unit: system.registers.put_items(unit, system_call(1), [fee]))
+        system.database.write(lambda unit: system.registers.put_plan(unit, system_call(1), priced))
+
+    story = demo.run(None, prepare=sabotage)
+    wrong = {(figure.name, figure.expected): figure.actual for figure in story.wrong}
+    assert wrong["expected_payment", Decimal("1000.00")] == Decimal("720.00")
+    assert wrong["patient_responsibility", Decimal("250.00")] == Decimal("180.00")
+
+
+def test_a_sabotaged_coinsurance_makes_the_story_fail() -> None:
     def sabotage(system: System) -> None:
         plan = next(plan for plan in sample.PLANS if plan.plan_id == sample.STANDARD)
         dearer = dataclasses.replace(plan, coinsurance_bp=2_100)

@@ -150,7 +150,8 @@ def test_a_family_never_passes_its_cap_in_parallel(site: Served) -> None:
     used = site.system.database.read(
         lambda unit: dict(
             unit.rows(
-                "SELECT member_id, used FROM payor_accumulator WHERE family_id = 'FAM-200' AND bucket = 'deductible:FAMILY-PLUS'"
+                "SELECT member_id, used FROM payor_accumulator"
+                " WHERE family_id = 'FAM-200' AND bucket = 'deductible:FAMILY-PLUS'"
             )
         )
     )
@@ -218,3 +219,82 @@ def test_submission_is_closed_when_the_setting_says_so(database_url: str, tmp_pa
     with served(database_url, tmp_path / "data", open_submission=False) as closed:
         assert closed.post("/api/claims/", GUIDE).status_code == 401
         assert closed.post("/api/claims/", GUIDE, key=PROVIDER).status_code == 201
+
+
+def test_a_repeat_whose_claim_is_void_by_now_gets_the_first_answer(site: Served) -> None:
+    """The first answer voided what it replaces, so its repeat could not be prepared again."""
+    old = site.post("/api/claims/", GUIDE, key=PROVIDER).json()["claim"]["claim_id"]
+    body = {**GUIDE, "amount": "1300.00", "replaces": old}
+    first = site.post("/api/claims/", body, key=PROVIDER, Idempotency_Key="r-1")
+    assert first.status_code == 201
+    new = first.json()["claim"]["claim_id"]
+    site.post(f"/api/review/claims/{new}/void", {"reason": "test"}, key="reviewer")
+    again = site.post("/api/claims/", body, key=PROVIDER, Idempotency_Key="r-1")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert site.post("/api/claims/", body, key=PROVIDER, Idempotency_Key="r-2").status_code == 400
+    assert site.post("/api/claims/", body, key=PROVIDER).status_code == 400
+    other = {**body, "amount": "1.00"}
+    assert site.post("/api/claims/", other, key=PROVIDER, Idempotency_Key="r-1").status_code == 422
+
+
+def test_a_claim_is_sent_again_only_when_it_changed(site: Served) -> None:
+    body = {**GUIDE, "diagnosis_code": "Z51.12", "procedure_code": "15776", "amount": "5000.00"}
+    claim_id = site.post("/api/claims/", body).json()["claim"]["claim_id"]
+    path, desk = f"/api/claims/{claim_id}/", f"/api/review/claims/{claim_id}"
+    shown = site.get(path, key=PROVIDER)
+    tag = shown.headers["etag"]
+    same = site.get(path, key=PROVIDER, If_None_Match=tag)
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    other = site.key("other", scopes=("read:claims",), provider="PROV-002")
+    assert site.get(path, key=other, If_None_Match=tag).status_code == 404
+    steps = (
+        ("assign", {"to": "ann"}),
+        ("request-information", {"question": "Which scar?"}),
+        ("approve", {}),
+        ("reopen", {"reason": "again"}),
+        ("void", {"reason": "gone"}),
+    )
+    for verb, sent in steps:
+        acted = site.post(f"{desk}/{verb}", sent, key="reviewer")
+        assert acted.status_code == 200, verb
+        changed = site.get(path, key=PROVIDER, If_None_Match=tag)
+        assert (changed.status_code, changed.headers["etag"]) == (200, acted.headers["etag"]), verb
+        tag = changed.headers["etag"]
+
+
+def test_a_decision_about_an_older_version_is_refused(site: Served) -> None:
+    body = {**GUIDE, "diagnosis_code": "Z51.12", "procedure_code": "15776", "amount": "5000.00"}
+    claim_id = site.post("/api/claims/", body).json()["claim"]["claim_id"]
+    desk = f"/api/review/claims/{claim_id}"
+    version = site.get("/api/review/claims", key="reviewer").json()["claims"][0]["version"]
+    site.post(f"{desk}/request-information", {"question": "Which scar?"}, key="reviewer")
+    late = [
+        site.post(f"{desk}/approve", {"version": version}, key="reviewer"),
+        site.post(f"{desk}/approve", {}, key="reviewer", If_Match=f'W/"{version}"'),
+        site.post(f"{desk}/approve", {}, key="reviewer", If_Match='W/"x"'),
+        site.post(f"{desk}/reject", {"reason": "x", "version": version}, key="reviewer"),
+    ]
+    assert [answer.status_code for answer in late] == [409] * 4
+    assert all("CLAIM_CHANGED" in answer.text for answer in late)
+    tag = site.get(f"/api/claims/{claim_id}/", key="reviewer").headers["etag"]
+    assert site.post(f"{desk}/approve", {}, key="reviewer", If_Match=tag).status_code == 200
+
+
+def test_a_provider_reads_decisions_and_reasons_but_nobodys_name(site: Served) -> None:
+    body = {**GUIDE, "diagnosis_code": "Z51.12", "procedure_code": "15776", "amount": "20000.00"}
+    claim_id = site.post("/api/claims/", body).json()["claim"]["claim_id"]
+    desk = f"/api/review/claims/{claim_id}"
+    colleague = site.key("Colleague Ben", scopes=("review:claims",))
+    site.post(f"{desk}/assign", {"to": "assignee-7"}, key="reviewer")
+    site.post(f"{desk}/approve", {"note": "between us"}, key="reviewer")
+    site.post(f"{desk}/approve", {"note": "Covered"}, key=colleague)
+    path = f"/api/claims/{claim_id}/explanation"
+    for told in (site.get(path, key=PROVIDER), site.get(path), site.get(path, key="cashier")):
+        assert [(step["action"], step["by"], step["note"]) for step in told.json()["history"]] == [
+            ("approve", None, "Covered")
+        ]
+        assert not [word for word in ("assignee-7", "Colleague", "between us") if word in told.text]
+    whole = [step["action"] for step in site.get(path, key="reviewer").json()["history"]]
+    assert whole == ["assign", "first_approval", "approve"]
+    assert "Colleague Ben" in site.get(path, key="reviewer").text

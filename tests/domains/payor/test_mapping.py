@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from kiungo.domains.payor import sample
 from kiungo.domains.payor.mapping import claim as claim_mapping
-from kiungo.domains.payor.mapping import decision, people
+from kiungo.domains.payor.mapping import decision, people, terms
 from kiungo.domains.payor.mapping.decision import Ids
 from kiungo.domains.payor.model import Claim
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.fhir.prepare import prepare, prepare_made
 from kiungo.kernel import json
-from tests.domains.payor.cases import JOHN, case, line
+from tests.domains.payor.cases import JOHN, case, line, usd
 from tests.domains.payor.cases import claim as plain
 from tests.domains.payor.rules.test_money import accumulated, claims, plans
 
@@ -80,6 +80,31 @@ def test_a_decision_comes_back_from_fhir_as_it_was(stated: Claim, plan: dict, us
     assert (read.charge, read.allowed, read.paid, read.patient) == (
         result.charge, result.allowed, result.paid, result.patient,
     )  # fmt: skip
+
+
+def test_each_part_the_patient_owes_has_its_own_category() -> None:
+    """A deductible of 50.00, a copay of 20.00 and a fifth of the 180.00 that are left."""
+    parts = {"deductible_member": usd("50.00"), "copay": usd("20.00"), "coinsurance_bp": 2_000}
+    judged = with_ids(case(plain(line(charge="250.00")), plan=parts))
+    resource = decision.benefit(judged, adjudicate(judged), IDS, claim_id="CLM-1", disposition="x", decided_us=0)
+    for amounts in (resource["total"], resource["item"][0]["adjudication"]):
+        told = {
+            (entry["category"]["coding"][0]["system"], entry["category"]["coding"][0]["code"]): str(
+                entry["amount"]["value"]
+            )
+            for entry in amounts
+            if entry["category"]["coding"][0]["system"] in (terms.AMOUNT, terms.OWN_AMOUNT)
+        }
+        assert told == {
+            (terms.AMOUNT, "submitted"): "250.00",
+            (terms.AMOUNT, "eligible"): "250.00",
+            (terms.AMOUNT, "benefit"): "144.00",
+            (terms.OWN_AMOUNT, "patient"): "106.00",
+            (terms.AMOUNT, "deductible"): "50.00",
+            (terms.AMOUNT, "copay"): "20.00",
+            (terms.OWN_AMOUNT, "coinsurance"): "36.00",
+        }
+    prepare(resource)
 
 
 def test_everything_else_is_valid_fhir() -> None:

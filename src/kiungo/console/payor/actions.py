@@ -24,6 +24,7 @@ DONE: Final = {
     "void": "Void. What it used up is given back.",
 }
 FIRST_APPROVAL: Final = "Your approval is kept. A second person has to approve the same amounts."
+FIRST_VOID: Final = "The claim was paid, so it stays in force until a second person voids it too."
 
 Act = Callable[[ReviewDesk, Unit, Visit, str, Mapping[str, str]], ClaimRow]
 
@@ -176,6 +177,8 @@ STEP_WORDS: Final = {
     "assign": "Taken",
     "approve": "Approved",
     "first_approval": "Approved by the first of two people",
+    "first_void": "Void asked for by the first of two people",
+    "replacement": "Sent in the place of a paid claim",
     "reject": "Rejected",
     "request_information": "Asked the provider",
     "information": "The provider answered",

@@ -11,6 +11,7 @@ from kiungo.console.payor import submission
 from kiungo.console.payor.actions import (
     DONE,
     FIRST_APPROVAL,
+    FIRST_VOID,
     REVIEW,
     WRITE,
     act,
@@ -80,6 +81,8 @@ class PayorPages:
             visit.notice = Notice("info", ARRIVED[done])
         elif done in DONE:
             visit.notice = Notice("good", DONE[done])
+        elif done == "first_void":
+            visit.notice = Notice("wait", FIRST_VOID)
         elif done == "first_approval":
             visit.notice = Notice("wait", FIRST_APPROVAL)
         return await self._claim(visit)
@@ -100,6 +103,7 @@ class PayorPages:
         if form.get("back") == "review":
             return go_to(QUEUE)
         done = "first_approval" if verb == "approve" and row.state == "under_review" else verb
+        done = "first_void" if verb == "void" and row.voided_us is None else done
         return go_to(f"{ADDRESS}/{claim_id}?done={done}")
 
     async def _claim(self, visit: Visit, error: KiungoError | None = None) -> Response:

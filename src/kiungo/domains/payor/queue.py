@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiungo.domains.payor import rebuild
+from kiungo.domains.payor.access import refuse_bound
 from kiungo.domains.payor.model import Finding
 from kiungo.domains.payor.store import claims
 from kiungo.domains.payor.store.claims import ClaimRow
@@ -32,7 +33,11 @@ class Queue:
 def waiting(
     payor: Desk, unit: Unit, call: Call, *, assigned_to: str | None, limit: int, after: tuple[int, str] | None
 ) -> Queue:
-    """Claims that wait for a person, oldest first: all, somebody's, or (an empty text) nobody's."""
+    """Claims that wait for a person, oldest first: all, somebody's, or (an empty text) nobody's.
+
+    Raises: Forbidden NOT_YOURS for a bound credential.
+    """
+    refuse_bound(call)
     where: list[tuple[str, Any]] = [("desk IS NOT NULL", None)]
     if assigned_to is not None:
         where.append(("assigned_to = ?", assigned_to) if assigned_to else ("assigned_to IS NULL", None))

@@ -1,16 +1,23 @@
 """A decision as FHIR: the ClaimResponse says what, the ExplanationOfBenefit says why, cent by cent."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kiungo.base import codes
+from kiungo.base.money import Money
 from kiungo.base.time import iso_seconds
 from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, money, read_money, reference
 from kiungo.domains.payor.model import Adjudication, Adjustment, Finding, LineResult, Outcome
-from kiungo.domains.payor.rules.case import Case
+from kiungo.domains.payor.rules.case import PR_COINSURANCE, PR_COPAY, PR_DEDUCTIBLE, Case
 from kiungo.domains.payor.rules.order import in_order
 
+SHARES: Final[Mapping[str, tuple[str, str]]] = {
+    PR_DEDUCTIBLE: (terms.AMOUNT, "deductible"),
+    PR_COPAY: (terms.AMOUNT, "copay"),
+    PR_COINSURANCE: (terms.OWN_AMOUNT, "coinsurance"),
+}
 OUTCOMES: Final = {"approved": "complete", "rejected": "complete", "under_review": "queued"}
 
 
@@ -91,30 +98,44 @@ def _service(procedure: str | None) -> Resource:
 
 
 def _totals(result: Adjudication) -> list[Resource]:
-    return [
-        {"category": coded(terms.AMOUNT, code), "amount": money(amount)}
-        for code, amount in (
-            ("submitted", result.charge),
-            ("eligible", result.allowed),
-            ("benefit", result.paid),
-            ("copay", result.patient),
-        )
-    ]
+    parts: dict[str, Money] = {}
+    for line in result.lines:
+        for share in line.shares:
+            parts[share.reason] = parts.get(share.reason, Money.zero(share.amount.currency)) + share.amount
+    return _coded_amounts(result.charge, result.allowed, result.paid, result.patient, parts)
 
 
 def _amounts(line: LineResult) -> list[Resource]:
     """What the line comes to, before the findings that made it so."""
-    found = [
-        {"category": coded(terms.AMOUNT, code), "amount": money(amount)}
-        for code, amount in (
-            ("submitted", line.charge),
-            ("eligible", line.allowed),
-            ("benefit", line.paid),
-            ("copay", line.patient),
-        )
-    ]
+    parts = {share.reason: share.amount for share in line.shares}
+    found = _coded_amounts(line.charge, line.allowed, line.paid, line.patient, parts)
     if line.denied:
         found.append({"category": coded(terms.FINDING, "denied")})
+    return found
+
+
+def _coded_amounts(
+    charge: Money, allowed: Money, paid: Money, patient: Money, parts: Mapping[str, Money]
+) -> list[Resource]:
+    """Amounts by category: what the patient owes as one sum, and each part of it under its own code."""
+    amounts = [
+        (terms.AMOUNT, "submitted", charge),
+        (terms.AMOUNT, "eligible", allowed),
+        (terms.AMOUNT, "benefit", paid),
+        (terms.OWN_AMOUNT, "patient", patient),
+    ]
+    amounts += [(*SHARES[reason], amount) for reason, amount in parts.items() if reason in SHARES and amount.minor]
+    return [{"category": coded(system, code), "amount": money(amount)} for system, code, amount in amounts]
+
+
+def _read_amounts(entries: Iterable[Resource]) -> dict[str, Money]:
+    """The coded amounts of a resource's totals, or of one line's adjudication, by code."""
+    found: dict[str, Money] = {}
+    for entry in entries:
+        for system in (terms.AMOUNT, terms.OWN_AMOUNT):
+            code = terms.code_in(entry["category"], system)
+            if code is not None:
+                found[code] = read_money(entry["amount"])
     return found
 
 
@@ -148,9 +169,7 @@ def _finding(finding: Finding) -> Resource:
 def result_of(resource: Resource, outcome: Outcome) -> Adjudication:
     """The decision an ExplanationOfBenefit holds; what it moved in the accumulators is not part of it."""
     lines = lines_of(resource)
-    totals = {
-        terms.code_in(total["category"], terms.AMOUNT): read_money(total["amount"]) for total in resource["total"]
-    }
+    totals = _read_amounts(resource["total"])
     return Adjudication(
         outcome=outcome,
         findings=findings_of(resource),
@@ -159,7 +178,7 @@ def result_of(resource: Resource, outcome: Outcome) -> Adjudication:
         charge=totals["submitted"],
         allowed=totals["eligible"],
         paid=totals["benefit"],
-        patient=totals["copay"],
+        patient=totals["patient"],
     )
 
 
@@ -197,11 +216,7 @@ def lines_of(resource: Resource) -> tuple[LineResult, ...]:
 
 
 def _read_line(item: Resource, findings: tuple[Finding, ...]) -> LineResult:
-    amounts = {
-        code: read_money(entry["amount"])
-        for entry in item["adjudication"]
-        if (code := terms.code_in(entry["category"], terms.AMOUNT))
-    }
+    amounts = _read_amounts(item["adjudication"])
     adjustments: dict[tuple[str, str], Any] = {}
     shares: dict[tuple[str, str], Any] = {}
     for finding in findings:
@@ -215,7 +230,7 @@ def _read_line(item: Resource, findings: tuple[Finding, ...]) -> LineResult:
         charge=amounts["submitted"],
         allowed=amounts["eligible"],
         paid=amounts["benefit"],
-        patient=amounts["copay"],
+        patient=amounts["patient"],
         denied=any(terms.code_in(e["category"], terms.FINDING) == "denied" for e in item["adjudication"]),
         adjustments=_netted(adjustments),
         shares=_netted(shares),

@@ -19,7 +19,7 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
         yield Finding(STEP, "refuse", text, reason="16", field="booking_no")
         return
     if case.booking_used_by is not None:
-        text = f"Booking {number} was already claimed by {case.booking_used_by}"
+        text = f"Booking {number} was already claimed"
         for line_sheet in sheet.open_lines():
             line, amount = line_sheet.line.number, sheet.money(line_sheet.left)
             yield Finding(STEP, "deny", text, line=line, group="CO", reason="18", amount=amount)
