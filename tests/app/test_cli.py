@@ -136,3 +136,21 @@ def test_a_worker_of_its_own_needs_postgresql(serving: None, monkeypatch, tmp_pa
 
 def test_the_version_is_shown() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout.strip() == "0.1.0"
+
+
+@pytest.mark.parametrize("group", [(), ("payor",), ("jobs",), ("keys",), ("secrets",), ("audit",)])
+def test_no_line_of_the_help_is_cut(group: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*group, "--help"]).stdout
+    assert "Commands:" in shown
+    commands = shown.partition("Commands:")[2].splitlines()
+    assert not [line for line in commands if line.endswith("...")]
+
+
+def test_a_change_of_a_column_that_is_not_there_names_the_nearest(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "plans.csv"
+    file.write_text("plan_id,name,currency,payor_id\nSILVER,Silver cover,KES,PAY001\n")
+    assert run("payor", "import", "plans", str(file)).exit_code == 0
+    wrong = run("payor", "whatif", "SILVER", "--set", "coins=3")
+    assert wrong.exit_code == EXIT_WRONG
+    assert "did you mean coinsurance_percent?" in wrong.stderr
+    assert "kiungo payor columns plans" in wrong.stderr

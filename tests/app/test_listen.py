@@ -9,6 +9,7 @@ import httpx
 
 from kiungo.app.listen import Arrival, TestReceiver, run_receiver
 from kiungo.app.server import listen
+from kiungo.kernel import json
 from kiungo.kernel.webhooks.signatures import headers_for, key_of, signed_body, unsigned_body
 
 SECRET = "your-webhook-secret"
@@ -35,6 +36,11 @@ def receiving(story: Callable[[httpx.AsyncClient], Any], secret: str | None = SE
 
     asyncio.run(run())
     return shown
+
+
+def test_amounts_are_shown_with_the_digits_they_were_sent_with() -> None:
+    shown = Arrival("2026-03-02T10:00:00.000Z", "0190", True, None, '{"amount":5000.00}').view()
+    assert json.dumps(shown["event"]) == b'{"amount":5000.00}'
 
 
 def test_a_signed_webhook_is_received_shown_and_remembered() -> None:

@@ -31,6 +31,18 @@ def test_an_error_says_what_where_and_the_way_out() -> None:
     assert str(error) == "too fine"
 
 
+@pytest.mark.parametrize(
+    ("message", "hint", "told"),
+    [
+        ("too fine", "Round it", "too fine. Round it"),
+        ("did you mean name?", "Ask again", "did you mean name? Ask again"),
+        ("too fine", None, "too fine"),
+    ],
+)
+def test_message_and_hint_are_told_as_sentences(message: str, hint: str | None, told: str) -> None:
+    assert Incorrect(AMOUNT_PRECISION, message, hint=hint).told == told
+
+
 def test_an_undefined_code_or_the_wrong_category_is_our_own_mistake_at_once() -> None:
     with pytest.raises(AssertionError, match="not defined"):
         Incorrect("NO_SUCH_CODE", "oops")

@@ -7,7 +7,6 @@ Source: the claims API document, "Test Webhook Server" (port 3000 and both paths
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from kiungo.app.server import Listening
-from kiungo.base.errors import Unauthenticated
+from kiungo.base.errors import Incorrect, Unauthenticated
 from kiungo.base.time import Clock, SystemClock, iso_millis
 from kiungo.client import verify_webhook
+from kiungo.kernel import json
 
 RECEIVE_PATH = "/webhooks/payor-claims"
 HISTORY_PATH = "/webhooks/history"
@@ -41,7 +41,7 @@ class Arrival:
         """The arrival for the history."""
         try:
             event = json.loads(self.text)
-        except ValueError:
+        except Incorrect:
             event = self.text
         return {
             "received_at": self.at,
@@ -85,7 +85,7 @@ class TestReceiver:
             status, answer = 200, {"count": len(history), "webhooks": history}
         else:
             status, answer = 404, {"error": f"Here are POST {RECEIVE_PATH} and GET {HISTORY_PATH}"}
-        body = json.dumps(answer).encode()
+        body = json.dumps(answer)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

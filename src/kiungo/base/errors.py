@@ -69,6 +69,14 @@ class KiungoError(Exception):
         """The HTTP status every API answers with for this code."""
         return _CODES[self.code].http_status
 
+    @property
+    def told(self) -> str:
+        """The message and the hint as people read them, one sentence after the other."""
+        if not self.hint:
+            return self.message
+        end = "" if self.message.endswith((".", "?", "!")) else "."
+        return f"{self.message}{end} {self.hint}"
+
 
 class Incorrect(KiungoError):
     """The caller sent something wrong; the same call will fail again."""

@@ -20,8 +20,7 @@ def issue_of(error: KiungoError, detail: Detail | None = None) -> dict[str, Any]
         return _issue(code, error.code, detail.message, detail.field)
     code = error.fhir_issue if error.fhir_issue != "invalid" else "invalid"
     code = _BY_STATUS.get(error.http_status, code)
-    text = error.message if not error.hint else f"{error.message}. {error.hint}"
-    return _issue(code, error.code, text, error.field)
+    return _issue(code, error.code, error.told, error.field)
 
 
 def _issue(code: str, own_code: str, text: str, place: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from kiungo.kernel.config import load_settings
 commands = typer.Typer(no_args_is_help=True, help="The audit trail.")
 
 
-@commands.command("verify")
+@commands.command("verify", short_help="Check every entry of the trail against its chain.")
 def verify(
     expected_head: Annotated[
         str | None, typer.Option(help="The hash of a seal you kept elsewhere; the trail must contain it.")

@@ -1,6 +1,5 @@
 """`kiungo listen`: receive, verify and print webhooks."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ import uvloop
 from kiungo.app.cli.output import EXIT_AWAY, console, fail
 from kiungo.app.listen import HISTORY_PATH, RECEIVE_PATH, Arrival, TestReceiver, run_receiver
 from kiungo.app.server import listen
+from kiungo.kernel import json
 
 
 def listen_command(
@@ -44,4 +44,4 @@ def _show(arrival: Arrival) -> None:
     style = "red" if arrival.problem else "green" if arrival.verified else "yellow"
     console.print(f"\n{arrival.at}  {arrival.webhook_id or 'without id'}  {verdict}", style=style, markup=False)
     event = arrival.view()["event"]
-    console.print(event if isinstance(event, str) else json.dumps(event, indent=2, ensure_ascii=False), markup=False)
+    console.print(event if isinstance(event, str) else json.dumps_pretty(event).decode(), markup=False)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -45,7 +46,7 @@ def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
 
 def fail(message: str, *, hint: str | None = None, code: int = EXIT_WRONG) -> NoReturn:
     """Say what is wrong and the way out on standard error, and end with a code."""
-    errors.print(f"[red]kiungo:[/red] {message}", markup=True)
+    errors.print(f"[red]kiungo:[/red] {escape(message)}")
     if hint:
         errors.print(f"        {hint}", markup=False)
     raise typer.Exit(code)

@@ -17,9 +17,11 @@ from kiungo.app.cli.output import (
     progress,
     readable_errors,
 )
+from kiungo.base.errors import Incorrect
 from kiungo.base.money import Money
 from kiungo.base.time import SystemClock, parse_date, to_us
 from kiungo.domains.payor import whatif
+from kiungo.domains.payor.book import Plan
 from kiungo.domains.payor.checking import Difference, check_accumulators, check_claims
 from kiungo.domains.payor.imports import csv_file
 from kiungo.domains.payor.imports.kinds import BUILDERS, columns
@@ -46,7 +48,7 @@ def show_columns(kind: Kind) -> None:
     typer.echo(",".join(columns(kind)))
 
 
-@commands.command("import")
+@commands.command("import", short_help="Import a CSV, and name every row that is wrong.")
 def import_rows(
     kind: Kind,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV in UTF-8 with a header line.")],
@@ -75,7 +77,7 @@ def import_rows(
         raise typer.Exit(EXIT_NO)
 
 
-@commands.command("whatif")
+@commands.command("whatif", short_help="Judge past claims under a changed plan.")
 def what_if(
     plan_id: Annotated[str, typer.Argument(help="The plan to change.")],
     changes: Annotated[list[str], typer.Option("--set", help="A column and its value: coinsurance_percent=30.")],
@@ -89,7 +91,7 @@ def what_if(
         snapshot = database.read(lambda unit: openings.snapshot(unit, TENANT))
         if plan_id not in snapshot.plans:
             fail(f"{plan_id} is not a plan", hint=f"Plans are {', '.join(snapshot.plans)}")
-        changed = whatif.changed_plan(snapshot.plans[plan_id].plan, _pairs(changes))
+        changed = _changed_plan(snapshot.plans[plan_id].plan, changes)
         found = whatif.compare(
             database,
             openings,
@@ -153,6 +155,13 @@ def _text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         fail(f"{file} is not UTF-8", hint="Save it as CSV UTF-8")
+
+
+def _changed_plan(plan: Plan, changes: list[str]) -> Plan:
+    try:
+        return whatif.changed_plan(plan, _pairs(changes))
+    except Incorrect as error:
+        fail(error.message, hint="Write --set column=value; `kiungo payor columns plans` shows the columns")
 
 
 def _pairs(changes: list[str]) -> dict[str, str]:

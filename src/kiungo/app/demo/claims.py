@@ -223,7 +223,7 @@ def arrived(story: Story, target: Receiver, count: int) -> list[Received]:
 def genuine(story: Story, webhook: Received) -> Any:
     """A webhook's body, told as an exchange, after its signature was verified."""
     body = verify_webhook(webhook.headers, webhook.body, SECRET).event
-    story.tell("POST", "/webhooks/payor-claims", body, 200, {"received": True}, 0.0)
+    story.tell("POST", "/webhooks/payor-claims", body, 200, {"received": True})
     return body
 
 

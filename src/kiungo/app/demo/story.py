@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from kiungo.kernel import json
 
-BODY_LINES_SHOWN = 14
+BODY_LINES_SHOWN = 8
 TIMEOUT_S = 30.0
 
 
@@ -60,20 +60,22 @@ class Story:
         hooks: dict[str, list[Callable[..., None]]] = {"request": [self._asked], "response": [self._answered]}
         return httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S, event_hooks=hooks)
 
-    def tell(self, method: str, path: str, body: Any, status: int, received: Any, elapsed_ms: float) -> None:
-        """Show and remember an exchange that happened, ours or a webhook that arrived."""
+    def tell(
+        self, method: str, path: str, body: Any, status: int, received: Any, elapsed_ms: float | None = None
+    ) -> None:
+        """Show and remember an exchange that happened: ours with its time, or a webhook that arrived."""
         self.steps[-1].exchanges.append(
             {
                 "request": {"method": method, "path": path, "body": body},
                 "status": status,
                 "answer": received,
-                "milliseconds": round(elapsed_ms, 1),
+                "milliseconds": None if elapsed_ms is None else round(elapsed_ms, 1),
             }
         )
         self._say(f"   [cyan]{method} {escape(path)}[/cyan]")
         if body is not None:
             self._show(body)
-        self._say(f"   [magenta]{status}[/magenta] in {elapsed_ms:.1f} ms")
+        self._say(f"   [magenta]{status}[/magenta]" + ("" if elapsed_ms is None else f" in {elapsed_ms:.1f} ms"))
         if received is not None:
             self._show(received)
 

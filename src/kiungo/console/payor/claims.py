@@ -44,7 +44,7 @@ async def show_claims(payor: Payor, visit: Visit, *, note: Any) -> Response:
         pairs = _pairs(query)
         found = await payor.database.read_async(lambda unit: _find(payor, unit, visit.call, pairs, given["q"]))
     except Incorrect as error:
-        context["problem"] = f"{error.message}. {error.hint or ''}"
+        context["problem"] = error.told
         return visit.page("claims.html", context, error.http_status)
     for row in found.rows:
         note(visit.call, "list", row)

@@ -160,7 +160,8 @@ class Fields:
     def finish(self) -> None:
         """Raises: Incorrect REFERENCE_WRONG with every problem of the row."""
         for name in sorted(self._named - self._asked):
-            near = difflib.get_close_matches(name[:64], self._asked, n=1)
+            near = [column for column in self.asked if column.startswith(name)]
+            near = near or difflib.get_close_matches(name[:64], self._asked, n=1)
             hint = f"did you mean {near[0]}?" if near else "see kiungo payor columns"
             self.add(name[:64], f"is not a column of this kind; {hint}")
         if self.problems:
