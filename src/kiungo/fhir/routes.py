@@ -22,6 +22,7 @@ from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import rewritten
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
+from kiungo.fhir.subsets import members_of, part_of
 from kiungo.fhir.transaction import Runner
 from kiungo.fhir.writing import create, put, remove
 from kiungo.kernel.auth.scopes import ANY_CREDENTIAL
@@ -106,10 +107,12 @@ class FhirApi:
     async def read(self, type_name: str, request: Request) -> Response:
         """The current version, as it is stored."""
         _json_wanted(request)
+        kept = members_of(type_name, request.query) if request.raw_query else None
         stored = await self._store.read(request.call, type_name, request.params["id"])
         if is_current(request, stored.version):
             return not_modified(stored.version)
-        return Response(200, stored.body, _version_headers(stored), media_type=FHIR_JSON)
+        body = stored.body if kept is None else part_of(stored, kept).body
+        return Response(200, body, _version_headers(stored), media_type=FHIR_JSON)
 
     async def vread(self, type_name: str, request: Request) -> Response:
         """One version."""
@@ -117,8 +120,9 @@ class FhirApi:
         wanted = request.params["version"]
         if not wanted.isdecimal() or len(wanted) > 9:
             raise Incorrect(VERSION_ID_WRONG, "There is no such version", field="version", hint="See _history")
+        kept = members_of(type_name, request.query) if request.raw_query else None
         stored = await self._store.vread(request.call, type_name, request.params["id"], int(wanted))
-        return Response(200, stored.body, _version_headers(stored), media_type=FHIR_JSON)
+        return Response(200, part_of(stored, kept).body, _version_headers(stored), media_type=FHIR_JSON)
 
     async def search(self, type_name: str, request: Request) -> Response:
         """A page of matches."""

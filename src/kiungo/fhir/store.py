@@ -27,6 +27,7 @@ from kiungo.fhir.search.query import (
 )
 from kiungo.fhir.search.select import Found, run
 from kiungo.fhir.search.values import date_span
+from kiungo.fhir.subsets import members_of, part_of
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Database
@@ -134,6 +135,7 @@ class Store:
     def _understood(self, call: Call, type_name: str, params: Params) -> tuple[Query, list[Any] | None]:
         type_id(type_name)
         query = parse_query(type_name, params)
+        _members(query)  # refused before anything is asked
         self.settle(call, query)
         after = self.seal.open(call, type_name, query.text, query.cursor) if query.cursor else None
         return query, after
@@ -155,7 +157,8 @@ class Store:
         links = [("self", link(address, query.text))]
         if page.next is not None:
             links.append(("next", link(address, query.text, self.seal.close(call, query.type, query.text, page.next))))
-        entries = [bundles.search_entry(self.base_url, s, b"match") for s in page.matches]
+        kept = _members(query)
+        entries = [bundles.search_entry(self.base_url, part_of(s, kept), b"match") for s in page.matches]
         entries += [bundles.search_entry(self.base_url, s, b"include") for s in page.included]
         if page.truncated:
             entries.append(bundles.remark_entry("More resources are included than one page may hold"))
@@ -200,6 +203,11 @@ class Store:
             values = [last.updated_us, last.rid, last.version]
             links.append(("next", link(address, query.text, self.seal.close(call, place, query.text, values))))
         return bundles.bundle("history", [bundles.history_entry(self.base_url, s) for s in shown], links=links)
+
+
+def _members(query: Query) -> frozenset[str] | None:
+    """The members of each match that were asked for; a count shows no match at all."""
+    return None if query.summary == "count" else members_of(query.type, query.text)
 
 
 def _history_query(type_name: str, params: Params) -> tuple[Query, int]:

@@ -29,6 +29,7 @@ from kiungo.fhir.outcome import outcome_of
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
+from kiungo.fhir.subsets import members_of, part_of
 from kiungo.fhir.writing import create, make, match, put, refuse_other_id, remove
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
@@ -208,7 +209,8 @@ class Runner:
         store.note(call, "read", entry.type, (stored,))
         if entry.if_none_match == stored.version:
             return b'{"response":%b}' % json.dumps(bundles.response_of(304, stored))
-        return self._answer(200, stored, always=True)
+        kept = members_of(entry.type, entry.params) if entry.params else None
+        return self._answer(200, part_of(stored, kept), always=True)
 
     def _put(self, unit: "Unit", entry: Entry) -> bytes:
         assert entry.prepared is not None

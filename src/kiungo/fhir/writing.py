@@ -12,6 +12,7 @@ from kiungo.fhir.guard import admit, authorise, authorise_content, refuse_reserv
 from kiungo.fhir.model import RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
+from kiungo.fhir.subsets import refuse_part
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call
@@ -54,6 +55,7 @@ def put(
 ) -> Stored:
     """Update by id, or by condition: the one match is updated, and without a match a resource is made."""
     admit(call)
+    refuse_part(prepared)
     if logical_id is None:
         found = match(store, unit, call, prepared.type, condition or ())
         if found is None:

@@ -44,11 +44,9 @@ MODIFIERS = {
     "quantity": frozenset({"missing"}),
 }
 RESULT_PARAMETERS = frozenset(
-    {"_sort", "_count", "_total", "_summary", "_include", "_revinclude", "_cursor", "_format", "_pretty"}
+    {"_sort", "_count", "_total", "_summary", "_elements", "_include", "_revinclude", "_cursor", "_format", "_pretty"}
 )
-NOT_OFFERED = frozenset(
-    {"_text", "_content", "_query", "_filter", "_list", "_elements", "_contained", "_containedType", "_score"}
-)
+NOT_OFFERED = frozenset({"_text", "_content", "_query", "_filter", "_list", "_contained", "_containedType", "_score"})
 _PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
 
 
@@ -138,6 +136,8 @@ def parse_query(type_name: str, params: Params) -> Query:
         else:
             query.conditions.append(parse_condition(type_name, name, value))
             query.text.append((name, value))
+    if query.count == 0:
+        query.summary = "count"
     if len(query.conditions) > PREDICATES_MAX:
         raise _wrong("query", f"has more than {PREDICATES_MAX} conditions", "Ask in several searches")
     return query
@@ -280,12 +280,10 @@ def _result_parameter(query: Query, name: str, value: str) -> None:
         if not value.isdecimal() or len(value) > 9:
             raise _wrong("_count", "is not a number", "Write _count=20")
         query.count = min(int(value), COUNT_MAX)
-        if query.count == 0:
-            query.summary = "count"
     elif head == "_total":
         query.total = _one_of(head, value, ("none", "estimate", "accurate"))
     elif head == "_summary":
-        query.summary = _one_of(head, value, ("false", "count"))
+        query.summary = _one_of(head, value, ("false", "count", "true", "text", "data"))
     elif head == "_sort":
         query.sort += [_sort_key(query.type, part) for part in value.split(",") if part]
         if len(query.sort) > SORT_KEYS_MAX:
