@@ -12,6 +12,17 @@ from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import create_key
 from kiungo.kernel.database import Unit, open_database
 
+QUICK = "test_once"
+"""Everything else here starts and ends whole processes, and runs in the slow lane."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark this folder's tests as slow, but for the one file that the fast lane keeps."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem != QUICK:
+            item.add_marker(pytest.mark.slow)
+
+
 CLAIM = {
     "patient_name": "John Doe",
     "insurance_id": "BC-789-456",

@@ -66,7 +66,7 @@ def one_run(installed: Installed, receiver: Receiver, kill_at: int) -> bool:
         "deliveries": 2,
         "delivered": 2,
         "FHIR claims, responses and explanations": 3,
-        "money used": 25_000,
+        "services on file": 1,
         "submissions audited": 1,
         "jobs left": 0,
     }, f"killed at {kill_at}"
@@ -87,8 +87,7 @@ def effects(installed: Installed) -> dict[str, int]:
         "FHIR claims, responses and explanations": "SELECT count(*) FROM fhir_resource WHERE fid IN ("
         "SELECT claim_fhir FROM payor_claim UNION SELECT response_fhir FROM payor_claim "
         "UNION SELECT benefit_fhir FROM payor_claim)",
-        "money used": "SELECT COALESCE(SUM(amount), 0) FROM payor_entry "
-        "WHERE member_id <> '' AND bucket LIKE 'out_of_pocket:%'",
+        "services on file": "SELECT count(*) FROM payor_service",
         "submissions audited": "SELECT count(*) FROM audit WHERE action = 'submit'",
         "jobs left": "SELECT count(*) FROM job",
     }
