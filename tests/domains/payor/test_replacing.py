@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kiungo.base.errors import Conflict, Incorrect
 from kiungo.base.time import TurnedClock
 from kiungo.domains.payor.model import Coverage
 from kiungo.domains.payor.store import members
@@ -13,6 +14,7 @@ from kiungo.kernel.auth import system_call
 from kiungo.kernel.database import Database
 from tests.domains.payor.conftest import GUIDE, House, make_house, person
 from tests.domains.payor.test_review import consistent
+from tests.domains.payor.test_second_person import paid_above
 
 CHECKUP: dict[str, Any] = {
     **GUIDE,
@@ -92,3 +94,17 @@ def test_a_replacement_is_reviewed_with_the_same_place_in_time(turned: House, cl
     ann = person("ann")
     turned.write(lambda unit: turned.desk.reopen(unit, ann, second, reason="again"))
     assert turned.write(lambda unit: turned.desk.approve(unit, ann, second)).state == "approved"
+
+
+def test_a_large_payment_is_replaced_once(house: House) -> None:
+    """While its replacement waits for a person the paid claim stands, so nothing may come in between."""
+    paid = paid_above(house)
+    own = person("own", provider="PROV-001")
+    first = house.submit(own, **{**GUIDE, "replaces": paid}).claim_id
+    with pytest.raises(Incorrect, match="which still stands"):
+        house.submit(own, **{**GUIDE, "amount": "900.00", "replaces": first})
+    second = house.submit(own, **{**GUIDE, "amount": "900.00", "replaces": paid}).claim_id
+    house.write(lambda unit: house.desk.approve(unit, person("ann"), first))
+    with pytest.raises(Conflict, match=f"was replaced by {first} already"):
+        house.write(lambda unit: house.desk.approve(unit, person("ann"), second))
+    consistent(house)

@@ -13,6 +13,7 @@ from kiungo.domains.payor.rules.duplicate import fingerprint
 from kiungo.domains.payor.store import claims, members, reference
 from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.fhir.repository import Repository
+from kiungo.kernel import json
 from kiungo.kernel.database import Unit
 from kiungo.ports.bookings import Bookings
 
@@ -150,6 +151,8 @@ class Openings:
             problem = f"{claim.replaces} is a claim for another member"
         elif row.voided_us is not None:
             problem = f"{claim.replaces} is void already"
+        elif (earlier := self._still_standing(unit, tenant, row)) is not None:
+            problem = f"{claim.replaces} has not taken the place of {earlier}, which still stands"
         if problem is not None:
             raise Incorrect(
                 VALIDATION_ERROR,
@@ -158,6 +161,13 @@ class Openings:
                 hint="Name a claim of this member and provider that still stands",
             )
         return row
+
+    @staticmethod
+    def _still_standing(unit: Unit, tenant: int, row: ClaimRow) -> str | None:
+        """The claim that a claim waits to replace, or was not let replace: replacing the latter would keep both."""
+        earlier: str | None = json.loads(row.wire)["replaces"]
+        found = claims.find(unit, tenant, earlier) if earlier is not None else None
+        return earlier if found is not None and found.voided_us is None else None
 
 
 def _used_without_replaced(unit: Unit, tenant: int, family_id: str, claim: Claim) -> dict[tuple[str, str, str], int]:

@@ -258,7 +258,15 @@ class ReviewDesk:
     def _void_replaced(self, unit: Unit, call: Call, claim_id: str, replaced_id: str) -> None:
         """Void the paid claim whose replacement waited for a person; usually it was voided long ago."""
         replaced = claims.find(unit, call.tenant, replaced_id)
-        if replaced is not None and replaced.voided_us is None:
+        if replaced is None:
+            return
+        if replaced.replaced_by not in (None, claim_id):
+            raise Conflict(
+                CLAIM_STATE,
+                f"Claim {replaced_id} was replaced by {replaced.replaced_by} already",
+                hint="Reject this claim; the provider can replace the other one",
+            )
+        if replaced.voided_us is None:
             voiding.void(self._payor, unit, call, replaced_id, reason="Replaced", by=claim_id)
 
     def _step(
