@@ -51,9 +51,7 @@ def routes_page(system: System) -> str:
         if endpoint.template == "/metrics":
             continue
         operation = documented.get(endpoint.template, {}).get(endpoint.method.lower(), {})
-        summary = operation.get("summary", "")
-        if summary.istitle() or not summary:  # made up from a function's name, or missing
-            summary = operation.get("description", "").partition("\n")[0] or _first_line(endpoint.handler)
+        summary = operation.get("summary") or _first_line(endpoint.handler)
         scope = "public" if endpoint.public else code(endpoint.scope)
         row = (code(f"{endpoint.method} {endpoint.template}"), scope, summary)
         groups.setdefault(_group(endpoint.template), []).append(row)

@@ -4,6 +4,7 @@ from importlib.metadata import version
 from typing import Final
 
 from kiungo.app.background import Background
+from kiungo.app.documentation import DESCRIPTION, TAGS
 from kiungo.app.operations import operations_routers
 from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
@@ -70,6 +71,8 @@ def site_of(
         public=PUBLIC,
         open_scopes=opened if settings.opens_submission else (),
         version=version("kiungo"),
+        description=DESCRIPTION,
+        tags=TAGS,
         starts=(background.start,) if background else (),
         stops=(background.stop,) if background else (),
     )

@@ -16,6 +16,7 @@ from kiungo.console.rendering import html
 from kiungo.kernel.auth import Call, may
 from kiungo.kernel.auth.sessions import COOKIE
 from kiungo.kernel.http import HeaderPairs, Request, Response
+from kiungo.kernel.webhooks.model import READ_WEBHOOKS
 
 FORM_TOKEN_WRONG = define("FORM_TOKEN_WRONG", Forbidden, "A form was sent without the token of the page it came from.")
 
@@ -40,7 +41,7 @@ MENU = (
     MenuEntry("submit", "Submit", "/console/claims/new", "write:claims"),
     MenuEntry("review", "Review desk", "/console/review", "review:claims"),
     MenuEntry("codes", "Codes", "/console/codes", "read:claims"),
-    MenuEntry("webhooks", "Webhooks", "/console/webhooks", "read:webhooks"),
+    MenuEntry("webhooks", "Webhooks", "/console/webhooks", READ_WEBHOOKS),
 )
 
 

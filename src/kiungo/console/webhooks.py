@@ -16,14 +16,13 @@ from kiungo.kernel.auth import Thing, require
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Response, Route
 from kiungo.kernel.webhooks import Change, Endpoint, Webhooks, endpoints, log
-from kiungo.kernel.webhooks.model import State
+from kiungo.kernel.webhooks.model import READ_WEBHOOKS, WRITE_WEBHOOKS, State
 from kiungo.kernel.webhooks.signatures import standard_form
 
 REPLAY_PERIOD_WRONG = define(
     "REPLAY_PERIOD_WRONG", Incorrect, "The period to replay is not two times, the earlier first."
 )
 
-READ, WRITE = "read:webhooks", "write:webhooks"
 HOME = "/console/webhooks"
 DELIVERIES_SHOWN = 50
 COUNTED_MAX = 99
@@ -79,7 +78,7 @@ class WebhookPages:
         names = {"webhook_url": "url"}
         context = {
             "endpoints": rows,
-            "can_write": visit.can(WRITE),
+            "can_write": visit.can(WRITE_WEBHOOKS),
             "owner": visit.owner,
             "events": sorted(self.webhooks.settings.events),
             "values": values or {},
@@ -103,7 +102,7 @@ class WebhookPages:
                 events=events,
                 secret=form.get("secret") or None,
             )
-            self._permit(visit, WRITE, endpoint)
+            self._permit(visit, WRITE_WEBHOOKS, endpoint)
             audit.record(unit, visit.call, "create", kind="webhook", id=endpoint.id)
             return endpoint, secret
 
@@ -126,7 +125,7 @@ class WebhookPages:
         before = visit.query.get("before", "")
 
         def read(unit: Unit) -> tuple[Endpoint, list[Any]]:
-            endpoint = self._get(unit, visit, endpoint_id, READ)
+            endpoint = self._get(unit, visit, endpoint_id, READ_WEBHOOKS)
             return endpoint, log.deliveries(
                 unit,
                 endpoint.tenant,
@@ -144,7 +143,7 @@ class WebhookPages:
         context = {
             "endpoint": _row(endpoint),
             "deliveries": shown,
-            "can_write": visit.can(WRITE),
+            "can_write": visit.can(WRITE_WEBHOOKS),
             "actions": _actions(endpoint),
             "secret": Secret(secret) if secret else None,
             "views": [
@@ -161,7 +160,7 @@ class WebhookPages:
         endpoint_id = visit.request.params["endpoint_id"]
 
         def write(unit: Unit) -> str:
-            endpoint = self._get(unit, visit, endpoint_id, WRITE)
+            endpoint = self._get(unit, visit, endpoint_id, WRITE_WEBHOOKS)
             audit.record(unit, visit.call, verb, kind="webhook", id=endpoint.id)
             if verb == "rotate":
                 return self.webhooks.rotate_secret(unit, endpoint)[0]
@@ -185,7 +184,7 @@ class WebhookPages:
         endpoint_id = visit.request.params["endpoint_id"]
 
         def write(unit: Unit) -> int:
-            endpoint = self._get(unit, visit, endpoint_id, WRITE)
+            endpoint = self._get(unit, visit, endpoint_id, WRITE_WEBHOOKS)
             since_us, until_us = _period(form, unit.now_us)
             audit.record(unit, visit.call, "replay", kind="webhook", id=endpoint.id)
             return self.webhooks.replay(unit, endpoint, since_us=since_us, until_us=until_us)
@@ -202,13 +201,13 @@ class WebhookPages:
         params = visit.request.params
 
         def read(unit: Unit) -> dict[str, Any]:
-            endpoint = self._get(unit, visit, params["endpoint_id"], READ)
+            endpoint = self._get(unit, visit, params["endpoint_id"], READ_WEBHOOKS)
             found = log.get(unit, endpoint.tenant, endpoint.id, params["delivery_id"])
             tries = log.attempts(unit, endpoint.tenant, found.id)
             return {"endpoint": _row(endpoint), "delivery": found, "attempts": tries}
 
         context = await self.database.read_async(read)
-        return visit.page("delivery.html", context | {"can_write": visit.can(WRITE)})
+        return visit.page("delivery.html", context | {"can_write": visit.can(WRITE_WEBHOOKS)})
 
     async def requeue(self, visit: Visit) -> Response:
         """Give a dead letter its attempts again."""
@@ -216,7 +215,7 @@ class WebhookPages:
         params = visit.request.params
 
         def write(unit: Unit) -> None:
-            endpoint = self._get(unit, visit, params["endpoint_id"], WRITE)
+            endpoint = self._get(unit, visit, params["endpoint_id"], WRITE_WEBHOOKS)
             self.webhooks.requeue(unit, endpoint, params["delivery_id"])
             audit.record(unit, visit.call, "requeue", kind="webhook_delivery", id=params["delivery_id"])
 
@@ -236,13 +235,13 @@ class WebhookPages:
         """The routes of these pages."""
         one = HOME + "/{endpoint_id}"
         return (
-            _route("GET", HOME, READ, self.show_all),
-            _route("POST", HOME, WRITE, self.add),
-            _route("GET", one, READ, self.show),
-            *(_route("POST", f"{one}/{verb}", WRITE, partial(self.act, verb)) for verb in VERBS),
-            _route("POST", one + "/replay", WRITE, self.replay),
-            _route("GET", one + "/deliveries/{delivery_id}", READ, self.delivery),
-            _route("POST", one + "/deliveries/{delivery_id}/requeue", WRITE, self.requeue),
+            _route("GET", HOME, READ_WEBHOOKS, self.show_all),
+            _route("POST", HOME, WRITE_WEBHOOKS, self.add),
+            _route("GET", one, READ_WEBHOOKS, self.show),
+            *(_route("POST", f"{one}/{verb}", WRITE_WEBHOOKS, partial(self.act, verb)) for verb in VERBS),
+            _route("POST", one + "/replay", WRITE_WEBHOOKS, self.replay),
+            _route("GET", one + "/deliveries/{delivery_id}", READ_WEBHOOKS, self.delivery),
+            _route("POST", one + "/deliveries/{delivery_id}/requeue", WRITE_WEBHOOKS, self.requeue),
         )
 
 

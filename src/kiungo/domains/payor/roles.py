@@ -3,14 +3,13 @@
 from typing import Final
 
 from kiungo.kernel.auth.roles import define_role
+from kiungo.kernel.webhooks.model import READ_WEBHOOKS, WRITE_WEBHOOKS
 
 READ_CLAIMS: Final = "read:claims"
 WRITE_CLAIMS: Final = "write:claims"
 REVIEW_CLAIMS: Final = "review:claims"
 ADMIN_PLANS: Final = "admin:plans"
 PAY_CLAIMS: Final = "pay:claims"
-READ_WEBHOOKS: Final = "read:webhooks"
-WRITE_WEBHOOKS: Final = "write:webhooks"
 OPEN_SCOPES: Final = frozenset({WRITE_CLAIMS})
 """What open submission lets a caller without a credential do: send claims, and read none."""
 OPEN_SCOPES_RELAXED: Final = OPEN_SCOPES | {READ_CLAIMS}

@@ -51,6 +51,8 @@ class Front:
         open_scopes: Iterable[str] = (),
         title: str = "Kiungo",
         version: str = "0",
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
         components: Mapping[str, Any] | None = None,
         starts: Sequence[Hook] = (),
         stops: Sequence[Hook] = (),
@@ -62,7 +64,7 @@ class Front:
         Raises: ValueError, see `Site`.
         """
         settings = self.settings
-        document = OpenApi(title=title, version=version, components=components)
+        document = OpenApi(title=title, version=version, description=description, tags=tags, components=components)
         figures = CollectorRegistry()
         gate = Gate(
             self.authenticator,

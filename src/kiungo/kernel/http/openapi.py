@@ -44,12 +44,21 @@ _NAMED = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::[a-z]+)?\}")
 class OpenApi:
     """The document of a site, rendered when first asked for.
 
-    Shapes: `components` are schemas the lean routes' operations refer to.
+    Shapes: `components` are schemas the lean routes' operations refer to; `tags` says what each group of
+    operations is for, and its order is theirs.
     """
 
-    def __init__(self, *, title: str, version: str, components: Mapping[str, Any] | None = None) -> None:
-        self._title = title
-        self._version = version
+    def __init__(
+        self,
+        *,
+        title: str,
+        version: str,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        components: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._info = {"title": title, "version": version} | ({"description": description} if description else {})
+        self._tags = dict(tags or {})
         self._components = dict(components or {})
         self._endpoints: Sequence[Endpoint] = ()
         self._app: FastAPI | None = None
@@ -70,8 +79,9 @@ class OpenApi:
     def _build(self) -> dict[str, Any]:
         document: dict[str, Any] = {"openapi": "3.1.0", "paths": {}, "components": {}}
         if self._app is not None:
-            document = get_openapi(title=self._title, version=self._version, routes=self._app.routes)
-        document["info"] = {"title": self._title, "version": self._version}
+            document = get_openapi(title=self._info["title"], version=self._info["version"], routes=self._app.routes)
+        document["info"] = self._info
+        document["tags"] = [{"name": name, "description": text} for name, text in self._tags.items()]
         components = document.setdefault("components", {})
         components.setdefault("schemas", {}).update(self._components)
         components["securitySchemes"] = SECURITY_SCHEMES
@@ -80,6 +90,7 @@ class OpenApi:
             path = _NAMED.sub(r"{\1}", endpoint.template)
             if endpoint.handler is None:
                 operation = paths.get(path, {}).get(endpoint.method.lower())
+                _summarize(operation)
             elif endpoint.openapi.get("x-hidden"):
                 continue
             else:
@@ -87,7 +98,24 @@ class OpenApi:
                 paths.setdefault(path, {})[endpoint.method.lower()] = operation
             if operation is not None:
                 complete(operation, endpoint)
+        document["paths"] = dict(sorted(paths.items(), key=lambda entry: (self._place(entry[1]), entry[0])))
         return document
+
+    def _place(self, operations: Mapping[str, Any]) -> int:
+        """Where the group of a path's first operation stands; a group nobody described comes last."""
+        names = list(self._tags)
+        tags = next(iter(operations.values())).get("tags") or [""]
+        return names.index(tags[0]) if tags[0] in names else len(names)
+
+
+def _summarize(operation: dict[str, Any] | None) -> None:
+    """The first sentence somebody wrote, instead of the summary FastAPI makes from a function's name."""
+    if operation is None:
+        return
+    made_up = operation.get("operationId", "").partition("_api_")[0].replace("_", " ").title()
+    written = operation.get("description", "").partition("\n")[0]
+    if written and operation.get("summary", made_up) == made_up:
+        operation["summary"] = written.rstrip(".")
 
 
 def complete(operation: dict[str, Any], endpoint: Endpoint) -> None:

@@ -1,7 +1,7 @@
 """Endpoints, deliveries and attempts, as values."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from kiungo.base.time import SECOND_US
 
@@ -12,6 +12,8 @@ LaneKey = tuple[int, str]
 """Tenant and endpoint id: each endpoint is a queue of its own."""
 
 PING = "ping"
+READ_WEBHOOKS: Final = "read:webhooks"
+WRITE_WEBHOOKS: Final = "write:webhooks"
 
 
 @dataclass(frozen=True, slots=True)

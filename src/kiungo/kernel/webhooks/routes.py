@@ -13,7 +13,7 @@ from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Exchange, Response, secured
 from kiungo.kernel.webhooks import endpoints, log
 from kiungo.kernel.webhooks.endpoints import Change, not_found
-from kiungo.kernel.webhooks.model import PING, Endpoint, State
+from kiungo.kernel.webhooks.model import PING, READ_WEBHOOKS, WRITE_WEBHOOKS, Endpoint, State
 from kiungo.kernel.webhooks.service import Webhooks
 from kiungo.kernel.webhooks.shapes import (
     Alteration,
@@ -33,10 +33,9 @@ WEBHOOK_PERIOD_WRONG = define(
     "WEBHOOK_PERIOD_WRONG", Incorrect, "The period to replay ends before it begins.", http=422
 )
 
-READ, WRITE = "read:webhooks", "write:webhooks"
 COUNT_MAX = 200
-Reader = Annotated[Exchange, secured(READ)]
-Writer = Annotated[Exchange, secured(WRITE)]
+Reader = Annotated[Exchange, secured(READ_WEBHOOKS)]
+Writer = Annotated[Exchange, secured(WRITE_WEBHOOKS)]
 Count = Annotated[int, Query(ge=1, le=COUNT_MAX)]
 
 
@@ -78,7 +77,7 @@ class _Access:
                 field="provider_id",
                 hint="Add provider_id, or use a credential bound to a provider",
             )
-        require(call.principal, WRITE, Thing("webhook", "", call.tenant, bindings={self._binding: owner}))
+        require(call.principal, WRITE_WEBHOOKS, Thing("webhook", "", call.tenant, bindings={self._binding: owner}))
         return owner
 
 
@@ -119,7 +118,7 @@ def _add_endpoint_routes(router: APIRouter, database: Database, webhooks: Webhoo
     @router.get("/{webhook_id}/")
     async def show(exchange: Reader, webhook_id: str) -> Any:
         """One webhook, without its secret."""
-        found = await database.read_async(lambda unit: access.find(unit, exchange.call, webhook_id, READ))
+        found = await database.read_async(lambda unit: access.find(unit, exchange.call, webhook_id, READ_WEBHOOKS))
         return {"webhook": endpoint_view(found)}
 
     @router.patch("/{webhook_id}/")
@@ -131,7 +130,7 @@ def _add_endpoint_routes(router: APIRouter, database: Database, webhooks: Webhoo
         change = Change(url=wanted.webhook_url, events=events, active=wanted.active)
 
         def work(unit: Unit) -> Response:
-            endpoint = access.find(unit, exchange.call, webhook_id, WRITE)
+            endpoint = access.find(unit, exchange.call, webhook_id, WRITE_WEBHOOKS)
             audit.record(unit, exchange.call, "update", kind="webhook", id=endpoint.id)
             return Response.json({"success": True, "webhook": endpoint_view(webhooks.change(unit, endpoint, change))})
 
@@ -142,7 +141,7 @@ def _add_endpoint_routes(router: APIRouter, database: Database, webhooks: Webhoo
         """Delete a webhook; its delivery log stays with us."""
 
         def work(unit: Unit) -> Response:
-            endpoint = access.find(unit, exchange.call, webhook_id, WRITE)
+            endpoint = access.find(unit, exchange.call, webhook_id, WRITE_WEBHOOKS)
             webhooks.delete(unit, endpoint)
             audit.record(unit, exchange.call, "delete", kind="webhook", id=endpoint.id)
             return Response(204)
@@ -156,7 +155,7 @@ def _add_doing_routes(router: APIRouter, webhooks: Webhooks, access: _Access) ->
         """Sign with a new secret, and with both while the overlap lasts."""
 
         def work(unit: Unit) -> Response:
-            endpoint = access.find(unit, exchange.call, webhook_id, WRITE)
+            endpoint = access.find(unit, exchange.call, webhook_id, WRITE_WEBHOOKS)
             secret, until_us = webhooks.rotate_secret(
                 unit, endpoint, secret=wanted.secret_key, overlap_s=wanted.overlap_s
             )
@@ -171,7 +170,7 @@ def _add_doing_routes(router: APIRouter, webhooks: Webhooks, access: _Access) ->
         """Queue a test delivery."""
 
         def work(unit: Unit) -> Response:
-            endpoint = access.find(unit, exchange.call, webhook_id, WRITE)
+            endpoint = access.find(unit, exchange.call, webhook_id, WRITE_WEBHOOKS)
             delivery_id = webhooks.ping(unit, endpoint)
             audit.record(unit, exchange.call, PING, kind="webhook", id=endpoint.id)
             return Response.json({"success": True, "delivery_id": delivery_id, "active": endpoint.active}, 202)
@@ -192,7 +191,7 @@ def _add_doing_routes(router: APIRouter, webhooks: Webhooks, access: _Access) ->
             )
 
         def work(unit: Unit) -> Response:
-            endpoint = access.find(unit, exchange.call, webhook_id, WRITE)
+            endpoint = access.find(unit, exchange.call, webhook_id, WRITE_WEBHOOKS)
             count = webhooks.replay(unit, endpoint, since_us=since_us, until_us=until_us)
             audit.record(unit, exchange.call, "replay", kind="webhook", id=endpoint.id)
             return Response.json({"success": True, "replayed": count, "active": endpoint.active}, 202)
@@ -204,7 +203,7 @@ def _add_doing_routes(router: APIRouter, webhooks: Webhooks, access: _Access) ->
         """Give a dead letter all its attempts again."""
 
         def work(unit: Unit) -> Response:
-            endpoint = access.find(unit, exchange.call, webhook_id, WRITE)
+            endpoint = access.find(unit, exchange.call, webhook_id, WRITE_WEBHOOKS)
             delivery = webhooks.requeue(unit, endpoint, delivery_id)
             audit.record(unit, exchange.call, "requeue", kind="webhook", id=endpoint.id)
             return Response.json({"success": True, "delivery": delivery_view(delivery)}, 202)
@@ -234,7 +233,7 @@ def _add_log_routes(router: APIRouter, database: Database, access: _Access) -> N
         """The delivery log, newest first; `next` goes on from there."""
 
         def work(unit: Unit) -> Any:
-            endpoint = access.find(unit, exchange.call, webhook_id, READ)
+            endpoint = access.find(unit, exchange.call, webhook_id, READ_WEBHOOKS)
             return log.deliveries(
                 unit,
                 exchange.call.tenant,
@@ -254,7 +253,7 @@ def _add_log_routes(router: APIRouter, database: Database, access: _Access) -> N
         """One delivery with every attempt."""
 
         def work(unit: Unit) -> Any:
-            endpoint = access.find(unit, exchange.call, webhook_id, READ)
+            endpoint = access.find(unit, exchange.call, webhook_id, READ_WEBHOOKS)
             delivery = log.get(unit, exchange.call.tenant, endpoint.id, delivery_id)
             made = log.attempts(unit, exchange.call.tenant, delivery.id)
             return {"delivery": delivery_view(delivery), "attempts": [attempt_view(attempt) for attempt in made]}

@@ -72,7 +72,7 @@ def admin_router(payor: Payor, reads: Reads) -> APIRouter:
             reads.note(call, "list", "member", one.fhir_id, one.fhir_id)
         return json_answer({"members": [member_shown(one) for one in found]})
 
-    @router.get("/members/{insurance_id}", summary="One member, with what was used of each accumulator")
+    @router.get("/members/{insurance_id}", summary="One member, with what was used of each limit")
     async def member(exchange: Admin, insurance_id: str) -> StarletteResponse:
         call = exchange.call
 
