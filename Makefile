@@ -27,7 +27,7 @@ test-slow: $(VENV)/.dev ## Run the long simulations, fault loops and browser tes
 	@$(PYTEST) -m slow -rs
 
 simulate: $(VENV)/.dev ## Run 10,000 seeds of the settlement simulation
-	@$(PYTEST) tests/simulation/settlement/test_simulation.py -m slow -n $(WORKERS)
+	@KIUNGO_TEST_SEEDS=10000 $(PYTEST) tests/simulation/settlement/test_simulation.py -m slow -n $(WORKERS)
 
 check: $(VENV)/.dev ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --quiet --check . || { echo "Run 'make format'."; exit 1; }

@@ -33,7 +33,7 @@ def with_ids(judged: Case) -> Case:
 
 
 @given(claims(), WORDS, WORDS, WORDS, st.booleans(), st.sampled_from(("low", "urgent")))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_claim_comes_back_from_fhir_as_it_was(
     stated: Claim, name: str | None, notes: str | None, number: str | None, flag: bool, priority: str
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_claim_comes_back_from_fhir_as_it_was(
 
 
 @given(claims(), plans(), accumulated())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_decision_comes_back_from_fhir_as_it_was(stated: Claim, plan: dict, used: dict) -> None:
     judged = with_ids(case(stated, plan=plan, used=used))
     result = adjudicate(judged)

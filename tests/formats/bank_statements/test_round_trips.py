@@ -12,7 +12,7 @@ def test_camt053(statement) -> None:
     assert camt053.parse(camt053.render((statement,), message_id="M1")) == (statement,)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(statements(SWIFT_TEXTS, single_parts=True))
 def test_mt940(statement) -> None:
     assert mt940.validate(statement) == ()

@@ -92,7 +92,7 @@ def merged(shown: dict[tuple[str, str], int], _line: object) -> dict[tuple[str, 
 
 
 @given(claims(), plans(), accumulated())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_cent_is_accounted_for_and_caps_hold(stated: Claim, plan: dict[str, object], used: dict) -> None:
     judged = case(stated, plan=plan, used=used)
     result = adjudicate(judged)
@@ -158,7 +158,7 @@ LIMITS = (
     ),
     st.data(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_limits_are_never_passed_whatever_is_taken_back(stated: list[Claim], data: st.DataObject) -> None:
     book = replace(SNAPSHOT.plans["FAMILY-PLUS"], limits=LIMITS)
     snapshot = replace(SNAPSHOT, plans={"FAMILY-PLUS": book}, unit_limits={})
