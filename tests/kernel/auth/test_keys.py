@@ -212,6 +212,25 @@ def test_a_browser_session_works_and_other_sites_cannot_use_it(served: Running, 
     assert code(get(served, None, **cookie)) == "CREDENTIAL_MISSING", "a session ends with its key"
 
 
+class ChangesMeanwhile(int):
+    """A limit during whose comparison a credential changes: the last moment before an answer is remembered."""
+
+    forget: Callable[[], None]
+
+    def __le__(self, other: int) -> bool:
+        self.forget()
+        return super().__le__(other)
+
+
+def test_an_answer_read_before_a_change_is_never_remembered_after_it(served: Running) -> None:
+    authenticator = served.front.authenticator
+    limit = ChangesMeanwhile(authenticator._cache_max)
+    limit.forget = authenticator.forget
+    authenticator._cache_max = limit
+    assert get(served, served.key("read:notes")).status_code == 200
+    assert authenticator._remembered == {}
+
+
 def test_the_admin_api_shows_a_secret_once(served: Running) -> None:
     admin = {"X-API-Key": served.key("*:*", "system/*.cruds")}
     wanted = {"name": "Ward 3", "scopes": ["read:notes"], "bindings": {"provider": "n-1"}}

@@ -79,7 +79,6 @@ class Authenticator:
         self._cache_max = cache_max
         self._empty_keys = EMPTY_KEYS if empty_key_is_absent else ()
         self._remembered: dict[bytes, Verified] = {}
-        self._generation = 0
         self._touching: set[asyncio.Task[None]] = set()
         self._unsubscribe = database.wakes.subscribe(CHANGED, self.forget)
 
@@ -89,7 +88,6 @@ class Authenticator:
 
     def forget(self) -> None:
         """Forget every remembered credential; from any thread."""
-        self._generation += 1
         self._remembered = {}
 
     def credential_of(self, headers: Mapping[bytes, bytes]) -> Credential | None:
@@ -145,7 +143,7 @@ class Authenticator:
         Raises: Unauthenticated KEY_WRONG, KEY_EXPIRED, KEY_REVOKED, TOKEN_WRONG, TOKEN_EXPIRED,
         TOKEN_REVOKED. An expired or revoked key is told apart only to who holds the whole key.
         """
-        generation = self._generation
+        remembered = self._remembered  # a change meanwhile takes another one, and this answer is lost with the old one
         if credential.kind == "key":
             principal, rate, ends_us = await self._verify_key(credential.secret)
         elif credential.kind == "session":
@@ -157,10 +155,10 @@ class Authenticator:
             left_s = min(left_s, (ends_us - self._database.clock.now_us()) / SECOND_US)
         bucket = self._limits.of_principal(principal.tenant, principal.id, rate)
         verified = Verified(principal, time.monotonic() + left_s, bucket)
-        if generation == self._generation and left_s > 0:
-            while len(self._remembered) >= self._cache_max:
-                self._remembered.pop(next(iter(self._remembered)), None)
-            self._remembered[credential.digest()] = verified
+        if left_s > 0:
+            while len(remembered) >= self._cache_max:
+                remembered.pop(next(iter(remembered)), None)
+            remembered[credential.digest()] = verified
         return verified
 
     async def _verify_key(self, secret: bytes) -> tuple[Principal, int | None, int | None]:
