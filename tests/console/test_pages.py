@@ -362,3 +362,30 @@ class TestAnswers:
             assert again.content == b""
         assert visitor.client.get("/console/static/nothing.css").status_code == 404
         assert visitor.client.get("/console/static/..%2Fpages.py").status_code == 404
+
+
+def test_the_sign_in_page_says_which_key_to_begin_with(house: House) -> None:
+    page = house.visitor().see("/console/sign-in")
+    assert "Begin with the one named admin" in text_of(page)
+    assert 'href="/api/docs/"' in page
+
+
+def test_a_claim_that_waits_speaks_of_no_decision(house: House) -> None:
+    claim_id = house.submit(procedure_code="15776", amount="5000.00")
+    said = text_of(house.signed_in("Rita", "reviewer").see(f"/console/claims/{claim_id}"))
+    assert "What the steps found" in said
+    assert "We pay, if approved as it stands" in said
+    assert "How it was decided" not in said
+
+
+def test_lists_name_the_currency_and_forms_what_they_need(house: House) -> None:
+    house.submit()
+    visitor = house.signed_in("Rita", "administrator")
+    assert "1,250.00 USD" in text_of(visitor.see("/console/claims"))
+    form = visitor.see("/console/claims/new")
+    assert "Patient name (required)" in text_of(form)
+    assert 'placeholder="Example: J20.9"' in form
+
+
+def test_the_codes_open_on_the_standard_plan(house: House) -> None:
+    assert '<option value="STANDARD" selected>' in house.signed_in("Rita", "reviewer").see("/console/codes")

@@ -43,14 +43,15 @@ TONES = {
 }
 
 
-def money(amount: Money | None) -> Markup:
-    """1,250.00, with the currency for those who hover or listen."""
+def money(amount: Money | None, *, named: bool = False) -> Markup:
+    """1,250.00, with the currency for those who hover or listen, and behind it where it is `named`."""
     if amount is None:
         return Markup('<span class="quiet">&ndash;</span>')
     whole, point, cents = amount.text().partition(".")
     sign = "\N{MINUS SIGN}" if amount.minor < 0 else ""
     digits = f"{sign}{int(whole.lstrip('-')):,}{point}{cents}"
-    return Markup('<data value="{}" title="{}">{}</data>').format(amount.text(), amount.currency, digits)
+    shown = Markup('<data value="{}" title="{}">{}</data>').format(amount.text(), amount.currency, digits)
+    return shown + Markup(" <small>{}</small>").format(amount.currency) if named else shown
 
 
 def moment(at_us: int | None) -> Markup:

@@ -13,6 +13,8 @@ from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Response
 
 KINDS: Final = (("diagnosis", "Diagnoses"), ("procedure", "Procedures"))
+FIRST_SHOWN: Final = "STANDARD"
+"""The plan the page opens on where there is one of this name, as in the sample data; otherwise the first."""
 SYSTEMS: Final = {
     "icd-10-cm": "ICD-10-CM",
     "icd-10": "ICD-10",
@@ -53,7 +55,7 @@ async def show_codes(payor: Payor, visit: Visit) -> Response:
     plan_id = visit.query.get("plan", "")
     today = date_of(payor.clock.now_us()).isoformat()
     books = (await payor.database.read_async(lambda unit: payor.openings.snapshot(unit, visit.call.tenant))).plans
-    book = books.get(plan_id) or next(iter(books.values()), None)
+    book = books.get(plan_id) or books.get(FIRST_SHOWN) or next(iter(books.values()), None)
     context = {
         "q": asked,
         "plans": [entry.plan for entry in books.values()],

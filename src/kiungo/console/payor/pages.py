@@ -119,7 +119,7 @@ class PayorPages:
         row = on_file.row
         self._note(visit.call, "read", row)
         if error is not None:
-            visit.notice = Notice("bad", f"{error.message}. {error.hint or ''}")
+            visit.notice = Notice("bad", error.told)
         actions = actions_for(visit, on_file, first_approval_of(row, steps))
         context: dict[str, Any] = {
             "claim": head(on_file, json.loads(row.wire)),
