@@ -79,10 +79,15 @@ def test_a_match_is_shown_only_to_who_may_read_it(server: Server) -> None:
         prefer = {"Prefer": "return=representation"}
         hidden = server.ask("POST", "", body, headers=prefer, key=blind).json()["entry"][0]
         assert (hidden["response"]["status"], "resource" in hidden) == ("200 OK", False)
-        shown = server.ask("POST", "", body, headers=prefer).json()["entry"][0]
-        assert shown["resource"] == existing
+        seen = server.ask("POST", "", body, headers=prefer).json()["entry"][0]
+        assert seen["resource"] == existing
+    server._runner.run(server.reads.flush())
+    shown = "SELECT count(*) FROM audit WHERE action = 'read' AND person = ?"
+    before = server.database.read(lambda unit: unit.value(shown, (existing["id"],)))
     seeing = server.new_key("system/Patient.crs")
     assert server.ask("POST", "/Patient", patient(), headers=CONDITION, key=seeing).json() == existing
+    server._runner.run(server.reads.flush())
+    assert server.database.read(lambda unit: unit.value(shown, (existing["id"],))) == before + 1, "showing it is a read"
 
 
 def test_chains_need_the_scope_of_every_type_they_touch(server: Server) -> None:

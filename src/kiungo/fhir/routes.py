@@ -226,6 +226,8 @@ class FhirApi:
             body = all_well(f"{stored.type} {stored.outcome}, version {stored.version}")
         else:
             body = stored.body
+            if stored.is_found:
+                self._store.note(request.call, "read", stored.type, (stored,))
         return Response(status, body, headers, media_type=FHIR_JSON)
 
 

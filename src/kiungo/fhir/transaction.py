@@ -231,6 +231,8 @@ class Runner:
             return b'{"response":%b}' % response
         url = f"{self._store.base_url}/{stored.type}/{stored.id}".encode()
         asked = always or (self._with_resources and (not stored.is_found or may_read(self._call, stored)))
+        if stored.is_found and asked and not always:
+            self._store.note(self._call, "read", stored.type, (stored,))
         shown = b'"resource":%b,' % stored.body if stored.body and asked else b""
         return b'{"fullUrl":"%b",%b"response":%b}' % (url, shown, response)
 
