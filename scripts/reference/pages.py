@@ -64,7 +64,9 @@ def decisions_page(root: Path) -> str:
         title = path.read_text().partition("\n")[0].lstrip("# ").partition(". ")[2]
         rows.append((path.name[:4], f"[{title}]({path.name})"))
     opening = (
-        "One page each: what was decided, why, what follows, and what enforces it. A decision is changed by a new one."
+        "One page each: what was decided, why, what follows, and what enforces it. A decision is changed by a new one. "
+        "The tens are areas: 0001-0009 the whole, 0010 the FHIR store, 0020 claims, 0030 access, HTTP and audit, "
+        "0040 webhooks, ledger and secrets, 0050 keeping data, 0060 bookings, 0070 settlement."
     )
     return page("Decisions", opening, table(["", "decision"], rows))
 
