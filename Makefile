@@ -59,12 +59,12 @@ $(VENV)/.made: scripts/make_venv.sh
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made requirements/run.lock pyproject.toml
-	@echo "Installing the locked dependencies (once, about half a minute)"
+	@echo "Installing the locked dependencies (once; up to a minute)"
 	@$(PIP) --require-hashes -r requirements/run.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.lock
-	@echo "Installing what tests and checks need (once, about a minute)"
+	@echo "Installing what tests and checks need (once; a minute or two)"
 	@$(PIP) --require-hashes -r requirements/dev.lock
 	@touch $@
