@@ -8,6 +8,9 @@ from tests.architecture.source import ROOT, tracked_files
 # Read by the tests and benchmarks, not by the platform.
 FOREIGN = ("KIUNGO_TEST_", "KIUNGO_BENCH_")
 
+# The first part of what is a path of ours; `application/json` and `GET /x` are not.
+KNOWN_FOLDERS = {path.name for start in (ROOT, ROOT / "src" / "kiungo") for path in start.iterdir() if path.is_dir()}
+
 
 def pages() -> dict[str, str]:
     """Every page a person wrote; a connector's README has settings of its own."""
@@ -55,3 +58,20 @@ def test_every_target_a_page_names_is_in_the_makefile() -> None:
         if target not in targets
     ]
     assert not unknown
+
+
+def test_every_path_the_root_pages_name_is_there() -> None:
+    """Paths in backticks, from the root or the package, with or without .py; `<name>` stands for any."""
+    missing = []
+    seen = 0
+    for page in sorted(ROOT.glob("*.md")):
+        for path in re.findall(r"`([\w.<>-]+(?:/[\w.<>-]*)+)`", page.read_text()):
+            pattern = re.sub(r"<\w+>|NNNN-title", "*", path).rstrip("/")
+            if pattern.split("/")[0] not in KNOWN_FOLDERS:
+                continue
+            seen += 1
+            starts = (ROOT, ROOT / "src" / "kiungo")
+            if not any(any(start.glob(written)) for start in starts for written in (pattern, f"{pattern}.py")):
+                missing.append(f"{page.name}: {path}")
+    assert seen
+    assert not missing
