@@ -23,6 +23,8 @@ def carried(unit: Unit, tenant: int, repository: Repository, replaces: str | Non
     Days a claim of the chain was refused for being late are left out: replacing it makes nobody punctual.
     """
     first: dict[str, str] = {}
+    if replaces is None:
+        return first
     call = system_call(tenant)
     for row, claim in _chain(unit, tenant, repository, replaces):
         received = date_of(row.submitted_us).isoformat()

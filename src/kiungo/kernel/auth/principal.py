@@ -3,6 +3,7 @@
 from asyncio import Future
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -62,6 +63,7 @@ def anonymous(tenant: int, scopes: Iterable[str] = ()) -> Principal:
     return Principal(tenant, "anonymous", "anonymous", "anonymous", scopes=frozenset(scopes))
 
 
+@lru_cache(maxsize=64)
 def system_principal(tenant: int, name: str = "system") -> Principal:
     """The platform itself: may do everything within its tenant."""
     scopes = frozenset({"*:*", "system/*.cruds"})
