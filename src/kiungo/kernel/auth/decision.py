@@ -44,7 +44,7 @@ _YES_BY_SCOPE = Decision(True, "a scope of the credential covers the action")
 _YES_BY_BINDING = Decision(True, "a scope covers the action and the record is the credential's own")
 
 
-def may(principal: Principal, action: str, thing: Thing | None = None) -> Decision:
+def may(principal: Principal, action: str, thing: Thing | None = None) -> Decision:  # noqa: PLR0911 - one answer for each reason
     """Decide whether the principal may do the action, with the reason.
 
     `action` is written as a scope: `read:claims`, `system/Patient.r`. Without a thing only the scope is asked
