@@ -92,7 +92,7 @@ def events_page(system: System) -> str:
     meanings = dict(_TOPIC.findall(events.__doc__ or ""))
     rows = [
         (code(topic), meanings.get(topic, ""), ", ".join(code(_name(subscriber)) for subscriber in subscribers))
-        for topic, subscribers in sorted(flows(system.webhooks).items())
+        for topic, subscribers in sorted(flows(system.webhooks, system.vems, system.money).items())
     ]
     opening = (
         "Inside, parts tell each other of changes by events, written in the transaction of the change. Who hears of "

@@ -2,24 +2,49 @@
 
 from collections.abc import Mapping, Sequence
 
+from kiungo.app.money import Money
 from kiungo.domains.payor.events import CLAIM_STATUS_UPDATE, PAYMENT_PROCESSED
+from kiungo.domains.vems.listening import BOOKING_STATUS_UPDATE, hear_claims, tell_facility
+from kiungo.domains.vems.service import Vems
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Event, Subscriber
 from kiungo.kernel.webhooks.service import Webhooks
 
-WEBHOOK_EVENTS = frozenset({CLAIM_STATUS_UPDATE, PAYMENT_PROCESSED})
+WEBHOOK_EVENTS = frozenset({CLAIM_STATUS_UPDATE, PAYMENT_PROCESSED, BOOKING_STATUS_UPDATE})
+OUR_PAYOR = "hcms"
+"""The name bookings know our own payor by, when it stands behind its API as any other payer."""
 
 
-def flows(webhooks: Webhooks) -> Mapping[str, Sequence[Subscriber]]:
+def flows(webhooks: Webhooks, vems: Vems, money: Money) -> Mapping[str, Sequence[Subscriber]]:
     """Topic to subscribers."""
-    provider_webhook = to_provider(webhooks)
+    provider, facility = to_provider(webhooks), tell_facility(webhooks.emit)
+    settle, notify = money.flows, money.notifications.on_event
     return {
-        "claim.submitted": (provider_webhook,),
-        "claim.pended": (provider_webhook,),
-        "claim.decided": (provider_webhook,),
-        "claim.information_requested": (provider_webhook,),
-        "claim.voided": (provider_webhook,),
-        "claim.paid": (provider_webhook,),
+        "claim.submitted": (provider, hear_claims(vems.claims, OUR_PAYOR)),
+        "claim.pended": (provider,),
+        "claim.decided": (provider,),
+        "claim.information_requested": (provider,),
+        "claim.voided": (provider,),
+        "claim.paid": (provider,),
+        "booking.created": (facility,),
+        "booking.revised": (facility,),
+        "booking.confirmed": (facility,),
+        "booking.service_completed": (facility,),
+        "booking.completed": (settle.on_completed, facility),
+        "booking.cancelled": (facility,),
+        "booking.overridden": (facility,),
+        "booking.claim_submitted": (facility,),
+        "booking.claim_approved": (settle.on_decision, facility),
+        "booking.claim_partially_paid": (settle.on_decision, facility),
+        "booking.claim_rejected": (settle.on_decision, facility),
+        "booking.claim_paid": (settle.on_paid, facility),
+        "booking.claim_overdue": (facility,),
+        "contract.changed": (),
+        "settlement.leg_paid": (notify,),
+        "settlement.leg_failed": (notify,),
+        "settlement.leg_returned": (notify,),
+        "settlement.leg_unknown": (),
+        "settlement.settled": (),
     }
 
 

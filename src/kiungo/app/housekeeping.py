@@ -1,6 +1,6 @@
 """What the platform does by the clock: the schedules and the handlers of their jobs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kiungo.base.time import SECOND_US
@@ -16,7 +16,8 @@ from kiungo.kernel.webhooks import log as webhook_log
 TENANT = 1
 DAY_US = 86_400 * SECOND_US
 DELIVERY_LOG_DAYS = 90
-SCHEDULES = (
+Schedule = tuple[str, str, str]
+SCHEDULES: tuple[Schedule, ...] = (
     ("forget-idempotent-answers", "17 * * * *", "forget.idempotent_answers"),
     ("forget-ended-sessions", "23 * * * *", "forget.ended_sessions"),
     ("forget-client-assertions", "29 * * * *", "forget.client_assertions"),
@@ -29,11 +30,16 @@ class Housekeeping:
     """The schedules to declare, and the handlers of the jobs they start."""
 
     handlers: Mapping[str, Handler]
+    schedules: Sequence[Schedule] = SCHEDULES
 
     def declare(self, unit: Unit) -> None:
         """Write the schedules; again without harm."""
-        for name, cron, kind in SCHEDULES:
+        for name, cron, kind in self.schedules:
             schedule.ensure(unit, TENANT, name, cron, kind)
+
+    def with_more(self, handlers: Mapping[str, Handler], schedules: Sequence[Schedule]) -> "Housekeeping":
+        """The same, and what other parts do by the clock."""
+        return Housekeeping({**self.handlers, **handlers}, (*self.schedules, *schedules))
 
 
 def housekeeping(database: Database, settings: Settings) -> Housekeeping:

@@ -3,7 +3,9 @@
 from importlib.metadata import version
 from typing import Final
 
+from kiungo.app import callbacks as money_callbacks
 from kiungo.app.background import Background
+from kiungo.app.callbacks import Callbacks
 from kiungo.app.documentation import DESCRIPTION, TAGS
 from kiungo.app.operations import operations_routers
 from kiungo.console.access import Access
@@ -17,6 +19,11 @@ from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.roles import OPEN_SCOPES, OPEN_SCOPES_RELAXED
 from kiungo.domains.payor.routes import payor_routers, payor_routes
 from kiungo.domains.payor.service import Payor
+from kiungo.domains.vems.errors import SHAPE as VEMS_SHAPE
+from kiungo.domains.vems.roles import OPEN_SCOPES as VEMS_OPEN
+from kiungo.domains.vems.routes import PUBLIC as VEMS_PUBLIC
+from kiungo.domains.vems.routes import vems_routes
+from kiungo.domains.vems.service import Vems
 from kiungo.fhir import routes as fhir_routes
 from kiungo.fhir.outcome import SHAPE as FHIR_SHAPE
 from kiungo.fhir.store import Store
@@ -29,6 +36,8 @@ from kiungo.kernel.webhooks.routes import webhook_router
 
 PUBLIC: Final = (
     *fhir_routes.PUBLIC,
+    *VEMS_PUBLIC,
+    *money_callbacks.PUBLIC,
     "GET /",
     "GET /console/",
     "GET /console/sign-in",
@@ -46,17 +55,20 @@ def site_of(
     payor: Payor,
     desk: ReviewDesk,
     registers: Registers,
+    vems: Vems,
+    callbacks: Callbacks,
     background: Background | None,
 ) -> Site:
     """The served site; `background` runs inside it when given."""
     settings, reads = front.settings, front.reads
-    opened = OPEN_SCOPES if settings.mode == "serve" else OPEN_SCOPES_RELAXED
     access = Access(front.database, secure=settings.issuer.startswith("https://"), is_dev=settings.mode != "serve")
     return front.site(
         routes=[
             Route("GET", "/", to_the_console, public=True, api="console", openapi={"x-hidden": True}),
             *fhir_routes.routes(store),
             *payor_routes(payor, reads),
+            *vems_routes(vems, reads),
+            *callbacks.routes(),
             *access.routes(),
             *ASSET_ROUTES,
             *PayorPages(payor, desk, reads).routes(),
@@ -67,15 +79,25 @@ def site_of(
             webhook_router(front.database, webhooks),
             *operations_routers(front.database, audit_key=audit_key(settings)),
         ],
-        shapes=[FHIR_SHAPE, PAYOR_SHAPE, access.error_shape()],
+        shapes=[FHIR_SHAPE, PAYOR_SHAPE, VEMS_SHAPE, access.error_shape()],
         public=PUBLIC,
-        open_scopes=opened if settings.opens_submission else (),
+        open_scopes=opened_scopes(settings),
         version=version("kiungo"),
         description=DESCRIPTION,
         tags=TAGS,
         starts=(background.start,) if background else (),
         stops=(background.stop,) if background else (),
     )
+
+
+def opened_scopes(settings: Settings) -> frozenset[str]:
+    """What a call without a credential may do, by the settings for claims and for bookings."""
+    opened: frozenset[str] = frozenset()
+    if settings.opens_submission:
+        opened |= OPEN_SCOPES if settings.mode == "serve" else OPEN_SCOPES_RELAXED
+    if settings.opens_booking:
+        opened |= VEMS_OPEN
+    return opened
 
 
 async def to_the_console(_request: Request) -> Response:

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kiungo.app.sample_payees import load_payees
 from kiungo.app.system import System
 from kiungo.domains.payor import roles as payor_roles
 from kiungo.domains.payor import sample
+from kiungo.domains.vems import roles as vems_roles
+from kiungo.domains.vems.loading import load_sample as load_bookings
+from kiungo.domains.vems.sample import FACILITY as SAMPLE_FACILITY
 from kiungo.kernel import json
 from kiungo.kernel.auth import roles as kernel_roles
 from kiungo.kernel.auth import system_call
@@ -22,6 +26,9 @@ GUIDE_KEYS = ("your-api-key", "your-provider-api-key")
 """The keys the provider guide's sample clients are written with; they open PROV-001, and never in `serve`."""
 
 PROVIDER = {"provider": "PROV-001"}
+HOSPITAL = "hospital PROV-004"
+"""The key of the hospital that is both a provider of the payor and a facility with bookings."""
+FACILITY_KEY = f"facility {SAMPLE_FACILITY.fr_code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,10 @@ ADMIN = SampleKey("admin", kernel_roles.ADMINISTRATOR.name)
 KEYS = (
     ADMIN,
     SampleKey("provider PROV-001", payor_roles.PROVIDER.name, bindings=PROVIDER),
+    SampleKey(HOSPITAL, payor_roles.PROVIDER.name, bindings={"provider": "PROV-004"}),
+    SampleKey(FACILITY_KEY, vems_roles.FACILITY.name, bindings={"facility": SAMPLE_FACILITY.fr_code}),
+    SampleKey("contract manager", vems_roles.CONTRACT_MANAGER.name),
+    SampleKey("booking supervisor", vems_roles.BOOKING_SUPERVISOR.name),
     SampleKey("reviewer", payor_roles.REVIEWER.name),
     SampleKey("second reviewer", payor_roles.REVIEWER.name),
     SampleKey("plan manager", payor_roles.PLAN_MANAGER.name),
@@ -57,6 +68,8 @@ def load_sample_data(system: System) -> Mapping[str, str]:
 
     def work(unit: Unit) -> None:
         sample.load(system.registers, unit, call)
+        load_bookings(system.vems.contracts, unit, call)
+        load_payees(system.money.settlements, unit)
         for key in KEYS:
             create_key(
                 unit,

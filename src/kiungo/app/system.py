@@ -2,16 +2,25 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kiungo.app.background import Background
+from kiungo.app.callbacks import Callbacks
 from kiungo.app.flows import WEBHOOK_EVENTS, flows
-from kiungo.app.housekeeping import housekeeping
+from kiungo.app.housekeeping import Schedule, housekeeping
+from kiungo.app.money import SCHEDULES as MONEY_SCHEDULES
+from kiungo.app.money import Money, open_money
+from kiungo.app.registry import Connected, ConnectorSettings, connect, connector_settings
 from kiungo.app.routes import site_of
 from kiungo.domains.payor.mapping.terms import CLAIM_ID
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
+from kiungo.domains.vems.following import START as START_FOLLOWING
+from kiungo.domains.vems.lookup import BookingLookup
+from kiungo.domains.vems.rules.following import FollowPolicy
+from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.store import Store
 from kiungo.kernel.clients import EgressPolicy
 from kiungo.kernel.config import Settings
@@ -19,11 +28,12 @@ from kiungo.kernel.database import Database, open_database
 from kiungo.kernel.database.migrate import migrate, require_current
 from kiungo.kernel.http.front import Front, open_front
 from kiungo.kernel.http.site import Site
-from kiungo.kernel.outbox import Outbox
+from kiungo.kernel.outbox import Outbox, Subscriber
 from kiungo.kernel.secrets import Keyring, Secrets, open_keyring
 from kiungo.kernel.webhooks import SHORTENED, USUAL, Webhooks, WebhookSettings
 
 DEFAULT_PROVIDER_ID = "PROV-001"
+VEMS_SCHEDULES: tuple[Schedule, ...] = (("vems.following", "* * * * *", START_FOLLOWING),)
 LINK_KEY_USE = b"kiungo fhir page links v1"
 
 
@@ -41,18 +51,22 @@ class System:
     payor: Payor
     desk: ReviewDesk
     registers: Registers
+    vems: Vems
+    money: Money
     background: Background
     site: Site
 
     def close(self) -> None:
         """Let go of the database, after the site and the background have stopped."""
         self.front.authenticator.close()
+        self.vems.people.close()
         self.database.close()
 
 
-def open_system(settings: Settings) -> System:
+def open_system(settings: Settings, connectors: ConnectorSettings | None = None) -> System:
     """Make every part from the settings; nothing runs yet.
 
+    `connectors` are the outside systems; when None, those of the environment.
     `dev` and `demo` migrate the database; `serve` refuses one that is not at this program's schema.
     Raises: Incorrect (settings), Conflict SCHEMA_BEHIND or SCHEMA_NEWER, Unavailable.
     """
@@ -74,21 +88,34 @@ def open_system(settings: Settings) -> System:
         link_key=_link_key(keyring),
         reserved={CLAIM_ID: "the claims API under /api/claims/"},
     )
+    egress = EgressPolicy(allow_loopback=relaxed, allowed=settings.outbound_allowed)
+    outside = connect(connectors or connector_settings(), database, keyring, egress)
     webhooks = Webhooks(
         database,
         secrets,
         WebhookSettings(
             events=WEBHOOK_EVENTS,
-            egress=EgressPolicy(allow_loopback=relaxed, allowed=settings.outbound_allowed),
+            egress=egress,
             schedule=SHORTENED if settings.mode == "demo" else USUAL,
         ),
     )
-    outbox = Outbox(flows(webhooks))
-    payor = Payor(database, store.repository, outbox, default_provider_id=DEFAULT_PROVIDER_ID if relaxed else None)
+    # The parts need the outbox and the outbox needs who hears of them: the table is filled when all are there.
+    table: dict[str, Sequence[Subscriber]] = {}
+    outbox = Outbox(table)
+    provider_id = DEFAULT_PROVIDER_ID if relaxed else None
+    payor = Payor(database, store.repository, outbox, default_provider_id=provider_id, bookings=BookingLookup())
     desk = ReviewDesk(payor)
     registers = Registers(store.repository)
-    background = Background(database, webhooks, settings, housekeeping(database, settings))
-    site = site_of(front, store, webhooks, payor, desk, registers, background if settings.workers_inside else None)
+    vems = _vems(database, store, outbox, outside)
+    money = open_money(database, outbox, outside)
+    table.update(flows(webhooks, vems, money))
+    by_the_clock = housekeeping(database, settings).with_more(
+        {**vems.jobs(), **money.handlers}, (*VEMS_SCHEDULES, *MONEY_SCHEDULES)
+    )
+    background = Background(database, webhooks, settings, by_the_clock)
+    callbacks = Callbacks(database, outside.settings)
+    inside = background if settings.workers_inside else None
+    site = site_of(front, store, webhooks, payor, desk, registers, vems, callbacks, inside)
     return System(
         settings=settings,
         database=database,
@@ -100,8 +127,30 @@ def open_system(settings: Settings) -> System:
         payor=payor,
         desk=desk,
         registers=registers,
+        vems=vems,
+        money=money,
         background=background,
         site=site,
+    )
+
+
+def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) -> Vems:
+    """Bookings, on the registry and the payers that are connected."""
+    follow = outside.settings.follow
+    policy = FollowPolicy(
+        interval_s=follow.interval_s,
+        tick_s=follow.tick_s,
+        backoff_s_max=follow.backoff_s_max,
+        deadline_days=follow.deadline_days,
+    )
+    return open_vems(
+        database,
+        store.repository,
+        outbox,
+        registry=outside.registry,
+        payers=outside.payers,
+        payer_of_mode=outside.payer_of_mode,
+        policy=policy,
     )
 
 

@@ -20,7 +20,19 @@ from kiungo.base.errors import Detail, Incorrect, define
 SETTINGS_WRONG = define("SETTINGS_WRONG", Incorrect, "A KIUNGO_... variable is missing, empty, wrong or unknown.")
 
 PREFIX = "KIUNGO_"
-FOREIGN_PREFIXES = ("KIUNGO_TEST_", "KIUNGO_BENCH_")
+FOREIGN_PREFIXES = (
+    "KIUNGO_TEST_",
+    "KIUNGO_BENCH_",
+    # Connectors read their own; what is set there and unknown is told by the part that opens them.
+    "KIUNGO_AFYALINK_",
+    "KIUNGO_BANK_",
+    "KIUNGO_FOLLOW_",
+    "KIUNGO_HCMS_",
+    "KIUNGO_MPESA_",
+    "KIUNGO_SHA_",
+    "KIUNGO_SMS_",
+    "KIUNGO_SMTP_",
+)
 Mode = Literal["dev", "demo", "serve"]
 
 
@@ -39,6 +51,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     public_url: str | None = Field(
         None, description="The address clients use, such as https://claims.example.org; tokens name it."
+    )
+    sandbox_port: int = Field(
+        8900, ge=0, le=65535, description="Port of the simulated outside systems in dev; a free one when it is taken."
     )
     workers_inside: bool = Field(True, description="Run jobs inside the serving process.")
 

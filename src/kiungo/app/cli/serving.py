@@ -8,7 +8,9 @@ import typer
 import uvloop
 
 from kiungo.app.cli.output import EXIT_AWAY, console, fail, readable_errors
-from kiungo.app.sample_data import ADMIN, load_sample_data
+from kiungo.app.registry import FollowSettings, connector_settings
+from kiungo.app.sample_data import ADMIN, HOSPITAL, key_texts, load_sample_data
+from kiungo.app.sandbox import Sandbox
 from kiungo.app.server import Listening, listen, serve
 from kiungo.app.system import System, open_system
 from kiungo.app.warmth import warm_up
@@ -19,6 +21,11 @@ CLAIM = (
     '{"patient_name": "John Doe", "insurance_id": "BC-789-456", "diagnosis_code": "J20.9", '
     '"procedure_code": "99213", "amount": "1250.00"}'
 )
+BOOKING = (
+    '{"facilityFrCode": "FID-32-121583-3", "patientCR": "CR1234567", "paymentMode": "sha", "claimID": "my-claim-1", '
+    '"services": [{"serviceCode": "F8735", "serviceDate": "2026-11-02T10:51:00.000Z"}]}'
+)
+FOLLOW_IN_DEV = FollowSettings(interval_s=5.0, tick_s=2.0)
 
 
 def dev(
@@ -28,9 +35,14 @@ def dev(
     """Start the platform with sample data, for a laptop: keys printed, claims accepted without one."""
     with readable_errors():
         settings, listening = _listening("dev", host, port)
-        system = open_system(settings)
-        keys = load_sample_data(system)
-    _run(system, listening, lambda: _welcome(listening.url, settings, dict(keys)))
+        sandbox = Sandbox(settings.sandbox_port)
+        try:
+            twins = sandbox.settings(settings.port, key_texts(settings)[HOSPITAL], follow=FOLLOW_IN_DEV)
+            system = open_system(settings, connector_settings().over(twins))
+            keys = load_sample_data(system)
+            _run(system, listening, lambda: _welcome(listening.url, sandbox.url, settings, dict(keys)))
+        finally:
+            sandbox.close()
 
 
 def serve_command(
@@ -100,17 +112,22 @@ def _run(system: System, listening: Listening, ready: Any) -> None:
         system.close()
 
 
-def _welcome(url: str, settings: Settings, keys: dict[str, str]) -> None:
-    """Addresses, keys and three lines to try; exactly what works."""
+def _welcome(url: str, twins: str, settings: Settings, keys: dict[str, str]) -> None:
+    """Addresses, keys and a few lines to try; exactly what works."""
     say = console.print
     say(f"\nKiungo runs at {url}  (sample data; records in {settings.database_url.split('@')[-1]})\n", markup=False)
     for title, path in (("API documentation", "/api/docs/"), ("Console", "/console/"), ("FHIR", "/fhir/metadata")):
         say(f"  {title:18} {url}{path}", markup=False)
+    say(f"  {'Simulated outside':18} {twins}  (registries, payers, money, messages)", markup=False)
     say("\nKeys, one for each role; the console takes them too:", markup=False)
     for name, text in keys.items():
-        say(f"  {name:18} {text}", markup=False)
+        say(f"  {name:24} {text}", markup=False)
     say("\nTry it:", markup=False)
     say(f"  curl -s {url}/api/claims/ -H 'Content-Type: application/json' -d '{CLAIM}'", markup=False)
+    say(
+        f"  curl -s {url}/hmis/v1/bookings/cost-distribution -H 'Content-Type: application/json' -d '{BOOKING}'",
+        markup=False,
+    )
     say(f"  curl -s {url}/api/claims/ -H 'X-API-Key: {keys[ADMIN.name]}'", markup=False)
     say(f"  curl -s '{url}/fhir/Patient?name=doe' -H 'X-API-Key: {keys[ADMIN.name]}'", markup=False)
     say("\nStop with Ctrl-C.\n", markup=False)

@@ -1,0 +1,62 @@
+"""The money of bookings put together: settlement on the connected rails, notices, and the jobs of both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kiungo.app.registry import BANK, TENANT, Connected
+from kiungo.connectors.bank_eft.collecting import collect
+from kiungo.domains.vems.notifications import Notifications
+from kiungo.domains.vems.notifications_jobs import NotificationJobs
+from kiungo.domains.vems.reconciliation_jobs import ReconciliationJobs
+from kiungo.domains.vems.settlement import Settlements
+from kiungo.domains.vems.settlement_flows import SettlementFlows
+from kiungo.domains.vems.settlement_jobs import SettlementJobs
+from kiungo.domains.vems.settlement_model import SettlementPolicy
+from kiungo.kernel.database import Database
+from kiungo.kernel.jobs import Handler, Job
+from kiungo.kernel.outbox import Outbox
+
+COLLECT: Final = "bank.collect"
+SCHEDULES: Final = (
+    ("settlement-release", "*/15 * * * *", "settlement.release"),
+    ("bank-collect", "* * * * *", COLLECT),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Settlement of one installation. Without rails every leg waits, and says why."""
+
+    settlements: Settlements
+    flows: SettlementFlows
+    notifications: Notifications
+    handlers: Mapping[str, Handler]
+
+
+def open_money(database: Database, outbox: Outbox, outside: Connected) -> Money:
+    """Put settlement, reconciliation and notices on what is connected."""
+    rails = outside.rails
+    capabilities = {name: rail.capabilities for name, rail in rails.items()}
+    settlements = Settlements(capabilities, outbox, SettlementPolicy())
+    return Money(
+        settlements=settlements,
+        flows=SettlementFlows(settlements, collection_rail=BANK),
+        notifications=Notifications(database.clock),
+        handlers={
+            **SettlementJobs(database, settlements, rails).handlers(),
+            **ReconciliationJobs(database, settlements.legs, rails).handlers(),
+            **NotificationJobs(database, outside.messengers).handlers(),
+            COLLECT: _collecting(database, outside),
+        },
+    )
+
+
+def _collecting(database: Database, outside: Connected) -> Handler:
+    """Takes the bank's files in; nothing to do where no bank is connected."""
+
+    def handle(_job: Job) -> None:
+        if outside.bank_folder is not None:
+            collect(database, outside.bank_folder, tenant=TENANT, rail=BANK)
+
+    return handle

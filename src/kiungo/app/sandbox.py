@@ -1,0 +1,145 @@
+"""The simulated outside of `dev` and `demo`: every twin on this machine, and the settings that lead to them.
+
+HTTP twins share one port, each below its own first path segment; the mail relay has a port of its own, and the bank a
+folder it works through again and again. They forget everything when they stop.
+"""
+
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from kiungo.app.registry import ConnectorSettings, FollowSettings
+from kiungo.base.time import SystemClock
+from kiungo.connectors.afyalink.settings import AfyaLinkSettings
+from kiungo.connectors.afyalink.twin import AfyaLinkTwin
+from kiungo.connectors.bank_eft.client import LocalFolder
+from kiungo.connectors.bank_eft.settings import BankSettings
+from kiungo.connectors.bank_eft.twin import BankTwin
+from kiungo.connectors.hcms.settings import HcmsSettings
+from kiungo.connectors.mpesa.settings import MpesaSettings
+from kiungo.connectors.mpesa.twin import MpesaTwin
+from kiungo.connectors.sha.settings import ShaSettings
+from kiungo.connectors.sha.twin import ShaTwin
+from kiungo.connectors.sms.settings import SmsSettings
+from kiungo.connectors.sms.twin import SmsTwin
+from kiungo.connectors.smtp.settings import SmtpSettings
+from kiungo.connectors.smtp.twin import SmtpTwin
+from kiungo.kernel.sandbox import Faults, Served, Twin, serve
+
+HOST: Final = "127.0.0.1"
+BANK_STEP_S: Final = 0.5
+CLAIMS_ASKED_AT_ONCE: Final = 100
+
+
+class Sandbox:
+    """The running twins. A test or a story may plan faults in each of them."""
+
+    def __init__(self, port: int) -> None:
+        clock = SystemClock()
+        # Every start is another seed; nothing goes wrong unless somebody plans it.
+        self.afyalink = AfyaLinkTwin(clock, Faults(Random()))  # noqa: S311 - it draws faults, not secrets
+        self.sha = ShaTwin(clock, Faults(Random()))  # noqa: S311
+        self.mpesa = MpesaTwin(clock, Faults(Random()))  # noqa: S311
+        self.sms = SmsTwin(clock, Faults(Random()))  # noqa: S311
+        self.smtp = SmtpTwin(Faults(Random()))  # noqa: S311
+        self._folder = tempfile.TemporaryDirectory(prefix="kiungo-bank-")
+        # Numbers go on from the clock, so that a statement of this run is none of an earlier one's.
+        self.bank = BankTwin(
+            clock, Faults(Random()), LocalFolder(Path(self._folder.name)), _count=int(time.time())  # noqa: S311
+        )  # fmt: skip
+        self._keys = {name: secrets.token_urlsafe(32) for name in ("callback", "report")}
+        self._closing = threading.Event()
+        self._served = _served({"afyalink": self.afyalink, "sha": self.sha, "mpesa": self.mpesa, "sms": self.sms}, port)
+        self.smtp.start()
+        self._bank_thread = threading.Thread(target=self._work_as_bank, name="bank-twin", daemon=True)
+        self._bank_thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where the HTTP twins are reached."""
+        return self._served.base_url
+
+    def settings(self, our_port: int, payor_key: str, *, follow: FollowSettings) -> ConnectorSettings:
+        """Connects everything to the twins, and our own payor as a payer. Shapes: `payor_key` is its provider's key."""
+        ours = f"http://{HOST}:{our_port}"
+        self.sms.report_url = f"{ours}/callbacks/sms/1/{self._keys['report']}"
+        afyalink, sha, mpesa, sms = self.afyalink, self.sha, self.mpesa, self.sms
+        return ConnectorSettings(
+            afyalink=AfyaLinkSettings.model_validate(
+                {
+                    "base_url": self._served.url("afyalink"),
+                    "username": afyalink.username,
+                    "password": afyalink.password,
+                    "consumer_key": afyalink.consumer_key,
+                    "agent": afyalink.agent,
+                }
+            ),
+            hcms=HcmsSettings.model_validate(
+                {"base_url": f"{ours}/api", "api_key": payor_key, "batch_max": CLAIMS_ASKED_AT_ONCE}
+            ),
+            sha=ShaSettings.model_validate(
+                {
+                    "base_url": self._served.url("sha"),
+                    "client_id": sha.client_id,
+                    "client_secret": sha.client_secret,
+                }
+            ),
+            mpesa=MpesaSettings.model_validate(
+                {
+                    "base_url": self._served.url("mpesa"),
+                    "consumer_key": mpesa.consumer_key,
+                    "consumer_secret": mpesa.consumer_secret,
+                    "shortcode": mpesa.shortcode,
+                    "initiator": mpesa.initiator,
+                    "initiator_password": mpesa.password,
+                    "certificate": mpesa.certificate,
+                    "callback_url": ours,
+                    "callback_key": self._keys["callback"],
+                }
+            ),
+            bank=BankSettings(
+                folder=Path(self._folder.name),
+                account=self.bank.account,
+                account_name="Kiungo sandbox",
+                bank_code="01",
+                batch_wait_s=1.0,
+            ),
+            sms=SmsSettings.model_validate(
+                {
+                    "base_url": self._served.url("sms"),
+                    "username": sms.username,
+                    "api_key": sms.api_key,
+                    "report_key": self._keys["report"],
+                }
+            ),
+            smtp=SmtpSettings(host=HOST, port=self.smtp.port, security="none", sender="pay@kiungo.example"),
+            follow=follow,
+        )
+
+    def close(self) -> None:
+        """Stop everything; nothing of it stays."""
+        self._closing.set()
+        self._bank_thread.join(timeout=5)
+        self._served.close()
+        self.smtp.close()
+        self._folder.cleanup()
+
+    def _work_as_bank(self) -> None:
+        """A bank with short days: payments are made at once, and their statement follows."""
+        while not self._closing.wait(BANK_STEP_S):
+            self.bank.step()
+            self.bank.end_day()
+
+
+def _served(twins: Mapping[str, Twin], port: int) -> Served:
+    """The twins on their port, or on a free one when somebody else has it."""
+    clock = SystemClock()
+    try:
+        return serve(twins, clock, host=HOST, port=port)
+    except OSError:
+        return serve(twins, clock, host=HOST, port=0)
