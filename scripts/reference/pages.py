@@ -4,10 +4,14 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 from scripts.reference.running import commands_page, events_page, metrics_page, opened_system, routes_page
 from scripts.reference.tables import code, page, table
 
 import kiungo
+from kiungo.app.registry import CLASSES
 from kiungo.base.errors import KiungoError, all_codes
 from kiungo.kernel.config import PREFIX, Settings
 
@@ -46,15 +50,40 @@ def errors_page() -> str:
 
 def settings_page() -> str:
     """Every KIUNGO_... variable."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else str(field.default)
-        rows.append((code(PREFIX + name.upper()), code(default) or "unset", field.description or ""))
+    rows = _variables(PREFIX, Settings)
     opening = (
         "Read once at start from the environment. A variable that is unknown, empty or of the wrong kind stops "
         "the start with a message that names it. Secrets may also be given by file where a `_FILE` variant is listed."
     )
-    return page("Settings", opening, table(["variable", "default", "meaning"], rows))
+    heads = ["variable", "default", "meaning"]
+    connected = [
+        f"## {name}\n\n" + table(heads, _variables(str(kind.model_config["env_prefix"]), kind))
+        for name, kind in CLASSES.items()
+    ]
+    return page(
+        "Settings",
+        opening,
+        table(heads, rows),
+        "The next tables are of connectors. A connector is connected when one of its variables is set, and then needs "
+        "all that have no default. In dev, those without variables are connected to simulators.",
+        *connected,
+    )
+
+
+def _variables(prefix: str, kind: type[BaseSettings]) -> list[tuple[str, str, str]]:
+    return [
+        (
+            code(prefix + name.upper()),
+            code("" if field.default in (None, PydanticUndefined) else shown(field.default)) or "unset",
+            field.description or "",
+        )
+        for name, field in kind.model_fields.items()
+    ]
+
+
+def shown(default: object) -> str:
+    """A default as it would be written."""
+    return "" if isinstance(default, SecretStr) else str(default)
 
 
 def decisions_page(root: Path) -> str:

@@ -13,10 +13,13 @@ import httpx
 import typer
 from scripts.reference.tables import code, page, table
 
+from kiungo.app import money
 from kiungo.app.cli import app as commands
 from kiungo.app.flows import flows
 from kiungo.app.system import System, open_system
 from kiungo.domains.payor import events
+from kiungo.domains.vems import events as booking_events
+from kiungo.domains.vems.listening import BOOKING_STATUS_UPDATE
 from kiungo.kernel.config import load_settings
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -89,9 +92,13 @@ def _group(path: str) -> str:
 
 def events_page(system: System) -> str:
     """Every event, what it means, and who hears of it."""
-    meanings = dict(_TOPIC.findall(events.__doc__ or ""))
+    meanings = {
+        **dict(_TOPIC.findall(events.__doc__ or "")),
+        **dict(_TOPIC.findall(booking_events.__doc__ or "")),
+        **dict(_TOPIC.findall(money.__doc__ or "")),
+    }
     rows = [
-        (code(topic), meanings.get(topic, ""), ", ".join(code(_name(subscriber)) for subscriber in subscribers))
+        (code(topic), meanings.get(topic, ""), _heard_by(subscribers))
         for topic, subscribers in sorted(flows(system.webhooks, system.vems, system.money).items())
     ]
     opening = (
@@ -102,6 +109,10 @@ def events_page(system: System) -> str:
     webhook_rows = [
         (code(events.CLAIM_STATUS_UPDATE), "a claim was submitted, pended, decided, asked about or voided"),
         (code(events.PAYMENT_PROCESSED), "a payment run paid a claim"),
+        (
+            code(BOOKING_STATUS_UPDATE),
+            "a booking of the facility was made or changed, or its claim was decided or paid",
+        ),
         (code("ping"), "a test somebody asked for"),
     ]
     return page(
@@ -110,6 +121,10 @@ def events_page(system: System) -> str:
         "## Inside\n\n" + table(["event", "meaning", "heard by"], rows),
         "## Webhooks\n\n" + table(["event", "when"], webhook_rows),
     )
+
+
+def _heard_by(subscribers: Sequence[Any]) -> str:
+    return ", ".join(code(_name(subscriber)) for subscriber in subscribers) or "nobody; it is kept"
 
 
 def _name(subscriber: Any) -> str:

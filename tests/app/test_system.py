@@ -8,6 +8,7 @@ from kiungo.app.flows import WEBHOOK_EVENTS
 from kiungo.app.sample_data import GUIDE_KEYS, KEYS, key_texts, load_sample_data
 from kiungo.app.system import open_system
 from kiungo.domains.payor.events import TOPICS
+from kiungo.domains.vems.events import TOPICS as BOOKING_TOPICS
 from kiungo.kernel.auth.keys import find_by_secret
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.database import migrate
@@ -21,9 +22,9 @@ def dev(tmp_path: Path):
     system.close()
 
 
-def test_every_event_of_the_payor_has_a_line_in_the_flows(dev) -> None:
-    assert set(TOPICS) <= set(dev.outbox._flows)
-    assert {"claim_status_update", "payment_processed"} == WEBHOOK_EVENTS
+def test_every_event_has_a_line_in_the_flows(dev) -> None:
+    assert {*TOPICS, *BOOKING_TOPICS} <= set(dev.outbox._flows)
+    assert {"claim_status_update", "payment_processed", "booking_status_update"} == WEBHOOK_EVENTS
 
 
 def test_every_route_has_a_scope_or_is_listed_as_public(dev) -> None:

@@ -31,15 +31,23 @@ class Housekeeping:
 
     handlers: Mapping[str, Handler]
     schedules: Sequence[Schedule] = SCHEDULES
+    firsts: Sequence[Callable[[Unit], None]] = ()
 
     def declare(self, unit: Unit) -> None:
-        """Write the schedules; again without harm."""
+        """Write the schedules, and do what must not wait for them; again without harm."""
         for name, cron, kind in self.schedules:
             schedule.ensure(unit, TENANT, name, cron, kind)
+        for first in self.firsts:
+            first(unit)
 
-    def with_more(self, handlers: Mapping[str, Handler], schedules: Sequence[Schedule]) -> "Housekeeping":
-        """The same, and what other parts do by the clock."""
-        return Housekeeping({**self.handlers, **handlers}, (*self.schedules, *schedules))
+    def with_more(
+        self,
+        handlers: Mapping[str, Handler],
+        schedules: Sequence[Schedule],
+        firsts: Sequence[Callable[[Unit], None]] = (),
+    ) -> "Housekeeping":
+        """The same, and what other parts do by the clock; `firsts` at every start."""
+        return Housekeeping({**self.handlers, **handlers}, (*self.schedules, *schedules), (*self.firsts, *firsts))
 
 
 def housekeeping(database: Database, settings: Settings) -> Housekeeping:

@@ -1,4 +1,13 @@
-"""The money of bookings put together: settlement on the connected rails, notices, and the jobs of both."""
+"""The money of bookings put together: settlement on the connected rails, notices, and the jobs of both.
+
+Its events:
+
+    settlement.leg_paid      a payment reached its payee (`payee`, `amountMinor`, `receipt`)
+    settlement.leg_failed    a payment did not happen (`reason`)
+    settlement.leg_returned  a payment came back (`reason`)
+    settlement.leg_unknown   nobody can say whether a payment happened; it is never sent again on suspicion
+    settlement.settled       everything a booking owed was paid
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -74,7 +74,7 @@ class ConnectorSettings:
         return replace(others, **given)
 
 
-_CLASSES: Final[Mapping[str, type[BaseSettings]]] = {
+CLASSES: Final[Mapping[str, type[BaseSettings]]] = {
     "afyalink": AfyaLinkSettings,
     "hcms": HcmsSettings,
     "sha": ShaSettings,
@@ -93,7 +93,7 @@ def connector_settings() -> ConnectorSettings:
     """
     found: dict[str, Any] = {}
     problems: list[Detail] = []
-    for name, kind in _CLASSES.items():
+    for name, kind in CLASSES.items():
         given = _names(kind)
         prefix = str(kind.model_config["env_prefix"])
         known = {prefix + one.upper() for one in kind.model_fields}

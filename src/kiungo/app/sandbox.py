@@ -33,6 +33,8 @@ from kiungo.kernel.sandbox import Faults, Served, Twin, serve
 
 HOST: Final = "127.0.0.1"
 BANK_STEP_S: Final = 0.5
+FLOAT_MINOR: Final = 500_000_000
+"""What the sample data say was put at the bank before."""
 CLAIMS_ASKED_AT_ONCE: Final = 100
 
 
@@ -49,9 +51,9 @@ class Sandbox:
         self.smtp = SmtpTwin(Faults(Random()))  # noqa: S311
         self._folder = tempfile.TemporaryDirectory(prefix="kiungo-bank-")
         # Numbers go on from the clock, so that a statement of this run is none of an earlier one's.
-        self.bank = BankTwin(
-            clock, Faults(Random()), LocalFolder(Path(self._folder.name)), _count=int(time.time())  # noqa: S311
-        )  # fmt: skip
+        box = LocalFolder(Path(self._folder.name))
+        bank_faults = Faults(Random())  # noqa: S311
+        self.bank = BankTwin(clock, bank_faults, box, balance_minor=FLOAT_MINOR, _count=int(time.time()))
         self._keys = {name: secrets.token_urlsafe(32) for name in ("callback", "report")}
         self._closing = threading.Event()
         self._served = _served({"afyalink": self.afyalink, "sha": self.sha, "mpesa": self.mpesa, "sms": self.sms}, port)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kiungo.app.background import Background
 from kiungo.app.callbacks import Callbacks
 from kiungo.app.flows import WEBHOOK_EVENTS, flows
-from kiungo.app.housekeeping import Schedule, housekeeping
+from kiungo.app.housekeeping import TENANT, Schedule, housekeeping
 from kiungo.app.money import SCHEDULES as MONEY_SCHEDULES
 from kiungo.app.money import Money, open_money
 from kiungo.app.registry import Connected, ConnectorSettings, connect, connector_settings
@@ -110,7 +110,9 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
     money = open_money(database, outbox, outside)
     table.update(flows(webhooks, vems, money))
     by_the_clock = housekeeping(database, settings).with_more(
-        {**vems.jobs(), **money.handlers}, (*VEMS_SCHEDULES, *MONEY_SCHEDULES)
+        {**vems.jobs(), **money.handlers},
+        (*VEMS_SCHEDULES, *MONEY_SCHEDULES),
+        (lambda unit: vems.claims.ensure_pollers(unit, TENANT),),
     )
     background = Background(database, webhooks, settings, by_the_clock)
     callbacks = Callbacks(database, outside.settings)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 from rich.console import Console
 
+from kiungo.app.demo.bookings import tell_bookings
 from kiungo.app.demo.claims import StoryBroken, tell_claims
 from kiungo.app.demo.stage import Stage, stage
 from kiungo.app.demo.story import Story
@@ -12,7 +13,7 @@ from kiungo.app.system import System
 
 __all__ = ["run"]
 
-STORIES: tuple[Callable[[Story, Stage], None], ...] = (tell_claims,)
+STORIES: tuple[Callable[[Story, Stage], None], ...] = (tell_claims, tell_bookings)
 
 
 def run(console: Console | None, *, prepare: Callable[[System], None] | None = None) -> Story:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import uvloop
 
-from kiungo.app.sample_data import load_sample_data
+from kiungo.app.registry import FollowSettings
+from kiungo.app.sample_data import HOSPITAL, key_texts, load_sample_data
+from kiungo.app.sandbox import Sandbox
 from kiungo.app.server import Listening, listen, serve
 from kiungo.app.system import System, open_system
 from kiungo.base.errors import Unavailable, define
@@ -20,15 +22,17 @@ from kiungo.kernel.telemetry import configure_logging
 DEMO_DID_NOT_START = define("DEMO_DID_NOT_START", Unavailable, "The demo's server did not start.")
 
 START_S_MAX = 60.0
+FOLLOW = FollowSettings(interval_s=1.0, tick_s=0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running platform: its address and a key for each role."""
+    """A running platform: its address, a key for each role, and the simulated systems around it."""
 
     url: str
     keys: Mapping[str, str]
     system: System
+    sandbox: Sandbox
 
 
 @contextmanager
@@ -46,15 +50,20 @@ def stage(*, prepare: Callable[[System], None] | None = None) -> Iterator[Stage]
             audit_seal_interval_s=0.5,
         )
         configure_logging(settings.log_level, settings.log_format)
-        system = open_system(settings)
+        sandbox = Sandbox(0)
         try:
-            keys = load_sample_data(system)
-            if prepare is not None:
-                prepare(system)
-            with _served(system, listening):
-                yield Stage(listening.url, keys, system)
+            twins = sandbox.settings(settings.port, key_texts(settings)[HOSPITAL], follow=FOLLOW)
+            system = open_system(settings, twins)
+            try:
+                keys = load_sample_data(system)
+                if prepare is not None:
+                    prepare(system)
+                with _served(system, listening):
+                    yield Stage(listening.url, keys, system, sandbox)
+            finally:
+                system.close()
         finally:
-            system.close()
+            sandbox.close()
 
 
 @contextmanager

@@ -1,14 +1,17 @@
 """A story told over real HTTP: each step with its request, its answer and its time, each figure checked."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
 
 from kiungo.kernel import json
 
@@ -92,6 +95,16 @@ class Story:
     def remark(self, sentence: str) -> None:
         """One sentence between the exchanges."""
         self._say(f"   {escape(sentence)}")
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Rows of text under their heads; the last column is of figures."""
+        if self._console is None:
+            return
+        shown = Table(*heads[:-1], box=box.SIMPLE_HEAD, pad_edge=False)
+        shown.add_column(heads[-1], justify="right")
+        for row in rows:
+            shown.add_row(*(escape(cell) for cell in row))
+        self._console.print(Padding(shown, (0, 0, 0, 3)))
 
     @property
     def wrong(self) -> list[Figure]:
