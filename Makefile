@@ -14,7 +14,7 @@ UV_LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.run ## Tell the claims story over real HTTP, every figure checked
+demo: $(VENV)/.run ## Tell the stories over real HTTP, every figure checked
 	@$(BIN)/kiungo demo
 
 run: $(VENV)/.run ## Start the platform with sample data on http://127.0.0.1:8000

@@ -90,15 +90,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
     )
     egress = EgressPolicy(allow_loopback=relaxed, allowed=settings.outbound_allowed)
     outside = connect(connectors or connector_settings(), database, keyring, egress)
-    webhooks = Webhooks(
-        database,
-        secrets,
-        WebhookSettings(
-            events=WEBHOOK_EVENTS,
-            egress=egress,
-            schedule=SHORTENED if settings.mode == "demo" else USUAL,
-        ),
-    )
+    webhooks = _webhooks(settings, database, secrets, egress)
     # The parts need the outbox and the outbox needs who hears of them: the table is filled when all are there.
     table: dict[str, Sequence[Subscriber]] = {}
     outbox = Outbox(table)
@@ -115,9 +107,9 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         (lambda unit: vems.claims.ensure_pollers(unit, TENANT),),
     )
     background = Background(database, webhooks, settings, by_the_clock)
-    callbacks = Callbacks(database, outside.settings)
+    doors = Callbacks(database, outside.settings)
     inside = background if settings.workers_inside else None
-    site = site_of(front, store, webhooks, payor, desk, registers, vems, callbacks, inside)
+    site = site_of(front, store, webhooks, payor, desk, registers, vems, doors, inside)
     return System(
         settings=settings,
         database=database,
@@ -134,6 +126,12 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         background=background,
         site=site,
     )
+
+
+def _webhooks(settings: Settings, database: Database, secrets: Secrets, egress: EgressPolicy) -> Webhooks:
+    """The webhooks; the demo's receivers are given up on sooner, so that its story sees it."""
+    schedule = SHORTENED if settings.mode == "demo" else USUAL
+    return Webhooks(database, secrets, WebhookSettings(events=WEBHOOK_EVENTS, egress=egress, schedule=schedule))
 
 
 def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) -> Vems:

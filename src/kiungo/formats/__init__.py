@@ -1,4 +1,1 @@
-"""Bytes and values: one folder for each standard, pure, without vendors, network or database.
-
-Built and tested; the running system (`app/`) uses none of them yet.
-"""
+"""Bytes and values: one folder for each standard, pure, without vendors, network or database."""

@@ -78,8 +78,7 @@ class Settings(BaseSettings):
     )
     open_booking: bool | None = Field(
         None,
-        description="Without effect yet: bookings are not part of the running system. Whether a facility code is "
-        "enough to book equipment. Unset: on in dev and demo, off in serve.",
+        description="Whether a facility code is enough to book equipment. Unset: on in dev and demo, off in serve.",
     )
 
     rate_per_minute: int = Field(60_000, ge=1, description="Requests a principal may make per minute, over time.")

@@ -10,7 +10,7 @@ from kiungo.app.cli.output import EXIT_NO, console, print_json, readable_errors
 
 
 def demo(as_json: Annotated[bool, typer.Option("--json", help="Every step and figure as JSON.")] = False) -> None:
-    """Tell the story of a claim over real HTTP, every figure checked; nothing of it stays."""
+    """Tell the stories of a claim and of a booking over real HTTP, every figure checked; nothing of it stays."""
     started = time.perf_counter()
     with readable_errors():
         story = stories.run(None if as_json else console)

@@ -1,7 +1,5 @@
 """Bookings of vendor equipment: who is contracted for what, how the cost is shared, and what the payer decided.
 
-Built and tested; the running system (`app/routes.py`, `app/flows.py`) does not offer it yet.
-
 Events in:  claim.submitted (a payer took a claim for one of our bookings).
 Events out: booking.created, booking.revised, booking.confirmed, booking.service_completed, booking.completed,
             booking.cancelled, booking.overridden, booking.claim_submitted, booking.claim_approved,
