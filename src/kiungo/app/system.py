@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kiungo.app.background import Background
 from kiungo.app.callbacks import Callbacks
 from kiungo.app.flows import WEBHOOK_EVENTS, flows
-from kiungo.app.housekeeping import TENANT, Schedule, housekeeping
+from kiungo.app.housekeeping import TENANT, Housekeeping, Schedule, housekeeping
 from kiungo.app.money import SCHEDULES as MONEY_SCHEDULES
 from kiungo.app.money import Money, open_money
 from kiungo.app.registry import Connected, ConnectorSettings, connect, connector_settings
@@ -101,12 +101,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
     vems = _vems(database, store, outbox, outside)
     money = open_money(database, outbox, outside)
     table.update(flows(webhooks, vems, money))
-    by_the_clock = housekeeping(database, settings).with_more(
-        {**vems.jobs(), **money.handlers},
-        (*VEMS_SCHEDULES, *MONEY_SCHEDULES),
-        (lambda unit: vems.claims.ensure_pollers(unit, TENANT),),
-    )
-    background = Background(database, webhooks, settings, by_the_clock)
+    background = Background(database, webhooks, settings, _by_the_clock(settings, database, vems, money))
     doors = Callbacks(database, outside.settings)
     inside = background if settings.workers_inside else None
     site = site_of(front, store, webhooks, payor, desk, registers, vems, doors, inside)
@@ -151,6 +146,15 @@ def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) 
         payers=outside.payers,
         payer_of_mode=outside.payer_of_mode,
         policy=policy,
+    )
+
+
+def _by_the_clock(settings: Settings, database: Database, vems: Vems, money: Money) -> Housekeeping:
+    """The platform's own housekeeping, and what bookings and their money do by themselves."""
+    return housekeeping(database, settings).with_more(
+        {**vems.jobs(), **money.handlers},
+        (*VEMS_SCHEDULES, *MONEY_SCHEDULES),
+        (lambda unit: vems.claims.ensure_pollers(unit, TENANT),),
     )
 
 

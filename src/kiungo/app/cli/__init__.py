@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Kiungo connects a hospital, its payers, its partners and the money between them.",
 )
 app.command("dev", short_help="Start on this machine, with sample data and keys.")(serving.dev)
-app.command("demo", short_help="Tell the story of a claim, every figure checked.")(demo.demo)
+app.command("demo", short_help="Tell the stories of a claim and of a booking, every figure checked.")(demo.demo)
 app.command("serve", short_help="Serve, closed by default; needs its own keys.")(serving.serve_command)
 app.command("worker", short_help="Run jobs and deliveries apart from serving.")(serving.worker)
 app.command("listen", short_help="Receive webhooks: verify, print, keep a history.")(listening.listen_command)
