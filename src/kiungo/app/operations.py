@@ -4,7 +4,7 @@ import datetime
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from kiungo.base.money import Money
 from kiungo.base.time import iso_seconds
@@ -18,6 +18,7 @@ READ_LEDGER = "read:ledger"
 ACCOUNTANT = define_role("accountant", (READ_LEDGER,), "Reads the ledger: balances, statements, proofs.")
 VERIFY_DEADLINE_MS = 60_000
 DEAD_LISTED_MAX = 500
+JOB_ID_MAX = 2**63 - 1
 
 LedgerReader = Annotated[Exchange, secured(READ_LEDGER)]
 Auditor = Annotated[Exchange, secured("read:audit")]
@@ -98,7 +99,7 @@ def _jobs_router(database: Database) -> APIRouter:
         return as_starlette(Response.json({"dead": shown}))
 
     @router.post("/{job_id}/requeue", summary="Give a dead letter all its attempts again")
-    async def requeue(exchange: Mender, job_id: int) -> Any:
+    async def requeue(exchange: Mender, job_id: Annotated[int, Path(ge=1, le=JOB_ID_MAX)]) -> Any:
         def work(unit: Unit) -> Response:
             jobs.requeue(unit, exchange.call.tenant, job_id)
             audit.record(unit, exchange.call, "requeue", kind="job", id=str(job_id))
