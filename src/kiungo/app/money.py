@@ -15,13 +15,13 @@ from typing import Final
 
 from kiungo.app.registry import BANK, TENANT, Connected
 from kiungo.connectors.bank_eft.collecting import collect
-from kiungo.domains.vems.notifications import Notifications
-from kiungo.domains.vems.notifications_jobs import NotificationJobs
-from kiungo.domains.vems.reconciliation_jobs import ReconciliationJobs
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_flows import SettlementFlows
-from kiungo.domains.vems.settlement_jobs import SettlementJobs
-from kiungo.domains.vems.settlement_model import SettlementPolicy
+from kiungo.domains.vems.notifications.jobs import NotificationJobs
+from kiungo.domains.vems.notifications.service import Notifications
+from kiungo.domains.vems.reconciliation.jobs import ReconciliationJobs
+from kiungo.domains.vems.settlement.flows import SettlementFlows
+from kiungo.domains.vems.settlement.jobs import SettlementJobs
+from kiungo.domains.vems.settlement.model import SettlementPolicy
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Database
 from kiungo.kernel.jobs import Handler, Job
 from kiungo.kernel.outbox import Outbox

@@ -5,9 +5,9 @@ from typing import Final
 from kiungo.app.registry import BANK, MPESA, TENANT
 from kiungo.base.money import Money
 from kiungo.domains.vems.sample import FACILITY, RENAL_VENDOR, VENDOR
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_model import Payee, Preference
-from kiungo.domains.vems.settlement_payees import approve_details, find_payee, propose_details, put_payee
+from kiungo.domains.vems.settlement.model import Payee, Preference
+from kiungo.domains.vems.settlement.payees import approve_details, find_payee, propose_details, put_payee
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.database import Unit
 from kiungo.ports.payment import Destination

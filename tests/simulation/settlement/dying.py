@@ -16,8 +16,8 @@ from kiungo.base.time import TurnedClock
 from kiungo.connectors.mpesa.client import DarajaClient
 from kiungo.connectors.mpesa.connector import MpesaRail
 from kiungo.connectors.mpesa.settings import MpesaSettings
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_jobs import SettlementJobs
+from kiungo.domains.vems.settlement.jobs import SettlementJobs
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.kernel.database import open_database
 from kiungo.kernel.jobs.worker import run_due

@@ -12,10 +12,9 @@ from random import Random
 
 from kiungo.base.money import Money
 from kiungo.base.time import TurnedClock
-from kiungo.domains.vems import settlement_desk as desk
-from kiungo.domains.vems import settlement_store as store
-from kiungo.domains.vems.reconciliation_proof import prove
-from kiungo.domains.vems.settlement_model import FEE_PAYEE, Leg, Payable, Share
+from kiungo.domains.vems.reconciliation.proof import prove
+from kiungo.domains.vems.settlement import desk, store
+from kiungo.domains.vems.settlement.model import FEE_PAYEE, Leg, Payable, Share
 from kiungo.kernel import ledger
 from kiungo.kernel.database import open_database
 from kiungo.kernel.database.unit import Unit

@@ -11,7 +11,7 @@ import pytest
 
 from kiungo.base.time import TurnedClock
 from kiungo.connectors.mpesa.twin import MpesaTwin
-from kiungo.domains.vems import settlement_desk as desk
+from kiungo.domains.vems.settlement import desk
 from kiungo.kernel import ledger
 from kiungo.kernel.database import open_database
 from kiungo.kernel.sandbox import Faults, serve

@@ -12,10 +12,10 @@ from kiungo.app.demo.story import Story
 from kiungo.app.money import COLLECT
 from kiungo.app.registry import BANK, TENANT
 from kiungo.app.sample_data import FACILITY_KEY, HOSPITAL
-from kiungo.domains.vems import settlement_store
-from kiungo.domains.vems.reconciliation_proof import prove
+from kiungo.domains.vems.reconciliation.proof import prove
 from kiungo.domains.vems.sample import FACILITY, PATIENT, VENDOR
-from kiungo.domains.vems.settlement_model import Leg
+from kiungo.domains.vems.settlement import store as settlement_store
+from kiungo.domains.vems.settlement.model import Leg
 from kiungo.kernel import jobs, ledger
 
 CLAIM_ID = "3663-gdhs-TAIFA-CARE"

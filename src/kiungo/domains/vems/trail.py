@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from kiungo.base.time import iso_millis
-from kiungo.domains.vems import settlement_store
+from kiungo.domains.vems.settlement import store as settlement_store
 from kiungo.domains.vems.store import bookings
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit

@@ -1,6 +1,6 @@
 """What happens to bookings, settled: decisions line by line, two vendors apart, cash and capitated services."""
 
-from kiungo.domains.vems.settlement_flows import SettlementFlows
+from kiungo.domains.vems.settlement.flows import SettlementFlows
 from kiungo.kernel.outbox import Event
 from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, World
 

@@ -15,9 +15,9 @@ from kiungo.connectors.sms.twin import SmsTwin
 from kiungo.connectors.smtp.connector import SmtpMessenger
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.connectors.smtp.twin import SmtpTwin
-from kiungo.domains.vems import notifications
-from kiungo.domains.vems.notifications_jobs import NotificationJobs
-from kiungo.domains.vems.notifications_templates import LANGUAGES, NAMES, TEMPLATES, render
+from kiungo.domains.vems.notifications import service as notifications
+from kiungo.domains.vems.notifications.jobs import NotificationJobs
+from kiungo.domains.vems.notifications.templates import LANGUAGES, NAMES, TEMPLATES, render
 from kiungo.kernel.database import Database
 from kiungo.kernel.sandbox import Faults, SteppedTransport
 from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, World, booking

@@ -15,12 +15,11 @@ from kiungo.connectors.mpesa.client import DarajaClient
 from kiungo.connectors.mpesa.connector import MpesaRail
 from kiungo.connectors.mpesa.twin import MpesaTwin
 from kiungo.connectors.mpesa.webhook import CallbackAddresses, receive
-from kiungo.domains.vems import settlement_payees as payees
-from kiungo.domains.vems import settlement_store as store
-from kiungo.domains.vems.reconciliation_proof import prove
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_jobs import SettlementJobs
-from kiungo.domains.vems.settlement_model import Payee
+from kiungo.domains.vems.reconciliation.proof import prove
+from kiungo.domains.vems.settlement import payees, store
+from kiungo.domains.vems.settlement.jobs import SettlementJobs
+from kiungo.domains.vems.settlement.model import Payee
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel import ledger
 from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.kernel.database import Database

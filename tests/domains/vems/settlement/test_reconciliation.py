@@ -4,9 +4,9 @@ import pytest
 
 from kiungo.base.errors import Conflict, Incorrect
 from kiungo.base.money import Money
-from kiungo.domains.vems import reconciliation
-from kiungo.domains.vems import settlement_desk as desk
-from kiungo.domains.vems.reconciliation_proof import prove
+from kiungo.domains.vems.reconciliation import service as reconciliation
+from kiungo.domains.vems.reconciliation.proof import prove
+from kiungo.domains.vems.settlement import desk
 from tests.domains.vems.settlement.test_settling import is_whole
 from tests.domains.vems.settlement.world import BANK, FACILITY, TENANT, VENDOR, World, booking, kes, person
 

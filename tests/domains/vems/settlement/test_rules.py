@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiungo.domains.vems.reconciliation_matching import Candidate, references_in, suggest
+from kiungo.domains.vems.reconciliation.matching import Candidate, references_in, suggest
 from kiungo.domains.vems.rules.settlement_modes import MODES, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_routing import Route, choose
 from kiungo.domains.vems.rules.settlement_shares import entitlements
 from kiungo.domains.vems.rules.settlement_states import STEPS, allows, settlement_state
-from kiungo.domains.vems.settlement_model import Preference, SettlementPolicy
+from kiungo.domains.vems.settlement.model import Preference, SettlementPolicy
 from kiungo.ports.payment import Capabilities, Destination, StatementLine
 from tests.domains.vems.settlement.world import booking, kes
 

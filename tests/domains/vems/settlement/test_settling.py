@@ -3,10 +3,8 @@
 import pytest
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
-from kiungo.domains.vems import settlement_desk as desk
-from kiungo.domains.vems import settlement_payees as payees
-from kiungo.domains.vems import settlement_store as store
-from kiungo.domains.vems.settlement_trail import trail
+from kiungo.domains.vems.settlement import desk, payees, store
+from kiungo.domains.vems.settlement.trail import trail
 from kiungo.kernel import ledger
 from tests.domains.vems.settlement.world import (
     FACILITY,

@@ -3,7 +3,7 @@
 import pytest
 
 from kiungo.base.errors import Conflict, Forbidden
-from kiungo.domains.vems import settlement_desk as desk
+from kiungo.domains.vems.settlement import desk
 from kiungo.kernel.jobs import Retry, queue
 from tests.domains.vems.settlement.test_settling import is_whole, paid_to
 from tests.domains.vems.settlement.world import FACILITY, VENDOR, World, booking, person

@@ -21,14 +21,12 @@ from kiungo.connectors.mpesa.connector import MpesaRail
 from kiungo.connectors.mpesa.settings import MpesaSettings
 from kiungo.connectors.mpesa.twin import MpesaTwin
 from kiungo.connectors.mpesa.webhook import CallbackAddresses, receive
-from kiungo.domains.vems import settlement_payees as payees
-from kiungo.domains.vems import settlement_store as store
-from kiungo.domains.vems.notifications import Notifications
-from kiungo.domains.vems.reconciliation import ingest
-from kiungo.domains.vems.reconciliation_jobs import ReconciliationJobs
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_jobs import SettlementJobs
-from kiungo.domains.vems.settlement_model import (
+from kiungo.domains.vems.notifications.service import Notifications
+from kiungo.domains.vems.reconciliation.jobs import ReconciliationJobs
+from kiungo.domains.vems.reconciliation.service import ingest
+from kiungo.domains.vems.settlement import payees, store
+from kiungo.domains.vems.settlement.jobs import SettlementJobs
+from kiungo.domains.vems.settlement.model import (
     FEE_PAYEE,
     Leg,
     Payable,
@@ -38,6 +36,7 @@ from kiungo.domains.vems.settlement_model import (
     SettlementRow,
     Share,
 )
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel import ledger
 from kiungo.kernel.auth.principal import Call, Principal
 from kiungo.kernel.database import Database

@@ -13,7 +13,7 @@ The facility keeps its share of what it collects itself, so only the vendor's sh
 
 from dataclasses import dataclass
 
-from kiungo.domains.vems.settlement_model import Payable, PaysOn, Role, SettlementPolicy, Share
+from kiungo.domains.vems.settlement.model import Payable, PaysOn, Role, SettlementPolicy, Share
 
 
 @dataclass(frozen=True, slots=True)

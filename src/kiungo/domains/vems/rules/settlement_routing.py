@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kiungo.domains.vems.settlement_model import Preference
+from kiungo.domains.vems.settlement.model import Preference
 from kiungo.ports.payment import Capabilities
 
 WHOLE_MINOR = 100

@@ -12,7 +12,7 @@ by itself drifts. Our own fee is what remains, and may move back by a few cents 
 
 from collections.abc import Sequence
 
-from kiungo.domains.vems.settlement_model import Role
+from kiungo.domains.vems.settlement.model import Role
 
 
 def entitlements(shares: Sequence[tuple[Role, int]], base_minor: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from kiungo.domains.vems.settlement_model import LegState, SettlementState
+from kiungo.domains.vems.settlement.model import LegState, SettlementState
 
 # A leg whose order may have left us never goes back to where it could be submitted: `unknown` leads to posted or failed
 # only. `submitting -> held` is for an order the rail certainly did not receive.

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect, NotFound
 from kiungo.base.time import SECOND_US, iso_seconds
-from kiungo.domains.vems.settlement_errors import (
+from kiungo.domains.vems.settlement.errors import (
     PAYEE_DETAILS_STATE,
     PAYEE_DETAILS_WRONG,
     PAYEE_NOT_FOUND,
     TWO_PERSONS_NEEDED,
 )
-from kiungo.domains.vems.settlement_model import Payee, PayeeDetails, Preference
+from kiungo.domains.vems.settlement.model import Payee, PayeeDetails, Preference
 from kiungo.kernel import audit, jobs, json
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Unit

@@ -7,8 +7,8 @@ does less harm than none.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kiungo.domains.vems import notifications as store
-from kiungo.domains.vems.notifications import Notification, apply_report, message_of
+from kiungo.domains.vems.notifications import service as store
+from kiungo.domains.vems.notifications.service import Notification, apply_report, message_of
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Effect, Handler, Job, Retry
 from kiungo.ports.messaging import Channel, Delivery, DeliveryReport, Messenger

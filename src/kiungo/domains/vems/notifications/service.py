@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 from kiungo.base.ids import uuid7
 from kiungo.base.money import Money
 from kiungo.base.time import Clock
-from kiungo.domains.vems.notifications_templates import render
-from kiungo.domains.vems.settlement_model import Payee
-from kiungo.domains.vems.settlement_payees import find_payee
+from kiungo.domains.vems.notifications.templates import render
+from kiungo.domains.vems.settlement.model import Payee
+from kiungo.domains.vems.settlement.payees import find_payee
 from kiungo.kernel import jobs
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Event

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
 from kiungo.base.time import SECOND_US, date_of
-from kiungo.domains.vems import settlement_accounts as accounts
-from kiungo.domains.vems import settlement_store as store
 from kiungo.domains.vems.rules.settlement_routing import Route, choose
-from kiungo.domains.vems.settlement_model import Leg, SettlementPolicy
-from kiungo.domains.vems.settlement_payees import active_details, usable_preferences
+from kiungo.domains.vems.settlement import accounts, store
+from kiungo.domains.vems.settlement.model import Leg, SettlementPolicy
+from kiungo.domains.vems.settlement.payees import active_details, usable_preferences
 from kiungo.kernel import jobs, json, ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.ledger import Posting

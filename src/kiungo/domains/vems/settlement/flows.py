@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiungo.base.money import Money
-from kiungo.domains.vems import settlement_store as store
 from kiungo.domains.vems.rules.settlement_shares import entitlements
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_model import FEE_PAYEE, Payable, Role, Share
+from kiungo.domains.vems.settlement import store
+from kiungo.domains.vems.settlement.model import FEE_PAYEE, Payable, Role, Share
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Event
 

@@ -20,13 +20,12 @@ from random import Random
 
 from kiungo.base.errors import Incorrect
 from kiungo.base.money import Money
-from kiungo.domains.vems import settlement_accounts as accounts
-from kiungo.domains.vems import settlement_store as store
 from kiungo.domains.vems.rules.settlement_modes import MODES, Plan, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_shares import entitlements
-from kiungo.domains.vems.settlement_errors import PAYABLE_WRONG
-from kiungo.domains.vems.settlement_legs import Legs
-from kiungo.domains.vems.settlement_model import (
+from kiungo.domains.vems.settlement import accounts, store
+from kiungo.domains.vems.settlement.errors import PAYABLE_WRONG
+from kiungo.domains.vems.settlement.legs import Legs
+from kiungo.domains.vems.settlement.model import (
     REFERENCE_LENGTH,
     REFERENCE_LETTERS,
     Leg,

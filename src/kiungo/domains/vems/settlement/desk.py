@@ -3,10 +3,10 @@
 from typing import Literal
 
 from kiungo.base.errors import Conflict, Forbidden
-from kiungo.domains.vems import settlement_store as store
-from kiungo.domains.vems.settlement import Settlements
-from kiungo.domains.vems.settlement_errors import LEG_STATE, TWO_PERSONS_NEEDED
-from kiungo.domains.vems.settlement_model import Leg
+from kiungo.domains.vems.settlement import store
+from kiungo.domains.vems.settlement.errors import LEG_STATE, TWO_PERSONS_NEEDED
+from kiungo.domains.vems.settlement.model import Leg
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel import audit, jobs
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Unit

@@ -7,11 +7,10 @@ amount, the receiver and the rail's own id are those of that leg; a large sum co
 from collections.abc import Mapping
 
 from kiungo.base.money import Money
-from kiungo.domains.vems import settlement_accounts as accounts
-from kiungo.domains.vems import settlement_store as store
 from kiungo.domains.vems.rules.settlement_states import SENT
-from kiungo.domains.vems.settlement_legs import Legs
-from kiungo.domains.vems.settlement_model import Leg
+from kiungo.domains.vems.settlement import accounts, store
+from kiungo.domains.vems.settlement.legs import Legs
+from kiungo.domains.vems.settlement.model import Leg
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
 from kiungo.ports.payment import Answer, Notice

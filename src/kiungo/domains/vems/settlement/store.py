@@ -7,8 +7,8 @@ from typing import Any
 from kiungo.base.errors import Conflict, NotFound
 from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_states import allows, settlement_state
-from kiungo.domains.vems.settlement_errors import LEG_NOT_FOUND, LEG_STATE, SETTLEMENT_NOT_FOUND
-from kiungo.domains.vems.settlement_model import Leg, LegState, SettlementRow, ShareRow
+from kiungo.domains.vems.settlement.errors import LEG_NOT_FOUND, LEG_STATE, SETTLEMENT_NOT_FOUND
+from kiungo.domains.vems.settlement.model import Leg, LegState, SettlementRow, ShareRow
 from kiungo.kernel import json
 from kiungo.kernel.database import Unit
 from kiungo.kernel.database.unit import Row

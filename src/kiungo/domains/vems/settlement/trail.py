@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kiungo.base.money import Money
-from kiungo.domains.vems import notifications
-from kiungo.domains.vems import settlement_store as store
+from kiungo.domains.vems.notifications import service as notifications
+from kiungo.domains.vems.settlement import store
 from kiungo.kernel.database import Unit
 
 JOURNALS_OF_A_LEG = ("", "/paid", "/void", "/returned", "/late")

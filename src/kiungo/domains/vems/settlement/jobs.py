@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kiungo.base.time import SECOND_US
-from kiungo.domains.vems import settlement_store as store
 from kiungo.domains.vems.rules.settlement_states import SENT
-from kiungo.domains.vems.settlement import RELEASE_MAX, Settlements
-from kiungo.domains.vems.settlement_legs import order_of
-from kiungo.domains.vems.settlement_model import Leg
-from kiungo.domains.vems.settlement_notices import apply_notice, context_of
+from kiungo.domains.vems.settlement import store
+from kiungo.domains.vems.settlement.legs import order_of
+from kiungo.domains.vems.settlement.model import Leg
+from kiungo.domains.vems.settlement.notices import apply_notice, context_of
+from kiungo.domains.vems.settlement.service import RELEASE_MAX, Settlements
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Dead, Effect, Handler, Job
 from kiungo.ports.payment import Answer, Rail

@@ -7,7 +7,7 @@ from datetime import date
 from difflib import SequenceMatcher
 
 from kiungo.base.money import Money
-from kiungo.domains.vems.settlement_model import REFERENCE_LENGTH, REFERENCE_LETTERS
+from kiungo.domains.vems.settlement.model import REFERENCE_LENGTH, REFERENCE_LETTERS
 from kiungo.ports.payment import StatementLine
 
 DAYS_AROUND = 5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from kiungo.base.errors import NotFound
 from kiungo.base.money import Money
-from kiungo.domains.vems import settlement_accounts as accounts
-from kiungo.domains.vems.reconciliation import open_lines
+from kiungo.domains.vems.reconciliation.service import open_lines
+from kiungo.domains.vems.settlement import accounts
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.ledger.model import LEDGER_ACCOUNT_NOT_FOUND

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kiungo.domains.vems.reconciliation import ingest
-from kiungo.domains.vems.settlement_legs import Legs
-from kiungo.domains.vems.settlement_notices import context_of
+from kiungo.domains.vems.reconciliation.service import ingest
+from kiungo.domains.vems.settlement.legs import Legs
+from kiungo.domains.vems.settlement.notices import context_of
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Dead, Effect, Handler, Job
 from kiungo.ports.payment import Rail

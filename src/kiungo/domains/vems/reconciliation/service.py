@@ -11,17 +11,16 @@ from datetime import date
 from kiungo.base.errors import Conflict, Incorrect, NotFound
 from kiungo.base.money import Money
 from kiungo.base.time import date_of
-from kiungo.domains.vems import settlement_accounts as accounts
-from kiungo.domains.vems import settlement_store as store
-from kiungo.domains.vems.reconciliation_matching import Candidate, Suggestion, references_in, suggest
-from kiungo.domains.vems.settlement_errors import (
+from kiungo.domains.vems.reconciliation.matching import Candidate, Suggestion, references_in, suggest
+from kiungo.domains.vems.settlement import accounts, store
+from kiungo.domains.vems.settlement.errors import (
     STATEMENT_LINE_NOT_FOUND,
     STATEMENT_LINE_USED,
     STATEMENT_WRONG,
 )
-from kiungo.domains.vems.settlement_legs import Legs
-from kiungo.domains.vems.settlement_model import Leg
-from kiungo.domains.vems.settlement_notices import apply_notice
+from kiungo.domains.vems.settlement.legs import Legs
+from kiungo.domains.vems.settlement.model import Leg
+from kiungo.domains.vems.settlement.notices import apply_notice
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Unit

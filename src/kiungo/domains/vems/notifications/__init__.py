@@ -1,0 +1,1 @@
+"""Notices of money to payees, by template, channel and language."""

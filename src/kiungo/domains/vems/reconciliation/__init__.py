@@ -1,0 +1,1 @@
+"""Statements against legs: every line used once, balances proved."""
