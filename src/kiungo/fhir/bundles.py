@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from kiungo.base.time import iso_millis
 from kiungo.fhir.model import METHODS, Stored
+from kiungo.fhir.outcome import remark
 from kiungo.kernel import json
 
 STATUS_TEXT = {
@@ -55,11 +56,9 @@ def search_entry(base: str, stored: Stored, mode: bytes) -> bytes:
     )
 
 
-def remark_entry(text: str) -> bytes:
+def remark_entry(code: str, text: str) -> bytes:
     """Something the searcher should know, as an OperationOutcome beside the matches."""
-    issue = {"severity": "warning", "code": "incomplete", "diagnostics": text}
-    outcome = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
-    return b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome
+    return b'{"resource":%b,"search":{"mode":"outcome"}}' % json.dumps(remark("warning", code, text))
 
 
 def history_entry(base: str, stored: Stored) -> bytes:

@@ -101,8 +101,7 @@ class Repository:
 
         Raises: Conflict MULTIPLE_MATCHES.
         """
-        unit.lock(f"fhir:{call.tenant}:{type_name}?{sorted(condition)}")
-        matches = find_matches(unit, call.tenant, type_name, condition, limit=2, allow=allow)
+        matches = self.find_all(unit, call, type_name, condition, 2, allow)
         if len(matches) > 1:
             raise Conflict(
                 MULTIPLE_MATCHES,
@@ -110,6 +109,19 @@ class Repository:
                 hint="Narrow the condition until it names one",
             )
         return matches[0] if matches else None
+
+    def find_all(
+        self,
+        unit: "Unit",
+        call: Call,
+        type_name: str,
+        condition: Params,
+        limit: int,
+        allow: Callable[[Query], None] | None = None,
+    ) -> list[Stored]:
+        """The matches of a condition, at most `limit`, decided under the condition's lock."""
+        unit.lock(f"fhir:{call.tenant}:{type_name}?{sorted(condition)}")
+        return find_matches(unit, call.tenant, type_name, condition, limit=limit, allow=allow)
 
     def _insert(self, unit: "Unit", call: Call, prepared: Prepared, logical_id: str, method: int) -> Stored:
         tenant, rows, now_us = call.tenant, prepared.rows, unit.now_us

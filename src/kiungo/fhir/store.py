@@ -110,9 +110,12 @@ class Store:
         self._reads.note(call, "vread", type_name, logical_id, stored.person)
         return stored
 
-    async def search(self, call: Call, type_name: str, params: Params) -> bytes:
-        """A page of a search as a Bundle. Raises: Incorrect (a parameter, SEARCH_TOO_COSTLY), Forbidden."""
-        query, after = self._understood(call, type_name, params)
+    async def search(self, call: Call, type_name: str, params: Params, *, lenient: bool = False) -> bytes:
+        """A page of a search as a Bundle; `lenient` leaves out unknown parameters and says so in the page.
+
+        Raises: Incorrect (a parameter, SEARCH_TOO_COSTLY), Forbidden.
+        """
+        query, after = self._understood(call, type_name, params, lenient=lenient)
         try:
             page = await self.database.read_async(
                 lambda unit: self._searched(unit, call, query, after), deadline_ms=SEARCH_DEADLINE_MS
@@ -132,9 +135,11 @@ class Store:
         query, after = self._understood(call, type_name, params)
         return self._rendered(call, query, self._searched(unit, call, query, after))
 
-    def _understood(self, call: Call, type_name: str, params: Params) -> tuple[Query, list[Any] | None]:
+    def _understood(
+        self, call: Call, type_name: str, params: Params, *, lenient: bool = False
+    ) -> tuple[Query, list[Any] | None]:
         type_id(type_name)
-        query = parse_query(type_name, params)
+        query = parse_query(type_name, params, lenient=lenient)
         _members(query)  # refused before anything is asked
         self.settle(call, query)
         after = self.seal.open(call, type_name, query.text, query.cursor) if query.cursor else None
@@ -161,7 +166,10 @@ class Store:
         entries = [bundles.search_entry(self.base_url, part_of(s, kept), b"match") for s in page.matches]
         entries += [bundles.search_entry(self.base_url, s, b"include") for s in page.included]
         if page.truncated:
-            entries.append(bundles.remark_entry("More resources are included than one page may hold"))
+            entries.append(bundles.remark_entry("incomplete", "More resources are included than one page may hold"))
+        if query.ignored:
+            names = ", ".join(query.ignored)
+            entries.append(bundles.remark_entry("not-supported", f"Ignored, as unknown to {query.type}: {names}"))
         return bundles.bundle("searchset", entries, links=links, total=page.total)
 
     async def history(self, call: Call, type_name: str | None, logical_id: str | None, params: Params) -> bytes:

@@ -24,8 +24,9 @@ from kiungo.fhir.bundle_parts import (
 )
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.guard import authorise, may_read
+from kiungo.fhir.http.preferences import Returned
 from kiungo.fhir.model import Prepared, Stored
-from kiungo.fhir.outcome import outcome_of
+from kiungo.fhir.outcome import outcome_of, remark
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.search.query import Params
 from kiungo.fhir.store import Store
@@ -44,15 +45,16 @@ ConditionKey = tuple[str, tuple[tuple[str, str], ...]]
 class Runner:
     """Runs an understood bundle inside one unit of work."""
 
-    def __init__(self, store: Store, call: Call, *, with_resources: bool) -> None:
+    def __init__(self, store: Store, call: Call, *, returned: Returned) -> None:
         self._store = store
         self._call = call
-        self._with_resources = with_resources
+        self._returned = returned
         self._written: dict[int, Stored]
 
     def run(self, unit: "Unit", work: Work) -> bytes:
         """The response Bundle. Raises (transaction): the first entry's error, which undoes everything."""
         self._written = {}
+        self._lock_all(unit, work.entries)
         answers: dict[int, bytes] = {position: self._refusal(error) for position, error in work.failures.items()}
         if work.kind == "transaction":
             self._all(unit, work.entries, answers)
@@ -60,6 +62,12 @@ class Runner:
             self._each(unit, [entry for entry in work.entries if entry.position not in work.failures], answers)
         kind = f"{work.kind}-response"
         return bundles.bundle(kind, [answers[position] for position in sorted(answers)])
+
+    def _lock_all(self, unit: "Unit", entries: list[Entry]) -> None:
+        """Take every lock that is known now in one order, so that two bundles never wait for each other in turn."""
+        known = {f"{e.type}/{e.id}" for e in entries if e.id is not None and e.method in ("PUT", "DELETE", "PATCH")}
+        for name in sorted(known):
+            unit.lock(f"fhir:{self._call.tenant}:{name}")
 
     def _each(self, unit: "Unit", entries: list[Entry], answers: dict[int, bytes]) -> None:
         for entry in entries:
@@ -226,11 +234,16 @@ class Runner:
         return self._answer(204, gone)
 
     def _answer(self, status: int, stored: Stored | None, *, always: bool = False) -> bytes:
-        response = json.dumps(bundles.response_of(status, stored))
+        said = bundles.response_of(status, stored)
+        if self._returned == "OperationOutcome" and not always:
+            told = f"{stored.type} {stored.outcome}, version {stored.version}" if stored else "Nothing to do"
+            response = json.dumps({**said, "outcome": remark("information", "informational", told)})
+        else:
+            response = json.dumps(said)
         if stored is None:
             return b'{"response":%b}' % response
         url = f"{self._store.base_url}/{stored.type}/{stored.id}".encode()
-        asked = always or (self._with_resources and (not stored.is_found or may_read(self._call, stored)))
+        asked = always or (self._returned == "representation" and (not stored.is_found or may_read(self._call, stored)))
         if stored.is_found and asked and not always:
             self._store.note(self._call, "read", stored.type, (stored,))
         shown = b'"resource":%b,' % stored.body if stored.body and asked else b""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, Incorrect
 from kiungo.fhir.guard import admit, authorise, authorise_content, refuse_reserved
-from kiungo.fhir.model import RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
-from kiungo.fhir.search.query import Params
+from kiungo.fhir.model import MULTIPLE_MATCHES, RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
+from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.subsets import refuse_part
 from kiungo.kernel import json
@@ -19,6 +19,10 @@ from kiungo.kernel.auth.principal import Call
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
+
+
+# Each deleted resource costs a version and its index rows, and all of them are one unit of work.
+DELETES_MAX = 100
 
 
 def match(store: Store, unit: "Unit", call: Call, type_name: str, condition: Params) -> Stored | None:
@@ -114,6 +118,39 @@ def remove(
         logical_id = found.id
     _refuse_change(store, unit, call, "d", type_name, logical_id)
     return store.repository.delete(unit, call, type_name, logical_id, if_match)
+
+
+def remove_all(store: Store, unit: "Unit", call: Call, type_name: str, params: Params) -> int:
+    """Delete every resource a condition matches, all or none; `_count` says how many that may be.
+
+    Raises: Conflict MULTIPLE_MATCHES when more match, so that a slip in the condition deletes nothing.
+    """
+    admit(call)
+    require(call.principal, f"system/{type_name}.s")
+    condition = [(name, value) for name, value in params if name != "_count"]
+    most = _deletes_max([value for name, value in params if name == "_count"])
+    found = store.repository.find_all(unit, call, type_name, condition, most + 1, partial(store.settle, call))
+    if len(found) > most:
+        raise Conflict(
+            MULTIPLE_MATCHES,
+            f"The condition matches more than {most} {type_name} resources, so none was deleted",
+            hint=f"Narrow the condition, or raise _count (at most {DELETES_MAX})",
+        )
+    for stored in found:
+        _refuse_change(store, unit, call, "d", type_name, stored.id)
+        store.repository.delete(unit, call, type_name, stored.id)
+    return len(found)
+
+
+def _deletes_max(given: list[str]) -> int:
+    if len(given) != 1 or not given[0].isdecimal() or not 1 <= int(given[0][:9]) <= DELETES_MAX:
+        raise Incorrect(
+            SEARCH_VALUE_WRONG,
+            f"A delete's _count is a number from 1 to {DELETES_MAX}",
+            field="_count",
+            hint=f"Write _count={DELETES_MAX}, or leave it out to delete one resource",
+        )
+    return int(given[0])
 
 
 def _refuse_change(store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str) -> None:

@@ -123,10 +123,14 @@ class Query:
     revincludes: list[Include] = field(default_factory=list)
     cursor: str | None = None
     text: list[tuple[str, str]] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
 
-def parse_query(type_name: str, params: Params) -> Query:
-    """Understand every parameter or refuse. Raises: Incorrect (SEARCH_PARAMETER_UNKNOWN, ..._VALUE_WRONG)."""
+def parse_query(type_name: str, params: Params, *, lenient: bool = False) -> Query:
+    """Understand every parameter or refuse; `lenient` leaves out the unknown ones and lists them in `ignored`.
+
+    Raises: Incorrect (SEARCH_PARAMETER_UNKNOWN, SEARCH_VALUE_WRONG, SEARCH_NOT_SUPPORTED).
+    """
     query = Query(type_name)
     for name, value in params:
         if name in RESULT_PARAMETERS or name.split(":")[0] in ("_include", "_revinclude"):
@@ -134,8 +138,14 @@ def parse_query(type_name: str, params: Params) -> Query:
             if name != "_cursor":
                 query.text.append((name, value))
         else:
-            query.conditions.append(parse_condition(type_name, name, value))
-            query.text.append((name, value))
+            try:
+                query.conditions.append(parse_condition(type_name, name, value))
+            except Incorrect as error:
+                if not lenient or error.code != SEARCH_PARAMETER_UNKNOWN:
+                    raise
+                query.ignored.append(name[:60])
+            else:
+                query.text.append((name, value))
     if query.count == 0:
         query.summary = "count"
     if len(query.conditions) > PREDICATES_MAX:

@@ -1,0 +1,118 @@
+"""The handlers that change something: create, update, delete and bundles, each in one unit of work."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kiungo.base.errors import Incorrect
+from kiungo.fhir.bundle_parts import understand
+from kiungo.fhir.guard import admit, may_read
+from kiungo.fhir.http.headers import if_match, version_headers
+from kiungo.fhir.http.negotiation import received
+from kiungo.fhir.http.preferences import preferences
+from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, Stored
+from kiungo.fhir.outcome import FHIR_JSON, all_well
+from kiungo.fhir.prepare import prepare
+from kiungo.fhir.references import rewritten
+from kiungo.fhir.search.query import Params
+from kiungo.fhir.store import Store
+from kiungo.fhir.transaction import Runner
+from kiungo.fhir.writing import create, put, remove, remove_all
+from kiungo.kernel.http import Request, Response
+from kiungo.kernel.http.etags import etag
+from kiungo.kernel.http.messages import parse_query
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Unit
+
+
+class WriteApi:
+    """The handlers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def create(self, type_name: str, request: Request) -> Response:
+        """A new resource; with If-None-Exist only when nothing matches."""
+        prepared = self._received(type_name, request, None)
+        condition = request.raw_headers.get(b"if-none-exist")
+        params: Params | None = parse_query(condition.removeprefix(b"?")) if condition is not None else None
+
+        def work(unit: "Unit") -> Response:
+            stored = create(self._store, unit, request.call, prepared, params)
+            return self.written(request, stored, 201 if stored.created else 200)
+
+        return await request.write(work)
+
+    async def update(self, type_name: str, request: Request) -> Response:
+        """A new version, or a new resource under the caller's id; also by condition."""
+        logical_id = request.params.get("id")
+        prepared = self._received(type_name, request, logical_id)
+        condition = None if logical_id is not None else request.query
+        wanted = if_match(request)
+
+        def work(unit: "Unit") -> Response:
+            stored = put(self._store, unit, request.call, prepared, logical_id, condition, wanted)
+            return self.written(request, stored, 201 if stored.created else 200)
+
+        return await request.write(work)
+
+    async def delete(self, type_name: str, request: Request) -> Response:
+        """Deleting what is not there is no error; a condition with `_count` deletes as many as that."""
+        logical_id = request.params.get("id")
+        condition = None if logical_id is not None else request.query
+        wanted = if_match(request)
+        says = preferences(request.raw_headers.get(b"prefer")).returned == "OperationOutcome"
+
+        def work(unit: "Unit") -> Response:
+            if condition is not None and any(name == "_count" for name, _ in condition):
+                count = remove_all(self._store, unit, request.call, type_name, condition)
+                return Response(200, all_well(f"{count} {type_name} deleted"), media_type=FHIR_JSON)
+            gone = remove(self._store, unit, request.call, type_name, logical_id, condition, wanted)
+            headers = (etag(gone.version),) if gone else ()
+            if not says:
+                return Response(204, b"", headers, media_type=FHIR_JSON)
+            told = f"{type_name} deleted, version {gone.version}" if gone else f"There was no such {type_name}"
+            return Response(200, all_well(told), headers, media_type=FHIR_JSON)
+
+        return await request.write(work)
+
+    async def bundle(self, request: Request) -> Response:
+        """A batch or transaction; parsed and prepared in a thread, decided in one unit of work."""
+        admit(request.call)
+        body = received(request)
+        work = await asyncio.to_thread(understand, self._store, body)
+        runner = Runner(self._store, request.call, returned=preferences(request.raw_headers.get(b"prefer")).returned)
+
+        def run(unit: "Unit") -> Response:
+            return Response(200, runner.run(unit, work), media_type=FHIR_JSON)
+
+        return await request.write(run)
+
+    def _received(self, type_name: str, request: Request, logical_id: str | None) -> Prepared:
+        """The body, prepared; its references to this server are relative. Raises: Incorrect."""
+        prepared = prepare(rewritten(received(request), {}, self._store.base_url), id=logical_id)
+        if prepared.type != type_name:
+            raise Incorrect(
+                RESOURCE_TYPE_WRONG,
+                f"A {prepared.type} cannot be written as {type_name}",
+                field="resourceType",
+                hint=f"Send it to /fhir/{prepared.type}",
+            )
+        return prepared
+
+    def written(self, request: Request, stored: Stored, status: int) -> Response:
+        """The answer to a write: what the caller prefers to see of it, and no more than it may read."""
+        base, headers = self._store.base_url, version_headers(stored)
+        if status == 201 or request.method == "POST":
+            location = f"{base}/{stored.type}/{stored.id}/_history/{stored.version}".encode()
+            headers = (*headers, (b"location", location))
+        returned = preferences(request.raw_headers.get(b"prefer")).returned
+        if returned == "minimal" or (stored.is_found and not may_read(request.call, stored)):
+            body = b""
+        elif returned == "OperationOutcome":
+            body = all_well(f"{stored.type} {stored.outcome}, version {stored.version}")
+        else:
+            body = stored.body
+            if stored.is_found:
+                self._store.note(request.call, "read", stored.type, (stored,))
+        return Response(status, body, headers, media_type=FHIR_JSON)
