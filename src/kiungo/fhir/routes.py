@@ -14,8 +14,10 @@ from kiungo.fhir import capability
 from kiungo.fhir.definitions import resource_types
 from kiungo.fhir.http.headers import has_this, version_headers
 from kiungo.fhir.http.negotiation import MEDIA_TYPE_WRONG, negotiated
+from kiungo.fhir.http.operations import operation_routes
 from kiungo.fhir.http.preferences import preferences
 from kiungo.fhir.http.writes import WriteApi
+from kiungo.fhir.operations.registry import OPERATIONS
 from kiungo.fhir.outcome import FHIR_JSON
 from kiungo.fhir.store import Store
 from kiungo.fhir.subsets import members_of, part_of
@@ -75,7 +77,7 @@ def routes(store: Store) -> list[Route]:
                     openapi=HIDDEN,
                 )
             )
-    return found
+    return [*found, *operation_routes(store, OPERATIONS.all())]
 
 
 class FhirApi:

@@ -1,0 +1,1 @@
+"""FHIR operations: each module adds what it offers to the registry; importing this package adds them all."""
