@@ -1,5 +1,6 @@
 """The platform as a subprocess, set up as for production: `kiungo serve` with keys, every call authenticated."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -9,8 +10,8 @@ from benchmarks.process import Server, free_port
 from kiungo.kernel.secrets import new_key
 
 
-def serve(url: str, folder: Path, *, mode: str = "serve") -> Server:
-    """`kiungo serve` on a database; `dev` may also deliver webhooks to loopback."""
+def serve(url: str, folder: Path, *, mode: str = "serve", more: Mapping[str, str] | None = None) -> Server:
+    """`kiungo serve` on a database; `dev` may also deliver webhooks to loopback; `more` variables connect systems."""
     port = free_port()
     signing = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -25,6 +26,7 @@ def serve(url: str, folder: Path, *, mode: str = "serve") -> Server:
         "KIUNGO_SIGNING_KEY": signing.decode(),
         "KIUNGO_SECRETS_KEY": secrets_file.read_text(),
         "KIUNGO_LOG_LEVEL": "warning",
+        **(more or {}),
     }
     return Server(
         ["-c", "from kiungo.app.cli import main; main()", mode],

@@ -4,7 +4,7 @@ Each table is one statement for all its rows. On PostgreSQL the rows travel as a
 costs one round trip for all tables together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,15 @@ def insert(unit: "Unit", rows: TableRows) -> None:
         return
     for table, values in filled.items():
         unit.many(_INSERT[table], list(values))
+
+
+def insert_all(unit: "Unit", some: Iterable[TableRows]) -> None:
+    """The same for several resources; their rows differ in their row ids, so none is there twice."""
+    together: TableRows = {table: set() for table in TABLES}
+    for rows in some:
+        for table, values in rows.items():
+            together[table] |= values
+    insert(unit, together)
 
 
 def replace(unit: "Unit", old: TableRows, new: TableRows) -> None:

@@ -22,8 +22,9 @@ from kiungo.domains.vems.rules.booking import price, total_of
 from kiungo.domains.vems.store import bookings
 from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.fhir.model import Prepared
-from kiungo.fhir.prepare import prepare
+from kiungo.fhir.prepare import prepare_made
 from kiungo.fhir.repository import Repository
+from kiungo.fhir.together import create_all
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call, Thing, require
 from kiungo.kernel.database import Database, Unit
@@ -189,8 +190,7 @@ class BookingDesk:
             raise AssertionError("no free booking number was drawn; the generator does not draw")
         row = replace(draft.row, created_us=unit.now_us, updated_us=unit.now_us)
         booked = Booked(row, draft.lines)
-        for prepared in draft.resources:
-            self.repository.create(unit, call, prepared)
+        create_all(unit, call, draft.resources)
         bookings.insert(unit, call.tenant, row, draft.lines)
         if self.follower is not None:
             self.follower.opened(unit, call.tenant, row)
@@ -272,7 +272,7 @@ class BookingDesk:
         for line in old:
             if line.line_id not in kept:
                 revoked = service_request(replace(line, state="cancelled"), place, authored_us=row.created_us)
-                self.repository.update(unit, call, prepare(revoked, id=line.line_id))
+                self.repository.update(unit, call, prepare_made(revoked, id=line.line_id))
         for prepared in self._resources(row, lines, place, unit.now_us):
             self.repository.update(unit, call, prepared)
         bookings.replace_lines(unit, tenant, existing, old, lines)
@@ -287,10 +287,10 @@ class BookingDesk:
         self, row: BookingRow, lines: Sequence[BookedLine], place: Place, modified_us: int
     ) -> tuple[Prepared, ...]:
         requests = (
-            prepare(service_request(line, place, authored_us=row.created_us), id=line.line_id) for line in lines
+            prepare_made(service_request(line, place, authored_us=row.created_us), id=line.line_id) for line in lines
         )
         order = task(place, lines, row.state, authored_us=row.created_us, modified_us=modified_us)
-        return (*requests, prepare(order, id=row.booking_id))
+        return (*requests, prepare_made(order, id=row.booking_id))
 
     def _place(self, unit: Unit, call: Call, row: BookingRow) -> Place:
         dated = self.books.current(unit, call.tenant, row.facility)

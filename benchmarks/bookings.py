@@ -1,0 +1,168 @@
+"""Bookings over HTTP: cost distribution, the list of services and a booking's status, also when 100,000 are stored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from benchmarks import load, platform
+from benchmarks.engines import Place
+from benchmarks.load import Load
+from benchmarks.process import Server
+from benchmarks.seeding import AT_ONCE, TENANT, UNLIMITED
+from kiungo.domains.vems.loading import load_sample
+from kiungo.domains.vems.sample import FACILITY
+from kiungo.domains.vems.service import Vems, open_vems
+from kiungo.fhir.repository import Repository
+from kiungo.kernel.auth import system_call
+from kiungo.kernel.auth.keys import create_key
+from kiungo.kernel.database import Unit, migrate, open_database
+from kiungo.kernel.outbox import Outbox
+from kiungo.ports.registry import RegisteredPatient
+
+WARM_UP_S = 2
+SMALL = 1_000
+LARGE = 100_000
+LARGE_TIME_MAX_S = 420
+SERVICES_PATH = f"/hmis/v1/services?fr_code={FACILITY.fr_code}"
+# Claims of the authority are followed, so that each booking also writes its claim's row; nobody answers there.
+PAYER = {
+    "KIUNGO_SHA_BASE_URL": "https://authority.invalid",
+    "KIUNGO_SHA_CLIENT_ID": "x",
+    "KIUNGO_SHA_CLIENT_SECRET": "x",
+}
+
+
+@dataclass(slots=True)
+class Results:
+    """What came out for one engine. Shapes: `loads` by name, `stored` bookings at each; bare yardsticks aside."""
+
+    loads: dict[str, Load] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+
+
+def measure_bare(folder: Path, seconds: int) -> dict[str, Load]:
+    """The bare endpoint with the same bodies, and with the same read."""
+    paths = folder / "services.paths"
+    paths.write_text(SERVICES_PATH + "\n")
+    with platform.bare(folder) as server:
+        load.run(server.url, "book.lua", seconds=1, cpu_s=server.cpu_s)
+        environment = {"BENCH_PATHS": str(paths)}
+        return {
+            "POST": load.run(server.url, "book.lua", seconds=seconds, cpu_s=server.cpu_s),
+            "GET": load.run(server.url, "read.lua", seconds=seconds, cpu_s=server.cpu_s, environment=environment),
+        }
+
+
+def seed(url: str, patients: int) -> str:
+    """Migrate and fill a database with the sample contracts and known patients; returns a facility's key."""
+    migrate(url)
+    database = open_database(url)
+    try:
+        vems = open_vems(database, Repository(database.clock), Outbox({}))
+        call = system_call(TENANT, name="bench")
+        database.write(lambda unit: load_sample(vems.contracts, unit, call))
+        for first in range(0, patients, AT_ONCE):
+            database.write(partial(_patients, vems, range(first, min(patients, first + AT_ONCE))))
+        return database.write(_key)
+    finally:
+        database.close()
+
+
+class Run:
+    """One server on one database; each claim number is used once."""
+
+    def __init__(self, place: Place, key: str, patients: int, server: Server, say: Callable[[str], None]) -> None:
+        self._place = place
+        self._key = key
+        self._patients = patients
+        self._server = server
+        self._say = say
+        self._next = 0
+        self.results = Results()
+
+    def measure(self, seconds: int) -> None:
+        """Everything with few bookings stored."""
+        self._book(WARM_UP_S)
+        while self.stored() < SMALL:
+            self._book(WARM_UP_S)
+        self._keep("book", self._book(seconds))
+        self._read(seconds, "")
+
+    def grow(self, seconds: int, large: int) -> None:
+        """Book until the large number is stored, then measure all of it again."""
+        spent = 0
+        while self.stored() < large and spent < LARGE_TIME_MAX_S:
+            self._book(20)
+            spent += 20
+            self._say(f"  {self.stored()} bookings stored")
+        self._keep("book, grown", self._book(seconds))
+        self._read(seconds, ", grown")
+
+    def stored(self) -> int:
+        """How many bookings are stored."""
+        return len(self._numbers()) if self._next == 0 else self._count()
+
+    def _count(self) -> int:
+        database = open_database(self._place.url, stepped=True)
+        try:
+            count: int = database.read(lambda unit: unit.value("SELECT count(*) FROM vems_booking"))
+            return count
+        finally:
+            database.close()
+
+    def _numbers(self) -> list[str]:
+        database = open_database(self._place.url, stepped=True)
+        try:
+            rows = database.read(
+                lambda unit: unit.rows("SELECT booking_no FROM vems_booking WHERE tn = ? LIMIT 50000", (TENANT,))
+            )
+        finally:
+            database.close()
+        return [number for (number,) in rows]
+
+    def _read(self, seconds: int, suffix: str) -> None:
+        services = self._paths("services", [SERVICES_PATH])
+        bookings = self._paths("bookings", [f"/hmis/v1/bookings/{number}" for number in self._numbers()])
+        self._keep("services" + suffix, self._load("read.lua", seconds, paths=services))
+        self._keep("booking status" + suffix, self._load("read.lua", seconds, paths=bookings))
+
+    def _paths(self, name: str, paths: list[str]) -> Path:
+        file = self._place.folder / f"{name}.paths"
+        file.write_text("\n".join(paths) + "\n")
+        return file
+
+    def _book(self, seconds: int) -> Load:
+        found = self._load("book.lua", seconds)
+        self._next += found.requests + 10 * load.CONNECTIONS
+        return found
+
+    def _load(self, script: str, seconds: int, *, paths: Path | None = None) -> Load:
+        environment = {
+            "BENCH_API_KEY": self._key,
+            "BENCH_MEMBERS": str(self._patients),
+            "BENCH_FIRST": str(self._next),
+            "BENCH_PATHS": str(paths or ""),
+        }
+        return load.run(self._server.url, script, seconds=seconds, cpu_s=self._server.cpu_s, environment=environment)
+
+    def _keep(self, name: str, found: Load) -> None:
+        self.results.loads[name] = found
+        self.results.stored[name] = self.stored()
+        self._say(
+            f"  {name}: {found.rate:.0f}/s, {found.cpu_ms_per_request:.3f} ms CPU, p99 {found.p99_ms:.1f} ms"
+            + (f", {found.errors} ERRORS" if found.errors else "")
+        )
+
+
+def _patients(vems: Vems, numbers: range, unit: Unit) -> None:
+    call = system_call(TENANT, name="bench")
+    for number in numbers:
+        vems.people.keep(unit, call, RegisteredPatient(f"CR{number:07d}", f"Bench Patient {number}"))
+
+
+def _key(unit: Unit) -> str:
+    call = system_call(TENANT, name="bench")
+    scopes, bindings = ("read:services", "read:bookings", "write:bookings"), {"facility": FACILITY.fr_code}
+    _, text = create_key(unit, call, name="bench", scopes=scopes, bindings=bindings, rate_per_minute=UNLIMITED)
+    return text
