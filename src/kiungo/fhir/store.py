@@ -18,16 +18,14 @@ from kiungo.fhir.repository import Repository, type_id
 from kiungo.fhir.search.includes import included
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.query import (
-    SEARCH_PARAMETER_UNKNOWN,
     SEARCH_TOO_COSTLY,
-    SEARCH_VALUE_WRONG,
     Params,
     Query,
     parse_query,
 )
 from kiungo.fhir.search.select import Found, run
-from kiungo.fhir.search.values import date_span
 from kiungo.fhir.subsets import members_of, part_of
+from kiungo.fhir.terminology.service import Terminologies
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Database
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 SEARCH_DEADLINE_MS = 4_000
-HISTORY_PARAMETERS = ("_count", "_since", "_cursor", "_format", "_pretty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,7 @@ class Store:
         self.base_url = base_url.rstrip("/")
         self.reserved = reserved
         self.seal = Seal(link_key)
+        self.terminologies = Terminologies(database)
         self._reads = reads
 
     def settle(self, call: Call, query: Query) -> None:
@@ -106,7 +104,7 @@ class Store:
         stored = await self.database.point_read(
             lambda unit: self.repository.vread(unit, call, type_name, logical_id, version)
         )
-        authorise(call, "r", stored)
+        self.refuse_hidden(call, stored)
         self._reads.note(call, "vread", type_name, logical_id, stored.person)
         return stored
 
@@ -172,6 +170,18 @@ class Store:
             entries.append(bundles.remark_entry("not-supported", f"Ignored, as unknown to {query.type}: {names}"))
         return bundles.bundle("searchset", entries, links=links, total=page.total)
 
+    def refuse_hidden(self, call: Call, stored: Stored) -> None:
+        """Refuse a version that the caller may not see: its record may be about another person now than then."""
+        authorise(call, "r", stored)
+        for own in self._owned(call, [stored]):
+            authorise(call, "r", own)
+
+    def _owned(self, call: Call, rows: list[Stored]) -> list[Stored]:
+        """For a bound caller, each version with the person it was about itself, which its record may not be now."""
+        if not call.principal.bindings:
+            return rows
+        return [stored if stored.type == "Patient" else history.with_own_person(stored) for stored in rows]
+
     async def history(self, call: Call, type_name: str | None, logical_id: str | None, params: Params) -> bytes:
         """Versions of a resource, a type or everything, newest first, as a Bundle. Raises: NotFound, Incorrect."""
         return await self.database.read_async(
@@ -184,14 +194,15 @@ class Store:
     ) -> bytes:
         """The same inside a unit of work."""
         admit(call)
-        query, since_us = _history_query(type_name or "Resource", params)
+        asked = history.parse_history(type_name or "Resource", params)
+        query, moments = asked.query, asked.moments
         place = "/".join(part for part in (type_name, logical_id, "_history") if part)
         after = self.seal.open(call, place, query.text, query.cursor) if query.cursor else None
         position = (after[0], after[1], after[2]) if after and len(after) == 3 else None
         limit = query.count + 1
         if type_name is None:
             numbers = history.types_present(unit, call.tenant)
-            rows = history.versions_of_all(unit, call.tenant, numbers, since_us, position, limit)
+            rows = history.versions_of_all(unit, call.tenant, numbers, moments, position, limit)
         else:
             rid = None
             if logical_id is not None:
@@ -201,8 +212,8 @@ class Store:
                 else:
                     authorise(call, "r", current)
                     rid = current.rid
-            rows = history.versions_of(unit, call.tenant, type_id(type_name), rid, since_us, position, limit)
-        shown = self.visible(call, rows[: query.count])
+            rows = history.versions_of(unit, call.tenant, type_id(type_name), rid, moments, position, limit)
+        shown = self.visible(call, self._owned(call, rows[: query.count]))
         self.note(call, "history", type_name or "*", shown)
         address = f"{self.base_url}/{place}"
         links = [("self", link(address, query.text))]
@@ -216,31 +227,3 @@ class Store:
 def _members(query: Query) -> frozenset[str] | None:
     """The members of each match that were asked for; a count shows no match at all."""
     return None if query.summary == "count" else members_of(query.type, query.text)
-
-
-def _history_query(type_name: str, params: Params) -> tuple[Query, int]:
-    since_us = 0
-    wanted = []
-    for name, value in params:
-        if name == "_since":
-            try:
-                since_us = date_span(value.replace(" ", "+"))[0] * 1000
-            except (ValueError, OverflowError):
-                raise Incorrect(
-                    SEARCH_VALUE_WRONG,
-                    "_since is not an instant",
-                    field="_since",
-                    hint="Write it as 2024-10-03T10:30:00Z",
-                ) from None
-        elif name not in HISTORY_PARAMETERS:
-            raise Incorrect(
-                SEARCH_PARAMETER_UNKNOWN,
-                f"A history takes no {name[:60]}",
-                field=name[:60],
-                hint="Use _count and _since",
-            )
-        else:
-            wanted.append((name, value))
-    query = parse_query(type_name, wanted)
-    query.text = [(name, value) for name, value in params if name != "_cursor"]
-    return query, since_us

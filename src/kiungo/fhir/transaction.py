@@ -23,7 +23,7 @@ from kiungo.fhir.bundle_parts import (
     wrong_entry,
 )
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.guard import authorise, may_read
+from kiungo.fhir.guard import may_read
 from kiungo.fhir.http.preferences import Returned
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.outcome import outcome_of, remark
@@ -213,7 +213,7 @@ class Runner:
             stored = repository.vread(unit, call, entry.type, entry.id, entry.version)
         else:
             stored = repository.read(unit, call, entry.type, entry.id)
-        authorise(call, "r", stored)
+        store.refuse_hidden(call, stored)
         store.note(call, "read", entry.type, (stored,))
         if entry.if_none_match == stored.version:
             return b'{"response":%b}' % json.dumps(bundles.response_of(304, stored))
