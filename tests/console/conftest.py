@@ -25,7 +25,8 @@ from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import create_key
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.http.server import server_of
-from tests.conftest import ENGINES, name_of, with_database
+from tests.conftest import ENGINES
+from tests.postgresql import name_of, with_database
 
 FIRST_DAY = date(2025, 1, 1)
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')

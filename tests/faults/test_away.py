@@ -15,7 +15,7 @@ import pytest
 
 from kiungo.kernel.database import migrate
 
-from ..conftest import with_database
+from ..postgresql import with_database
 from .conftest import CLAIM, Installed, install
 from .running import Platform, until
 

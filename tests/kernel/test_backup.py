@@ -19,7 +19,8 @@ from kiungo.kernel.database.restore import restore
 from kiungo.kernel.database.tables import tables_of
 from kiungo.kernel.jobs import enqueue
 
-from ..conftest import ENGINES, name_of, with_database
+from ..conftest import ENGINES
+from ..postgresql import name_of, with_database
 
 Fresh = Callable[[str], str]
 

@@ -1,6 +1,8 @@
 """PostgreSQL: a pool of connections, each unit one transaction, retried when the server says so."""
 
 import random
+import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +55,7 @@ class PostgresqlDatabase:
             raise _unavailable(f"PostgreSQL does not answer at {url.rsplit('@', maxsplit=1)[-1]}") from error
         self._threads = ThreadPoolExecutor(CONNECTIONS_MAX, thread_name_prefix="postgresql")
         self._listener: threading.Thread | None = None
+        self._stop_listening, self._stopped = socket.socketpair()
         if not stepped:
             self._listener = threading.Thread(target=self._listen_forever, name="postgresql-listen", daemon=True)
             self._listener.start()
@@ -85,9 +88,11 @@ class PostgresqlDatabase:
 
     def close(self) -> None:
         self._closing.set()
+        self._stop_listening.close()
         self._threads.shutdown(wait=True)
         if self._listener is not None:
             self._listener.join(timeout=LISTEN_PAUSE_S * 3)
+        self._stopped.close()
         self._pool.close()
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
@@ -149,11 +154,19 @@ class PostgresqlDatabase:
             try:
                 with psycopg.connect(self.url, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
-                    while not self._closing.is_set():
-                        for notice in connection.notifies(timeout=LISTEN_PAUSE_S):
-                            self.wakes.wake(notice.payload)
+                    self._listen(connection)
             except psycopg.OperationalError:
                 self._closing.wait(LISTEN_PAUSE_S)  # queues also look on their own, so nothing waits on this
+
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait for notices until the database closes, which the other end of the socket pair says at once."""
+        with selectors.DefaultSelector() as ready:
+            ready.register(connection, selectors.EVENT_READ)
+            ready.register(self._stopped, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                for notice in connection.notifies(timeout=0):
+                    self.wakes.wake(notice.payload)
+                ready.select()
 
 
 def _unavailable(message: str) -> Unavailable:
