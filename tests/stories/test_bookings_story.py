@@ -1,16 +1,26 @@
-"""The bookings story is a test: its sums are the documents', and a changed contract is noticed."""
+"""The bookings story is a test: its sums are the documents', and a changed contract or share is noticed."""
 
 import dataclasses
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from kiungo.app import demo
+from kiungo.app.cli import app
 from kiungo.app.demo.bookings import tell_bookings
+from kiungo.app.demo.reckoning import HEADS
+from kiungo.app.demo.story import Story
 from kiungo.app.system import System
 from kiungo.domains.vems import sample
 from kiungo.domains.vems.model import Amounts
+from kiungo.domains.vems.rules.settlement_shares import entitlements
+from kiungo.domains.vems.settlement import flows
+from kiungo.domains.vems.settlement.model import Role
 from kiungo.domains.vems.store import contracts
+from kiungo.kernel import json
 from kiungo.kernel.auth import system_call
 
 
@@ -20,14 +30,32 @@ def only_bookings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_booking_is_shared_approved_paid_and_proved() -> None:
-    story = demo.run(None)
-    assert not story.wrong
-    told = {(step.title, figure.name): figure.actual for step in story.steps for figure in step.figures}
-    paid = "The vendor is paid by M-Pesa, the facility by its bank"
-    assert told[paid, "vendor"] == "21000.00 by mpesa: posted"
-    assert told[paid, "facility"] == "9000.00 by bank: posted"
-    assert told["Money moved", "paid out and kept"] == Decimal("31000.00")
-    assert story.steps[-1].title == "Money moved"
+    told = demo.run(None)
+    assert not told.wrong, [(figure.name, figure.actual, figure.expected) for figure in told.wrong]
+    figures = {(step.title, figure.name): figure.actual for step in told.steps for figure in step.figures}
+    paid = "The vendor is paid by M-Pesa, the facility by its bank; the fee stays"
+    assert figures[paid, "vendor"] == "21000.00 by mpesa: posted"
+    assert figures[paid, "facility"] == "9000.00 by bank: posted"
+    last = told.steps[-1]
+    assert last.title == "Money moved"
+    assert last.rows[-1] == dict(
+        zip(HEADS, ("all", "66000.00", "44437.00", "19406.25", "2156.25", "0.50"), strict=True)
+    )
+    sources = [figures[key] for key in figures if key[1] in ("how it became known", "known by a notice")]
+    assert sources == ["poll", "notice"]
+
+
+def test_as_json_it_has_every_step_and_figure_and_one_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share rounded another way in a partial payment is a wrong figure, and the command says so by its code."""
+    monkeypatch.setattr(flows, "entitlements", _a_cent_less_for_the_vendor)
+    answer = CliRunner().invoke(app, ["demo", "--json"])
+    assert answer.exit_code == 1
+    told = json.loads(answer.stdout)
+    wrong = {figure["name"] for step in told["steps"] for figure in step["figures"] if not figure["right"]}
+    assert {"vendor is owed", "fee is owed", "approved in part", "all"} <= wrong
+    assert "approved whole" not in wrong
+    assert told["steps"][-1]["table"][0][HEADS[0]] == "approved whole"
+    assert all(step["exchanges"] or step["figures"] for step in told["steps"])
 
 
 def test_a_sabotaged_share_makes_the_story_fail() -> None:
@@ -44,13 +72,40 @@ def test_a_sabotaged_share_makes_the_story_fail() -> None:
 
         system.database.write(change)
 
-    story = demo.run(None, prepare=sabotage)
-    wrong = {figure.name for figure in story.wrong}
-    assert {"vendor shares", "facility shares"} <= wrong
+    told = demo.run(None, prepare=sabotage)
+    wrong = {figure.name for figure in told.wrong}
+    assert {"vendor shares", "facility shares", "approved whole"} <= wrong
     assert "totalAmount" not in wrong
+
+
+def test_a_step_is_told_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story(Console(soft_wrap=True))
+    story.begin("A step")
+    lines = [{"procedure_code": "F8735", "amount": Decimal("15000.00")}] * 40
+    story.tell("POST", "/api/claims/", {"booking_no": "VB0", "lines": lines}, 201, {"success": True}, 3.21)
+    for number in range(30):
+        story.check(f"figure {number}", Decimal("1.00"), Decimal("1.00"))
+    story.check("a wrong one", Decimal("1.0"), Decimal("1.00"))
+    story.table(("booking", "approved"), [("one", "31000.00"), ("another", "1.00")])
+    told = capsys.readouterr().out.splitlines()
+    assert told[2].split() == ["POST", "/api/claims/", "201", "in", "3.2", "ms"]
+    assert told[3].strip() == "-> booking_no VB0, 40 lines, procedure_code F8735, amount 15000.00"
+    assert told[4].strip() == "<- nothing"
+    assert sum("WRONG a wrong one: 1.0, it must be 1.00" in line for line in told) == 1
+    assert [line.split() for line in told[-2:]] == [["one", "31000.00"], ["another", "1.00"]]
+    assert len(told) < 20
 
 
 def _shifted(terms: object) -> Amounts:
     assert isinstance(terms, Amounts)
     one = sample._kes("1.00")
     return Amounts(terms.vendor - one, terms.facility + one, terms.fee)
+
+
+def _a_cent_less_for_the_vendor(shares: Sequence[tuple[Role, int]], base: int) -> tuple[int, ...]:
+    parts = list(entitlements(shares, base))
+    if 0 < base < sum(minor for _, minor in shares):
+        roles = [role for role, _ in shares]
+        parts[roles.index("vendor")] -= 1
+        parts[roles.index("fee")] += 1
+    return tuple(parts)

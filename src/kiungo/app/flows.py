@@ -18,6 +18,7 @@ OUR_PAYOR = "hcms"
 def flows(webhooks: Webhooks, vems: Vems, money: Money) -> Mapping[str, Sequence[Subscriber]]:
     """Topic to subscribers."""
     provider, facility = to_provider(webhooks), tell_facility(webhooks.emit)
+    submit = vems.submissions.when_ready
     settle, notify = money.flows, money.notifications.on_event
     return {
         "claim.submitted": (provider, hear_claims(vems.claims, OUR_PAYOR)),
@@ -28,9 +29,9 @@ def flows(webhooks: Webhooks, vems: Vems, money: Money) -> Mapping[str, Sequence
         "claim.paid": (provider,),
         "booking.created": (facility,),
         "booking.revised": (facility,),
-        "booking.confirmed": (facility,),
+        "booking.confirmed": (submit, facility),
         "booking.service_completed": (facility,),
-        "booking.completed": (settle.on_completed, facility),
+        "booking.completed": (settle.on_completed, submit, facility),
         "booking.cancelled": (facility,),
         "booking.overridden": (facility,),
         "booking.claim_submitted": (facility,),

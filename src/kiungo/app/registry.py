@@ -26,6 +26,7 @@ from kiungo.connectors.sms.connector import SmsMessenger
 from kiungo.connectors.sms.settings import SmsSettings
 from kiungo.connectors.smtp.connector import SmtpMessenger
 from kiungo.connectors.smtp.settings import SmtpSettings
+from kiungo.domains.vems.rules.following import SubmitOn
 from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.kernel.config import SETTINGS_WRONG
 from kiungo.kernel.database import Database
@@ -51,6 +52,10 @@ class FollowSettings(BaseSettings):
     tick_s: float = Field(15.0, gt=0, description="How often due claims are looked for, seconds.")
     backoff_s_max: float = Field(21_600.0, gt=0, description="Longest pause after failures, seconds.")
     deadline_days: int = Field(120, ge=1, description="After how long without a decision a person must look, days.")
+    submit_on: SubmitOn = Field(
+        "completed",
+        description="When we submit the claim of a booking with a diagnosis: at confirmed, at completed, or never.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

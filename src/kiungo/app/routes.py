@@ -47,6 +47,9 @@ PUBLIC: Final = (
 )
 """Beside the kernel's own (health, documentation, tokens), these are all the routes without a scope."""
 
+WEBHOOK_OWNERS: Final = ("provider", "facility")
+"""The bindings whose holders have webhooks of their own: the claims' providers, the bookings' facilities."""
+
 
 def site_of(
     front: Front,
@@ -76,7 +79,7 @@ def site_of(
         ],
         routers=[
             *payor_routers(payor, reads),
-            webhook_router(front.database, webhooks),
+            webhook_router(front.database, webhooks, bindings=WEBHOOK_OWNERS),
             *operations_routers(front.database, audit_key=audit_key(settings)),
         ],
         shapes=[FHIR_SHAPE, PAYOR_SHAPE, VEMS_SHAPE, access.error_shape()],

@@ -26,7 +26,8 @@ GUIDE_KEYS = ("your-api-key", "your-provider-api-key")
 """The keys the provider guide's sample clients are written with; they open PROV-001, and never in `serve`."""
 
 PROVIDER = {"provider": "PROV-001"}
-HOSPITAL = "hospital PROV-004"
+HOSPITAL_ID = "PROV-004"
+HOSPITAL = f"hospital {HOSPITAL_ID}"
 """The key of the hospital that is both a provider of the payor and a facility with bookings."""
 FACILITY_KEY = f"facility {SAMPLE_FACILITY.fr_code}"
 
@@ -45,7 +46,7 @@ ADMIN = SampleKey("admin", kernel_roles.ADMINISTRATOR.name)
 KEYS = (
     ADMIN,
     SampleKey("provider PROV-001", payor_roles.PROVIDER.name, bindings=PROVIDER),
-    SampleKey(HOSPITAL, payor_roles.PROVIDER.name, bindings={"provider": "PROV-004"}),
+    SampleKey(HOSPITAL, payor_roles.PROVIDER.name, bindings={"provider": HOSPITAL_ID}),
     SampleKey(FACILITY_KEY, vems_roles.FACILITY.name, bindings={"facility": SAMPLE_FACILITY.fr_code}),
     SampleKey("contract manager", vems_roles.CONTRACT_MANAGER.name),
     SampleKey("booking supervisor", vems_roles.BOOKING_SUPERVISOR.name),

@@ -34,7 +34,7 @@ from kiungo.kernel.sandbox import Faults, Served, Twin, serve
 HOST: Final = "127.0.0.1"
 BANK_STEP_S: Final = 0.5
 FLOAT_MINOR: Final = 500_000_000
-"""What the sample data say was put at the bank before."""
+"""What the sample data say was put at the bank and at M-Pesa before."""
 CLAIMS_ASKED_AT_ONCE: Final = 100
 
 
@@ -46,7 +46,8 @@ class Sandbox:
         # Every start is another seed; nothing goes wrong unless somebody plans it.
         self.afyalink = AfyaLinkTwin(clock, Faults(Random()))  # noqa: S311 - it draws faults, not secrets
         self.sha = ShaTwin(clock, Faults(Random()))  # noqa: S311
-        self.mpesa = MpesaTwin(clock, Faults(Random()))  # noqa: S311
+        money = FLOAT_MINOR // 100
+        self.mpesa = MpesaTwin(clock, Faults(Random()), balance_shillings=money)  # noqa: S311
         self.sms = SmsTwin(clock, Faults(Random()))  # noqa: S311
         self.smtp = SmtpTwin(Faults(Random()))  # noqa: S311
         self._folder = tempfile.TemporaryDirectory(prefix="kiungo-bank-")
@@ -54,7 +55,7 @@ class Sandbox:
         box = LocalFolder(Path(self._folder.name))
         bank_faults = Faults(Random())  # noqa: S311
         self.bank = BankTwin(clock, bank_faults, box, balance_minor=FLOAT_MINOR, _count=int(time.time()))
-        self._keys = {name: secrets.token_urlsafe(32) for name in ("callback", "report")}
+        self._keys = {name: secrets.token_urlsafe(32) for name in ("callback", "report", "notice")}
         self._closing = threading.Event()
         self._served = _served({"afyalink": self.afyalink, "sha": self.sha, "mpesa": self.mpesa, "sms": self.sms}, port)
         self.smtp.start()
@@ -66,9 +67,16 @@ class Sandbox:
         """Where the HTTP twins are reached."""
         return self._served.base_url
 
-    def settings(self, our_port: int, payor_key: str, *, follow: FollowSettings) -> ConnectorSettings:
-        """Connects everything to the twins, and our own payor as a payer. Shapes: `payor_key` is its provider's key."""
-        ours = f"http://{HOST}:{our_port}"
+    @property
+    def notice_secret(self) -> str:
+        """What our own payor signs its notices to our bookings with."""
+        return self._keys["notice"]
+
+    def settings(self, ours: str, payor_key: str, *, follow: FollowSettings) -> ConnectorSettings:
+        """Connects everything to the twins, and our own payor as a payer.
+
+        Shapes: `ours` is where the twins reach us; `payor_key` is the key of our payor's provider.
+        """
         self.sms.report_url = f"{ours}/callbacks/sms/1/{self._keys['report']}"
         afyalink, sha, mpesa, sms = self.afyalink, self.sha, self.mpesa, self.sms
         return ConnectorSettings(
@@ -82,7 +90,12 @@ class Sandbox:
                 }
             ),
             hcms=HcmsSettings.model_validate(
-                {"base_url": f"{ours}/api", "api_key": payor_key, "batch_max": CLAIMS_ASKED_AT_ONCE}
+                {
+                    "base_url": f"{ours}/api",
+                    "api_key": payor_key,
+                    "webhook_secret": self.notice_secret,
+                    "batch_max": CLAIMS_ASKED_AT_ONCE,
+                }
             ),
             sha=ShaSettings.model_validate(
                 {

@@ -37,6 +37,14 @@ def listen(host: str, port: int) -> Listening:
     return Listening(opened, bound, f"http://{shown}:{bound}")
 
 
+def own_url(settings: Settings) -> str:
+    """Where this machine reaches what listens on the settings' host and port; every address includes loopback."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host)  # noqa: S104
+    if host is None:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
 async def serve(
     site: Site,
     settings: Settings,

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from kiungo.app.background import Background
 from kiungo.app.callbacks import Callbacks
@@ -13,6 +14,7 @@ from kiungo.app.money import SCHEDULES as MONEY_SCHEDULES
 from kiungo.app.money import Money, open_money
 from kiungo.app.registry import Connected, ConnectorSettings, connect, connector_settings
 from kiungo.app.routes import site_of
+from kiungo.app.server import own_url
 from kiungo.domains.payor.mapping.terms import CLAIM_ID
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
@@ -88,7 +90,9 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         link_key=_link_key(keyring),
         reserved={CLAIM_ID: "the claims API under /api/claims/"},
     )
-    egress = EgressPolicy(allow_loopback=relaxed, allowed=settings.outbound_allowed)
+    # On a laptop the platform calls itself, wherever it listens.
+    own = (urlsplit(own_url(settings)).hostname or "",) if relaxed else ()
+    egress = EgressPolicy(allow_loopback=relaxed, allowed=(*settings.outbound_allowed, *own))
     outside = connect(connectors or connector_settings(), database, keyring, egress)
     webhooks = _webhooks(settings, database, secrets, egress)
     # The parts need the outbox and the outbox needs who hears of them: the table is filled when all are there.
@@ -137,6 +141,7 @@ def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) 
         tick_s=follow.tick_s,
         backoff_s_max=follow.backoff_s_max,
         deadline_days=follow.deadline_days,
+        submit_on=follow.submit_on,
     )
     return open_vems(
         database,

@@ -8,10 +8,11 @@ import typer
 import uvloop
 
 from kiungo.app.cli.output import EXIT_AWAY, console, fail, readable_errors
+from kiungo.app.notices import expect_notices
 from kiungo.app.registry import FollowSettings, connector_settings
-from kiungo.app.sample_data import ADMIN, HOSPITAL, key_texts, load_sample_data
+from kiungo.app.sample_data import ADMIN, HOSPITAL, HOSPITAL_ID, key_texts, load_sample_data
 from kiungo.app.sandbox import Sandbox
-from kiungo.app.server import Listening, listen, serve
+from kiungo.app.server import Listening, listen, own_url, serve
 from kiungo.app.system import System, open_system
 from kiungo.app.warmth import warm_up
 from kiungo.kernel.config import Settings, load_settings
@@ -37,9 +38,13 @@ def dev(
         settings, listening = _listening("dev", host, port)
         sandbox = Sandbox(settings.sandbox_port)
         try:
-            twins = sandbox.settings(settings.port, key_texts(settings)[HOSPITAL], follow=FOLLOW_IN_DEV)
-            system = open_system(settings, connector_settings().over(twins))
+            ours = own_url(settings)
+            twins = sandbox.settings(ours, key_texts(settings)[HOSPITAL], follow=FOLLOW_IN_DEV)
+            chosen = connector_settings().over(twins)
+            system = open_system(settings, chosen)
             keys = load_sample_data(system)
+            if chosen.hcms is twins.hcms:
+                expect_notices(system, ours, HOSPITAL_ID, sandbox.notice_secret)
             _run(system, listening, lambda: _welcome(listening.url, sandbox.url, settings, dict(keys)))
         finally:
             sandbox.close()

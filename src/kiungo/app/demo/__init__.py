@@ -28,4 +28,5 @@ def run(console: Console | None, *, prepare: Callable[[System], None] | None = N
                 tell(story, here)
             except (StoryBroken, httpx.HTTPError, KeyError, TypeError, ValueError) as error:
                 story.check("the story went on to its end", f"{type(error).__name__}: {error}", "yes")
+            story.finish()
     return story

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from kiungo.app.demo.receiver import Received, Receiver, receiver
+from kiungo.app.demo.receiver import CLAIMS, Received, Receiver, receiver
 from kiungo.app.demo.stage import Stage
 from kiungo.app.demo.story import Story
 from kiungo.base.errors import Unauthenticated
@@ -46,7 +46,11 @@ SECOND_CLAIM = GUIDE_CLAIM | {"date_of_service": "2024-10-17", "amount": "150.00
 
 def tell_claims(story: Story, stage: Stage) -> None:
     """Tell the whole story, checking every figure on the way."""
-    with receiver() as works, receiver() as fails, story.http(stage.url, stage.keys["provider PROV-001"]) as http:
+    with (
+        receiver(CLAIMS) as works,
+        receiver(CLAIMS) as fails,
+        story.http(stage.url, stage.keys["provider PROV-001"]) as http,
+    ):
         register(story, http, works, "Register a webhook")
         approved = submit(story, http, works)
         partly = review(story, stage, http)
@@ -223,7 +227,7 @@ def arrived(story: Story, target: Receiver, count: int) -> list[Received]:
 def genuine(story: Story, webhook: Received) -> Any:
     """A webhook's body, told as an exchange, after its signature was verified."""
     body = verify_webhook(webhook.headers, webhook.body, SECRET).event
-    story.tell("POST", "/webhooks/payor-claims", body, 200, {"received": True})
+    story.tell("POST", CLAIMS, body, 200, {"received": True})
     return body
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PATH = "/webhooks/payor-claims"
+CLAIMS = "/webhooks/payor-claims"
+BOOKINGS = "/webhooks/bookings"
 BODY_BYTES_MAX = 1_000_000
 
 
@@ -48,7 +49,7 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
+def receiver(path: str) -> Iterator[Receiver]:
     """A receiver listening on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,7 +69,7 @@ def receiver() -> Iterator[Receiver]:
             """Say nothing; the story tells what arrived."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    here = Receiver(f"http://127.0.0.1:{server.server_address[1]}{PATH}")
+    here = Receiver(f"http://127.0.0.1:{server.server_address[1]}{path}")
     thread = threading.Thread(target=server.serve_forever, name="demo-receiver", daemon=True)
     thread.start()
     try:

@@ -13,7 +13,7 @@ import uvloop
 from kiungo.app.registry import FollowSettings
 from kiungo.app.sample_data import HOSPITAL, key_texts, load_sample_data
 from kiungo.app.sandbox import Sandbox
-from kiungo.app.server import Listening, listen, serve
+from kiungo.app.server import Listening, listen, own_url, serve
 from kiungo.app.system import System, open_system
 from kiungo.base.errors import Unavailable, define
 from kiungo.kernel.config import load_settings
@@ -52,7 +52,7 @@ def stage(*, prepare: Callable[[System], None] | None = None) -> Iterator[Stage]
         configure_logging(settings.log_level, settings.log_format)
         sandbox = Sandbox(0)
         try:
-            twins = sandbox.settings(settings.port, key_texts(settings)[HOSPITAL], follow=FOLLOW)
+            twins = sandbox.settings(own_url(settings), key_texts(settings)[HOSPITAL], follow=FOLLOW)
             system = open_system(settings, twins)
             try:
                 keys = load_sample_data(system)

@@ -7,15 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
 
+from kiungo.app.demo.brief import WIDTH, brief
 from kiungo.kernel import json
 
-BODY_LINES_SHOWN = 8
 TIMEOUT_S = 30.0
 
 
@@ -42,6 +39,7 @@ class Step:
     title: str
     exchanges: list[dict[str, Any]] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    rows: list[dict[str, str]] = field(default_factory=list)
 
 
 class Story:
@@ -50,10 +48,12 @@ class Story:
     def __init__(self, console: Console | None) -> None:
         self._console = console
         self._asked_at = 0.0
+        self._right: list[Figure] = []
         self.steps: list[Step] = []
 
     def begin(self, title: str) -> None:
         """Start the next step."""
+        self.finish()
         self.steps.append(Step(title))
         self._say(f"\n[bold]{len(self.steps)}. {escape(title)}[/bold]")
 
@@ -75,36 +75,53 @@ class Story:
                 "milliseconds": None if elapsed_ms is None else round(elapsed_ms, 1),
             }
         )
-        self._say(f"   [cyan]{method} {escape(path)}[/cyan]")
-        if body is not None:
-            self._show(body)
-        self._say(f"   [magenta]{status}[/magenta]" + ("" if elapsed_ms is None else f" in {elapsed_ms:.1f} ms"))
-        if received is not None:
-            self._show(received)
+        self.finish()
+        took = "" if elapsed_ms is None else f" in {elapsed_ms:.1f} ms"
+        self._say(f"   [cyan]{method} {escape(path)}[/cyan]  [magenta]{status}[/magenta]{took}")
+        for mark, said in (("->", body), ("<-", received)):
+            if said is not None:
+                self._say(f"      [dim]{mark} {escape(brief(said))}[/dim]")
 
     def check(self, name: str, actual: Any, expected: Any) -> None:
         """Compare one figure with what it must be; a wrong one is shown at once and fails the story."""
         figure = Figure(name, expected, actual)
         self.steps[-1].figures.append(figure)
         if figure.right:
-            self._say(f"   [green]ok[/green] {escape(name)}: {escape(_text(actual))}")
+            self._right.append(figure)
         else:
             wrong = f"{name}: {_text(actual)}, it must be {_text(expected)}"
             self._say(f"   [bold red]WRONG[/bold red] {escape(wrong)}")
 
     def remark(self, sentence: str) -> None:
         """One sentence between the exchanges."""
+        self.finish()
         self._say(f"   {escape(sentence)}")
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows of text under their heads; the last column is of figures."""
-        if self._console is None:
-            return
-        shown = Table(*heads[:-1], box=box.SIMPLE_HEAD, pad_edge=False)
-        shown.add_column(heads[-1], justify="right")
-        for row in rows:
-            shown.add_row(*(escape(cell) for cell in row))
-        self._console.print(Padding(shown, (0, 0, 0, 3)))
+        """Rows of text under their heads; all columns but the first are of figures."""
+        self.finish()
+        self.steps[-1].rows += [dict(zip(heads, row, strict=True)) for row in rows]
+        widths = [max(len(row[place]) for row in (heads, *rows)) for place in range(len(heads))]
+        for row in (heads, *rows):
+            cells = [
+                cell.rjust(width) if place else cell.ljust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            line = escape("  ".join(cells))
+            self._say(f"   [bold]{line}[/bold]" if row is heads else f"   {line}")
+
+    def finish(self) -> None:
+        """Show the figures that were right since the last exchange, as many on a line as fit."""
+        told, self._right = self._right, []
+        line = ""
+        for figure in told:
+            part = f"{figure.name}: {_text(figure.actual)}"
+            if line and len(line) + len(part) + 3 > WIDTH:
+                self._say(f"   [green]ok[/green] {escape(line)}")
+                line = ""
+            line = f"{line} · {part}" if line else part
+        if line:
+            self._say(f"   [green]ok[/green] {escape(line)}")
 
     @property
     def wrong(self) -> list[Figure]:
@@ -119,6 +136,7 @@ class Story:
                 {
                     "title": step.title,
                     "exchanges": step.exchanges,
+                    "table": step.rows,
                     "figures": [
                         {
                             "name": figure.name,
@@ -149,13 +167,6 @@ class Story:
             json.loads(received) if received else None,
             elapsed_ms,
         )
-
-    def _show(self, value: Any) -> None:
-        lines = json.dumps_pretty(value).decode().splitlines()
-        for line in lines[:BODY_LINES_SHOWN]:
-            self._say(f"      [dim]{escape(line)}[/dim]")
-        if len(lines) > BODY_LINES_SHOWN:
-            self._say(f"      [dim]... {len(lines) - BODY_LINES_SHOWN} more lines; --json shows all[/dim]")
 
     def _say(self, markup: str) -> None:
         if self._console is not None:

@@ -1,6 +1,8 @@
 """Claims we submit ourselves, when a booking carries a diagnosis: fixed first, sent by a job, never twice by mistake.
 
 Usually the hospital's own system submits the claim with the booking number; see following.py for how we learn of it.
+A booking that carries a diagnosis says that we are to do it, at the step the policy names: delivery unless set
+otherwise, for a claim says that something was done. A claim the payer has already, whoever sent it, is only followed.
 """
 
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ from kiungo.kernel import audit
 from kiungo.kernel.auth import Call, system_call
 from kiungo.kernel.database import Unit
 from kiungo.kernel.jobs import Effect, Handler, Job, Retry, enqueue
+from kiungo.kernel.outbox import Event
 from kiungo.ports.payer import Claim, ClaimedService, Query
 
 SUBMIT = "vems.submit_claim"
@@ -55,30 +58,36 @@ class Submissions:
         wanted = (diagnosis or booked.row.diagnosis or "").strip()
         if not wanted or len(wanted) > DIAGNOSIS_MAX:
             raise invalid([Detail("diagnosisCode", "The diagnosisCode field is required.")])
-        booking = replace(
-            booked.row, diagnosis=wanted, claimed_us=booked.row.claimed_us or unit.now_us, updated_us=unit.now_us
-        )
-        bookings.update(unit, call.tenant, booking)
-        row = replace(row, state="submitting", note=None)
-        claims.update(unit, call.tenant, row)
-        enqueue(
-            unit, SUBMIT, {"booking_no": booking_no}, tenant=call.tenant, key=booking_no, lane=f"payer:{payer}",
-            attempts_max=ATTEMPTS_MAX,
-        )  # fmt: skip
-        text = f"The claim is on its way to {payer}"
-        bookings.note(unit, call.tenant, booking_no, "claim.asked_for", text, by=call.principal.name)
-        audit.record(unit, call, "submit", kind="booking", id=booking_no, person=booking.patient_fhir)
-        return row
+        booking = replace(booked.row, diagnosis=wanted)
+        return self._begin(unit, call, booking, row)
+
+    def when_ready(self, unit: Unit, event: Event) -> None:
+        """A subscriber of bookings' steps: submit the claim at the step the policy names.
+
+        A booking without a diagnosis is the hospital's to claim, and one whose claim is known is claimed.
+        """
+        if event.topic != f"booking.{self._claims.policy.submit_on}":
+            return
+        tenant, booking_no = event.tenant, event.aggregate
+        booking, row = bookings.find(unit, tenant, booking_no), claims.find(unit, tenant, booking_no)
+        if booking is None or row is None or not booking.diagnosis:
+            return
+        if row.state == "open" and row.reference is None:
+            self._begin(unit, system_call(tenant, name="submission"), booking, row, only_if_unknown=True)
 
     def submit(self, job: Job) -> Effect | None:
-        """The job: first ask whether the payer has the claim already, for an earlier answer may have been lost."""
+        """The job: first ask whether the payer has the claim already.
+
+        An earlier answer may have been lost, and where nobody asked us to submit, the hospital may have done it.
+        """
         booking_no, tenant = str(job.args["booking_no"]), job.tenant
         row, claim = self._desk.database.read(lambda unit: self._read(unit, tenant, booking_no))
         if row is None or claim is None or row.state != "submitting":
             return None
         payer = self._claims.payers[row.payer]
         try:
-            known = payer.statuses([Query(booking_no, row.claim_id, row.reference)]) if job.attempt > 1 else {}
+            asks = job.attempt > 1 or job.args.get("ask_first", False)
+            known = payer.statuses([Query(booking_no, row.claim_id, row.reference)]) if asks else {}
             report = known.get(booking_no) or payer.submit(claim)
         except Unavailable as error:
             raise Retry(
@@ -96,6 +105,23 @@ class Submissions:
                 self._claims.apply(unit, tenant, opened, report, "submission")
 
         return effect
+
+    def _begin(
+        self, unit: Unit, call: Call, booking: BookingRow, row: ClaimRow, *, only_if_unknown: bool = False
+    ) -> ClaimRow:
+        """Fix the booking, and let a job submit its claim."""
+        booking = replace(booking, claimed_us=booking.claimed_us or unit.now_us, updated_us=unit.now_us)
+        bookings.update(unit, call.tenant, booking)
+        row = replace(row, state="submitting", note=None)
+        claims.update(unit, call.tenant, row)
+        enqueue(
+            unit, SUBMIT, {"booking_no": row.booking_no, "ask_first": only_if_unknown}, tenant=call.tenant,
+            key=row.booking_no, lane=f"payer:{row.payer}", attempts_max=ATTEMPTS_MAX,
+        )  # fmt: skip
+        text = f"The claim is on its way to {row.payer}"
+        bookings.note(unit, call.tenant, row.booking_no, "claim.asked_for", text, by=call.principal.name)
+        audit.record(unit, call, "submit", kind="booking", id=row.booking_no, person=booking.patient_fhir)
+        return row
 
     def _check(self, booking: BookingRow, row: ClaimRow) -> None:
         why = None

@@ -1,5 +1,6 @@
 """The API of webhooks: /api/webhooks/ as the claims API document registers them, and what it leaves out."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -39,10 +40,10 @@ Writer = Annotated[Exchange, secured(WRITE_WEBHOOKS)]
 Count = Annotated[int, Query(ge=1, le=COUNT_MAX)]
 
 
-def webhook_router(database: Database, webhooks: Webhooks, *, binding: str = "provider") -> APIRouter:
-    """All routes under /api/webhooks. `binding` names which of a credential's bindings owns endpoints."""
+def webhook_router(database: Database, webhooks: Webhooks, *, bindings: Sequence[str] = ("provider",)) -> APIRouter:
+    """All routes under /api/webhooks. `bindings` names those of a credential's bindings that own endpoints."""
     router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
-    access = _Access(binding)
+    access = _Access(tuple(bindings))
     _add_log_routes(router, database, access)  # first: its "dead-letters" is no webhook's id
     _add_endpoint_routes(router, database, webhooks, access)
     _add_doing_routes(router, webhooks, access)
@@ -52,17 +53,18 @@ def webhook_router(database: Database, webhooks: Webhooks, *, binding: str = "pr
 class _Access:
     """Which endpoints a caller may see and change: its own, or all when it is bound to no owner."""
 
-    def __init__(self, binding: str) -> None:
-        self._binding = binding
+    def __init__(self, bindings: tuple[str, ...]) -> None:
+        self._bindings = bindings
 
     def owner_of(self, call: Call) -> str | None:
-        """The owner the caller is bound to, if any."""
-        return call.principal.bindings.get(self._binding)
+        """The owner the caller is bound to, if any; the first of its bindings that owns endpoints."""
+        bound = call.principal.bindings
+        return next((bound[name] for name in self._bindings if name in bound), None)
 
     def find(self, unit: Unit, call: Call, endpoint_id: str, action: str) -> Endpoint:
         """An endpoint of the caller's; another's is as if it were not there. Raises: NotFound."""
         endpoint = endpoints.get(unit, call.tenant, endpoint_id)
-        thing = Thing("webhook", endpoint.id, call.tenant, bindings={self._binding: endpoint.owner})
+        thing = Thing("webhook", endpoint.id, call.tenant, bindings=self._owned_by(call, endpoint.owner))
         if not may(call.principal, action, thing):
             raise not_found(endpoint_id)
         return endpoint
@@ -77,8 +79,16 @@ class _Access:
                 field="provider_id",
                 hint="Add provider_id, or use a credential bound to a provider",
             )
-        require(call.principal, WRITE_WEBHOOKS, Thing("webhook", "", call.tenant, bindings={self._binding: owner}))
+        thing = Thing("webhook", "", call.tenant, bindings=self._owned_by(call, owner))
+        require(call.principal, WRITE_WEBHOOKS, thing)
         return owner
+
+    def _owned_by(self, call: Call, owner: str) -> dict[str, str]:
+        """An endpoint's bindings as the caller is asked about them: a credential bound twice passes by its first."""
+        bound = call.principal.bindings
+        first = next((name for name in self._bindings if name in bound), None)
+        others = {name: bound[name] for name in self._bindings if name in bound}
+        return others | ({first: owner} if first else {})
 
 
 def _add_endpoint_routes(router: APIRouter, database: Database, webhooks: Webhooks, access: _Access) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from kiungo.base.money import Money
 from kiungo.domains.vems.model import ApprovalState, BookedLine
 from kiungo.ports.payer import ApprovedService, Report
 
 DAY_S: Final = 86_400
+SubmitOn = Literal["never", "confirmed", "completed"]
+"""When we submit the claim of a booking that carries a diagnosis ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class FollowPolicy:
     tick_s: float = 15.0
     jitter: float = 0.1
     batch_claims: int = 500
+    submit_on: SubmitOn = "completed"
 
 
 @dataclass(frozen=True, slots=True)
