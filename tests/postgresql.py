@@ -7,6 +7,7 @@ only when a test has touched its schema.
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
     UNION ALL SELECT 'settings ' || setconfig::text FROM pg_db_role_setting
 ) AS lines
 """
+NAMES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 TABLES = """
 SELECT relname, pg_total_relation_size(oid) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0
@@ -89,6 +91,7 @@ class LentDatabase:
         self._fingerprint: str | None = None
         with psycopg.connect(template_url, autocommit=True) as connection:
             self._is_superuser = connection.info.parameter_status("is_superuser") == "on"
+            self._tables = {table for (table,) in connection.execute(NAMES)}
             self._sequences = connection.execute(SEQUENCES).fetchall()
             self._seeds: dict[str, bytes] = {}
             for table, _ in connection.execute(TABLES).fetchall():
@@ -113,6 +116,9 @@ class LentDatabase:
         name = str(self._name)
         with psycopg.connect(with_database(self._template_url, name), autocommit=True) as connection:
             self._end_others(name, connection.info.backend_pid)
+            for (table,) in connection.execute(NAMES).fetchall():
+                if table not in self._tables:
+                    connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
             reusable = self._is_superuser and self._look(connection) == self._fingerprint
             if reusable:
                 with connection.transaction():
@@ -120,6 +126,8 @@ class LentDatabase:
                 self._fingerprint = self._look(connection)
         if not reusable:
             self._drop()
+            return
+        self._end_others(name, 0)  # our own is going; a database is renamed when the last is gone
 
     def close(self) -> None:
         """Leave nothing behind on a server that was given."""
@@ -132,11 +140,10 @@ class LentDatabase:
         self._name = None
 
     def _end_others(self, name: str, own_pid: int) -> None:
-        """What a test left open ends here, as it would with a dropped database."""
-        self._admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
-            (name, own_pid),
-        )
+        """What a test left open ends here, as it would with a dropped database; the server itself looks less often."""
+        others = "FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+        while self._admin.execute(f"SELECT pg_terminate_backend(pid) {others}", (name, own_pid)).fetchone():
+            time.sleep(0.001)
 
     def _look(self, connection: psycopg.Connection) -> str:
         found = connection.execute(FINGERPRINT).fetchone()
