@@ -21,7 +21,7 @@ def issue_of(error: KiungoError, detail: Detail | None = None) -> dict[str, Any]
         code = detail.code if detail.code in _DETAIL_CODES else "invalid"
         return _issue(code, error.code, detail.message, detail.field)
     code = error.fhir_issue if error.fhir_issue != "invalid" else "invalid"
-    code = _BY_STATUS.get(error.http_status, code)
+    code = "too-costly" if error.code.endswith("_TOO_COSTLY") else _BY_STATUS.get(error.http_status, code)
     return _issue(code, error.code, error.told, error.field)
 
 
