@@ -25,6 +25,7 @@ from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Database
 from kiungo.kernel.jobs import Handler, Job
 from kiungo.kernel.outbox import Outbox
+from kiungo.ports.payment import Rail
 
 COLLECT: Final = "bank.collect"
 SCHEDULES: Final = (
@@ -40,6 +41,7 @@ class Money:
     settlements: Settlements
     flows: SettlementFlows
     notifications: Notifications
+    rails: Mapping[str, Rail]
     handlers: Mapping[str, Handler]
 
 
@@ -47,11 +49,12 @@ def open_money(database: Database, outbox: Outbox, outside: Connected) -> Money:
     """Put settlement, reconciliation and notices on what is connected."""
     rails = outside.rails
     capabilities = {name: rail.capabilities for name, rail in rails.items()}
-    settlements = Settlements(capabilities, outbox, SettlementPolicy())
+    settlements = Settlements(capabilities, outbox, SettlementPolicy(sha_pays_on=outside.settings.settle.on))
     return Money(
         settlements=settlements,
         flows=SettlementFlows(settlements, collection_rail=BANK),
         notifications=Notifications(database.clock),
+        rails=rails,
         handlers={
             **SettlementJobs(database, settlements, rails).handlers(),
             **ReconciliationJobs(database, settlements.legs, rails).handlers(),

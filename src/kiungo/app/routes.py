@@ -7,6 +7,7 @@ from kiungo.app import callbacks as money_callbacks
 from kiungo.app.background import Background
 from kiungo.app.callbacks import Callbacks
 from kiungo.app.documentation import DESCRIPTION, TAGS
+from kiungo.app.money import Money
 from kiungo.app.operations import operations_routers
 from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
@@ -21,8 +22,9 @@ from kiungo.domains.payor.routes import payor_routers, payor_routes
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.vems.errors import SHAPE as VEMS_SHAPE
 from kiungo.domains.vems.roles import OPEN_SCOPES as VEMS_OPEN
+from kiungo.domains.vems.routes import COMPONENTS as VEMS_COMPONENTS
 from kiungo.domains.vems.routes import PUBLIC as VEMS_PUBLIC
-from kiungo.domains.vems.routes import vems_routes
+from kiungo.domains.vems.routes import money_routes, vems_routes
 from kiungo.domains.vems.service import Vems
 from kiungo.fhir import routes as fhir_routes
 from kiungo.fhir.outcome import SHAPE as FHIR_SHAPE
@@ -59,6 +61,7 @@ def site_of(
     desk: ReviewDesk,
     registers: Registers,
     vems: Vems,
+    money: Money,
     callbacks: Callbacks,
     background: Background | None,
 ) -> Site:
@@ -71,6 +74,7 @@ def site_of(
             *fhir_routes.routes(store),
             *payor_routes(payor, reads),
             *vems_routes(vems, reads),
+            *money_routes(vems, money.settlements, money.rails, reads),
             *callbacks.routes(),
             *access.routes(),
             *ASSET_ROUTES,
@@ -88,6 +92,7 @@ def site_of(
         version=version("kiungo"),
         description=DESCRIPTION,
         tags=TAGS,
+        components=VEMS_COMPONENTS,
         starts=(background.start,) if background else (),
         stops=(background.stop,) if background else (),
     )

@@ -108,7 +108,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
     background = Background(database, webhooks, settings, _by_the_clock(settings, database, vems, money))
     doors = Callbacks(database, outside.settings)
     inside = background if settings.workers_inside else None
-    site = site_of(front, store, webhooks, payor, desk, registers, vems, doors, inside)
+    site = site_of(front, store, webhooks, payor, desk, registers, vems, money, doors, inside)
     return System(
         settings=settings,
         database=database,

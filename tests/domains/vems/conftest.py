@@ -15,7 +15,7 @@ from kiungo.domains.vems.errors import SHAPE
 from kiungo.domains.vems.events import TOPICS
 from kiungo.domains.vems.loading import load_sample
 from kiungo.domains.vems.roles import OPEN_SCOPES
-from kiungo.domains.vems.routes import PUBLIC, vems_routes
+from kiungo.domains.vems.routes import COMPONENTS, PUBLIC, vems_routes
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.repository import Repository
 from kiungo.kernel.auth import system_call
@@ -89,6 +89,7 @@ def running(
     site = front.site(
         routes=vems_routes(vems, front.reads),
         shapes=[SHAPE],
+        components=COMPONENTS,
         public=PUBLIC,
         open_scopes=OPEN_SCOPES if settings.opens_booking else (),
     )

@@ -48,7 +48,7 @@ class Notification:
     created_us: int
 
 
-_COLUMNS = (
+COLUMNS = (
     "notification_id, about, recipient, channel, address, template, language, subject, body, state, reason, attempt,"
     " read_us, created_us"
 )
@@ -112,7 +112,7 @@ class Notifications:
 def find(unit: Unit, tenant: int, notification_id: str) -> Notification | None:
     """One notification, or None."""
     row = unit.row(
-        f"SELECT {_COLUMNS} FROM notification WHERE tn = ? AND notification_id = ?", (tenant, notification_id)
+        f"SELECT {COLUMNS} FROM notification WHERE tn = ? AND notification_id = ?", (tenant, notification_id)
     )
     return None if row is None else Notification(*row)
 
@@ -120,7 +120,7 @@ def find(unit: Unit, tenant: int, notification_id: str) -> Notification | None:
 def about(unit: Unit, tenant: int, booking_no: str) -> list[Notification]:
     """Every message about a booking, oldest first."""
     rows = unit.rows(
-        f"SELECT {_COLUMNS} FROM notification WHERE tn = ? AND about = ? ORDER BY created_us, notification_id",
+        f"SELECT {COLUMNS} FROM notification WHERE tn = ? AND about = ? ORDER BY created_us, notification_id",
         (tenant, booking_no),
     )
     return [Notification(*row) for row in rows]
@@ -130,7 +130,7 @@ def in_app_list(unit: Unit, tenant: int, recipient: str, *, unread_only: bool = 
     """The newest in-app messages of a recipient."""
     unread = "AND read_us IS NULL" if unread_only else ""
     rows = unit.rows(
-        f"SELECT {_COLUMNS} FROM notification WHERE tn = ? AND recipient = ? AND channel = 'in_app' {unread}"
+        f"SELECT {COLUMNS} FROM notification WHERE tn = ? AND recipient = ? AND channel = 'in_app' {unread}"
         " ORDER BY created_us DESC, notification_id DESC LIMIT ?",
         (tenant, recipient, LIST_MAX),
     )

@@ -28,6 +28,7 @@ from kiungo.kernel.database.unit import Row
 from kiungo.ports.payment import AccountStatement, Answer, Notice, StatementLine
 
 OPEN_MAX = 1_000
+REFUSED = "suggestion_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,19 @@ def open_lines(unit: Unit, tenant: int, rail: str) -> list[StatementLine]:
 
 def suggestions(unit: Unit, tenant: int, rail: str) -> list[tuple[StatementLine, Sequence[Suggestion]]]:
     """The queue for a person: every open line with the payments it might be."""
+    legs = [
+        leg for leg in store.legs_in(unit, tenant, ("submitted", "unknown", "posted"), rail=rail, limit=OPEN_MAX)
+        if not _is_used(unit, tenant, "payment", leg.reference)
+    ]  # fmt: skip
     candidates = [
         Candidate(leg.reference, -leg.amount, leg.payee_name, date_of(leg.submitted_us or leg.updated_us))
-        for leg in store.legs_in(unit, tenant, ("submitted", "unknown", "posted"), rail=rail, limit=OPEN_MAX)
-        if not _is_used(unit, tenant, "payment", leg.reference)
+        for leg in legs
     ]
-    return [(line, suggest(line, candidates)) for line in open_lines(unit, tenant, rail)]
+    bookings = {leg.reference: leg.booking_no for leg in legs}
+    return [
+        (line, [s for s in suggest(line, candidates) if not _is_refused(unit, tenant, bookings[s.reference], s)])
+        for line in open_lines(unit, tenant, rail)
+    ]
 
 
 def accept(legs: Legs, unit: Unit, call: Call, rail: str, line_id: str, reference: str) -> None:
@@ -97,6 +105,19 @@ def accept(legs: Legs, unit: Unit, call: Call, rail: str, line_id: str, referenc
         raise Conflict(STATEMENT_LINE_USED, f"{reference} was found on another line", hint="Read both lines again")
     _pay(legs, unit, call.tenant, rail, line, leg, who=call.principal.id)
     audit.record(unit, call, "match", kind="BankLine", id=line_id, detail=reference)
+
+
+def refuse(unit: Unit, call: Call, rail: str, line_id: str, reference: str) -> None:
+    """A person says that a line is not this payment: it is not suggested again, and the trail of the payment says so.
+
+    Raises: NotFound; Conflict STATEMENT_LINE_USED.
+    """
+    _open_line(unit, call.tenant, rail, line_id)
+    leg = store.get_leg(unit, call.tenant, reference)
+    store.step(
+        unit, call.tenant, leg.booking_no, REFUSED, reference=reference, who=call.principal.name, detail=line_id
+    )  # fmt: skip
+    audit.record(unit, call, "refuse_match", kind="BankLine", id=line_id, detail=reference)
 
 
 def explain(unit: Unit, call: Call, rail: str, line_id: str, *, account: str, memo: str) -> None:
@@ -173,6 +194,14 @@ def _use(unit: Unit, tenant: int, rail: str, line_id: str, used_as: str, used_fo
 def _is_used(unit: Unit, tenant: int, used_as: str, used_for: str) -> bool:
     found = unit.value(
         "SELECT 1 FROM bank_line WHERE tn = ? AND used_as = ? AND used_for = ?", (tenant, used_as, used_for)
+    )
+    return found is not None
+
+
+def _is_refused(unit: Unit, tenant: int, booking_no: str, suggestion: Suggestion) -> bool:
+    found = unit.value(
+        "SELECT 1 FROM settlement_step WHERE tn = ? AND booking_no = ? AND reference = ? AND what = ? AND detail = ?",
+        (tenant, booking_no, suggestion.reference, REFUSED, suggestion.line_id),
     )
     return found is not None
 

@@ -1,8 +1,22 @@
 """The OpenAPI of the administrators' API."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-TAG: Final = ["Equipment contracts"]
+from kiungo.domains.vems.routes.describing import (
+    LIMIT,
+    OBJECT,
+    TEXT,
+    Operation,
+    Schema,
+    fields,
+    many,
+    one,
+    operation,
+    text,
+)
+
+TAG: Final = "Equipment contracts"
 _AMOUNT: Final = {"type": "number", "examples": [15000.00]}
 _PERCENT: Final = {"type": "number", "examples": [66.67], "description": "At most two decimals"}
 TERMS: Final = {
@@ -45,31 +59,50 @@ CONTRACT: Final = {
         "version": {"type": "integer", "description": "The version you saw; another one now is refused"},
     },
 }
-_OBJECT: Final = {"type": "object"}
 
 
-def _operation(summary: str, *, status: str = "200", body: Any = None, media: str = "application/json") -> Any:
-    answer = {"description": summary, "content": {"application/json": {"schema": _OBJECT}}}
-    operation: dict[str, Any] = {"summary": summary, "tags": TAG, "responses": {status: answer}}
-    if body is not None:
-        operation["requestBody"] = {"required": True, "content": {media: {"schema": body}}}
-    return operation
-
-
-def listing(what: str) -> Any:
+def listing(what: str, **query: Schema) -> Operation:
     """The operation that lists a kind of thing."""
-    return _operation(f"List {what}")
+    return operation(f"List {what}", f"The {what}", tag=TAG, schema=many(OBJECT), query=query)
 
 
-def putting(what: str) -> Any:
-    """The operation that writes one thing of a kind."""
-    return _operation(f"Write a {what}", body=_OBJECT)
+def putting_master(kind: str) -> Operation:
+    """The operation that writes a vendor, lot, service or machine."""
+    return _putting(kind, MASTERS[kind])
 
 
-ENABLE: Final = _operation("Enable a facility of the national registry for bookings")
-PATIENT: Final = _operation("Validate a patient with the national registry")
-ADD_CONTRACT: Final = _operation("Make a contract", status="201", body=CONTRACT)
-PUT_CONTRACT: Final = _operation("Change a contract: its next version", body=CONTRACT)
-SHOW_CONTRACT: Final = _operation("A contract as it now is")
-VERSIONS: Final = _operation("Every version of a contract")
-IMPORT: Final = _operation("Import contracts, all or none", body={"type": "string"}, media="text/csv")
+def _putting(what: str, body: Schema) -> Operation:
+    return operation(f"Write a {what}", f"The {what} as it now is", tag=TAG, writes=True, body=body)
+
+
+NAMED: Final = fields(("name",), name=text())
+MASTERS: Final[Mapping[str, Schema]] = {
+    "vendor": NAMED,
+    "lot": NAMED,
+    "service": NAMED,
+    "equipment": fields(
+        ("name", "vendor", "facility", "lot"),
+        **{name: text() for name in ("name", "vendor", "facility", "lot")},
+        services={"type": "array", "items": text(32)},
+        serialNumber=TEXT,
+        inUse={"type": "boolean"},
+    ),
+}
+PUT_FACILITY: Final = _putting(
+    "facility", fields(("name",), name=text(), county=TEXT, isActive={"type": "boolean"})
+)  # fmt: skip
+PAGE: Final[dict[str, Schema]] = {"after": TEXT, "limit": LIMIT}
+ENABLE: Final = operation(
+    "Enable a facility of the national registry for bookings", "The facility", tag=TAG, writes=True
+)
+PATIENT: Final = operation("Validate a patient with the national registry", "The patient", tag=TAG)
+ADD_CONTRACT: Final = operation("Make a contract", "The contract", tag=TAG, writes=True, status="201", body=CONTRACT)
+PUT_CONTRACT: Final = operation(
+    "Change a contract: its next version", "The contract as it now is", tag=TAG, writes=True, body=CONTRACT
+)
+SHOW_CONTRACT: Final = operation("A contract as it now is", "The contract", tag=TAG, schema=one(CONTRACT))
+VERSIONS: Final = operation("Every version of a contract", "The versions, oldest first", tag=TAG, schema=many(OBJECT))
+IMPORT: Final = operation(
+    "Import contracts, all or none", "How many rows, which contracts", tag=TAG, writes=True, body=TEXT,
+    media=("text/csv",),
+)  # fmt: skip

@@ -30,6 +30,8 @@ from kiungo.ports.registry import RegisteredFacility
 API: Final = "vems"
 OWN: Final = "/vems/v1"
 PATHS: Final = {"vendor": "vendors", "lot": "lots", "service": "services", "equipment": "equipment"}
+_FACILITIES: Final = shapes.listing("facilities", registry={"enum": ["true", "false"]}, **shapes.PAGE)
+_CONTRACTS: Final = shapes.listing("contracts", facility={"type": "string"}, vendor={"type": "string"}, **shapes.PAGE)
 _CODE_FIELD: Final = {"vendor": "code", "lot": "number", "service": "code", "equipment": "equipmentId"}
 
 
@@ -199,17 +201,29 @@ def contract_routes(database: Database, desk: ContractDesk, people: People, book
         for kind, path in PATHS.items()
         for made in (
             route("GET", f"/{path}", api.list_master(kind), READ_CONTRACTS, shapes.listing(path)),
-            route("PUT", f"/{path}/{{code}}", api.put_master(kind), WRITE_CONTRACTS, shapes.putting(kind)),
+            route(
+                "PUT",
+                f"/{path}/{{code}}",
+                api.put_master(kind),
+                WRITE_CONTRACTS,
+                shapes.putting_master(kind),
+            ),
         )
     ]
     one = "/contracts/{contract_id}"
     return [
         *masters,
-        route("GET", "/facilities", api.list_facilities, READ_SERVICES, shapes.listing("facilities")),
-        route("PUT", "/facilities/{fr_code}", api.put_facility, WRITE_CONTRACTS, shapes.putting("facility")),
+        route("GET", "/facilities", api.list_facilities, READ_SERVICES, _FACILITIES),
+        route(
+            "PUT",
+            "/facilities/{fr_code}",
+            api.put_facility,
+            WRITE_CONTRACTS,
+            shapes.PUT_FACILITY,
+        ),
         route("POST", "/facilities/{fr_code}/enable", api.enable_facility, WRITE_CONTRACTS, shapes.ENABLE),
         route("GET", "/patients/{cr_number}", api.patient, READ_BOOKINGS, shapes.PATIENT),
-        route("GET", "/contracts", api.list_contracts, READ_CONTRACTS, shapes.listing("contracts")),
+        route("GET", "/contracts", api.list_contracts, READ_CONTRACTS, _CONTRACTS),
         route("POST", "/contracts", api.add_contract, WRITE_CONTRACTS, shapes.ADD_CONTRACT),
         route("POST", "/contracts/import", api.import_csv, WRITE_CONTRACTS, shapes.IMPORT),
         route("GET", one, api.show_contract, READ_CONTRACTS, shapes.SHOW_CONTRACT),

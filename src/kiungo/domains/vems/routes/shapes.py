@@ -9,21 +9,25 @@ from kiungo.base.money import Money
 from kiungo.domains.vems.desk import Booked
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import CURRENCY, PAYMENT_MODES
+from kiungo.domains.vems.routes.describing import AMOUNT, LIMIT, OBJECT, TEXT, fields, many, operation, text, words
 from kiungo.kernel.database import Unit
 
 Step = Callable[[Unit], Booked]
 LIMIT_USUAL: Final = 50
 LIMIT_MOST: Final = 200
-TAG: Final = ["Equipment bookings"]
+TAG: Final = "Equipment bookings"
+AMOUNT_MINOR_MAX: Final = 10**14
 
 
-def text_of(sent: Any, field: str) -> str | None:
+def text_of(sent: Any, field: str, *, most: int = 2_000) -> str | None:
     """An optional text of a small body. Raises: Incorrect BOOKING_INVALID."""
     if not isinstance(sent, dict):
         raise invalid([Detail("body", "The body must be an object.")])
     value = sent.get(field)
     if value is not None and not isinstance(value, str):
         raise invalid([Detail(field, f"The {field} must be a string.")])
+    if value is not None and len(value) > most:
+        raise invalid([Detail(field, f"The {field} must not be greater than {most} characters.")])
     return value
 
 
@@ -32,12 +36,21 @@ def amount_of(sent: Any, field: str) -> Money | None:
     value = sent.get(field) if isinstance(sent, dict) else None
     if value is None:
         return None
+    amount = read_amount(value)
+    if amount is None or amount.minor < 0:
+        raise invalid([Detail(field, f"The {field} must be an amount of zero or more with at most two decimals.")])
+    return amount
+
+
+def read_amount(value: Any) -> Money | None:
+    """An amount as sent, or None for what is none: another type, a third decimal, more than any booking holds."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
     try:
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            raise invalid([Detail(field, f"The {field} must be an amount.")])
-        return Money.parse(value, CURRENCY, field=field)
+        amount = Money.parse(value, CURRENCY)
     except KiungoError:
-        raise invalid([Detail(field, f"The {field} must be an amount.")]) from None
+        return None
+    return amount if abs(amount.minor) <= AMOUNT_MINOR_MAX else None
 
 
 def limit_of(asked: Mapping[str, str]) -> int:
@@ -58,26 +71,7 @@ def read_cursor(value: str | None) -> tuple[int, str] | None:
     return int(moment), booking_no
 
 
-def _answer(description: str, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "200": {"description": description, "content": {"application/json": {"schema": schema or {"type": "object"}}}}
-    }
-
-
-def _operation(
-    summary: str, answer: str, *, body: Mapping[str, Any] | None = None, query: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    operation: dict[str, Any] = {"summary": summary, "tags": TAG, "responses": _answer(answer)}
-    if body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    if query:
-        operation["parameters"] = [
-            {"name": name, "in": "query", "required": name == "fr_code", "schema": {"type": "string"}} for name in query
-        ]
-    return operation
-
-
-_REASON: Final = {"type": "object", "required": ["reason"], "properties": {"reason": {"type": "string"}}}
+_REASON: Final = fields(("reason",), reason=text(500))
 _BOOKING: Final = {
     "type": "object",
     "required": ["patientCR", "paymentMode", "facilityFrCode", "claimID", "services"],
@@ -102,49 +96,67 @@ _BOOKING: Final = {
         },
     },
 }
-SERVICES: Final = _operation("Services a facility offers", "Services and shares", query=("fr_code", "payment_mode"))
-BOOK: Final = _operation("Book and share the cost", "The booking and its cost distribution", body=_BOOKING)
-SHOW: Final = _operation("A booking as it now is", "The booking")
-LIST: Final = _operation(
+_APPROVALS: Final = words("pending", "approved", "partially_paid", "rejected")
+_STATES: Final = words("pending", "confirmed", "completed", "cancelled")
+_CLAIM_STATES: Final = words("submitting", "open", "decided", "closed", "overdue")
+
+SERVICES: Final = operation(
+    "Services a facility offers",
+    "Services and shares",
+    tag=TAG,
+    query={"fr_code": text(64), "payment_mode": words(*PAYMENT_MODES)},
+    needed=("fr_code",),
+)
+BOOK: Final = operation(
+    "Book and share the cost", "The booking and its cost distribution", tag=TAG, writes=True, body=_BOOKING
+)
+SHOW: Final = operation("A booking as it now is", "The booking", tag=TAG)
+LIST: Final = operation(
     "Bookings, newest first",
     "One page",
-    query=("facility", "bookingStatus", "approvalStatus", "limit", "cursor"),
+    tag=TAG,
+    schema=many(OBJECT),
+    query={"facility": text(64), "bookingStatus": _STATES, "approvalStatus": _APPROVALS, "limit": LIMIT}
+    | {"cursor": TEXT},
 )
-TRAIL: Final = _operation("Every step, message and posting of a booking", "The trail, oldest first")
-REVISIONS: Final = _operation("What a booking said before it was revised", "Earlier contents, oldest first")
-CONFIRM: Final = _operation("Confirm a booking", "The booking")
-COMPLETE: Final = _operation("One booked service was delivered", "The booking")
-CANCEL: Final = _operation("Cancel a booking", "The booking", body=_REASON)
-OVERRIDE: Final = _operation(
+TRAIL: Final = operation(
+    "Every step, message and posting of a booking", "The trail, oldest first", tag=TAG, schema=many(OBJECT)
+)
+REVISIONS: Final = operation(
+    "What a booking said before it was revised", "Earlier contents, oldest first", tag=TAG, schema=many(OBJECT)
+)
+CONFIRM: Final = operation("Confirm a booking", "The booking", tag=TAG, writes=True)
+COMPLETE: Final = operation("One booked service was delivered", "The booking", tag=TAG, writes=True)
+CANCEL: Final = operation("Cancel a booking", "The booking", tag=TAG, writes=True, body=_REASON)
+OVERRIDE: Final = operation(
     "Set a booking by hand, with a reason",
     "The booking",
-    body={
-        "type": "object",
-        "required": ["reason"],
-        "properties": {
-            "reason": {"type": "string"},
-            "bookingStatus": {"type": "string"},
-            "approvalStatus": {"type": "string"},
-            "approvedAmount": {"type": "number"},
-        },
-    },
+    tag=TAG,
+    writes=True,
+    body=fields(("reason",), reason=text(500), bookingStatus=_STATES, approvalStatus=_APPROVALS, approvedAmount=AMOUNT),
 )
-SUBMIT_CLAIM: Final = _operation(
+SUBMIT_CLAIM: Final = operation(
     "Have the booking's claim submitted",
     "The claim is on its way",
-    body={"type": "object", "properties": {"diagnosisCode": {"type": "string", "maxLength": 32}}},
+    tag=TAG,
+    writes=True,
+    status="202",
+    body=fields(diagnosisCode=text(32)),
+    body_required=False,
 )
-LINK_CLAIM: Final = _operation(
+LINK_CLAIM: Final = operation(
     "Say under which number the payer has the claim",
     "The claim",
-    body={
-        "type": "object",
-        "required": ["reference"],
-        "properties": {"reference": {"type": "string", "maxLength": 128}, "payer": {"type": "string"}},
-    },
+    tag=TAG,
+    writes=True,
+    body=fields(("reference",), reference=text(128), payer=text(64)),
 )
-SHOW_CLAIM: Final = _operation("How the booking's claim stands, and everything its payer said", "The claim")
-LIST_CLAIMS: Final = _operation(
-    "Followed claims; those overdue wait for a person", "One page", query=("state", "after", "limit")
+SHOW_CLAIM: Final = operation("How the booking's claim stands, and everything its payer said", "The claim", tag=TAG)
+LIST_CLAIMS: Final = operation(
+    "Followed claims; those overdue wait for a person",
+    "One page",
+    tag=TAG,
+    schema=many(OBJECT),
+    query={"state": _CLAIM_STATES, "after": TEXT, "limit": LIMIT},
 )
-NOTICE: Final = _operation("A payer's signed notice", "Received", body={"type": "object"})
+NOTICE: Final = operation("A payer's signed notice", "Received", tag=TAG, writes=True, body=OBJECT)

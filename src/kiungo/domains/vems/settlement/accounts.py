@@ -14,11 +14,13 @@ decision    receivable -> payable, fee          leg     payable -> cash (held, t
 remittance  cash -> receivable (excess: suspense)   return  cash -> payable        set-off  payable -> owed
 """
 
+from kiungo.base.errors import NotFound
 from kiungo.base.money import Money
 from kiungo.base.time import date_of
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.ledger import Journal, Posting, Rule
+from kiungo.kernel.ledger.model import LEDGER_ACCOUNT_NOT_FOUND
 
 FEE = "fee:revenue"
 FUNDING = "funding"
@@ -43,6 +45,16 @@ def cash(rail: str) -> str:
 def owed(payee_id: str) -> str:
     """The account of what a payee owes us back."""
     return f"owed:{payee_id}"
+
+
+def float_of(unit: Unit, tenant: int, rail: str, currency: str) -> Money:
+    """What can be paid from a rail now: our money there, less what is held."""
+    try:
+        return ledger.balance(unit, tenant, cash(rail), currency).available()
+    except NotFound as missing:
+        if missing.code != LEDGER_ACCOUNT_NOT_FOUND:
+            raise
+        return Money.zero(currency)
 
 
 def rule_of(account: str) -> Rule:

@@ -3,6 +3,7 @@
 from kiungo.base.errors import Conflict, Forbidden, Incorrect, NotFound, define
 
 SETTLEMENT_NOT_FOUND = define("SETTLEMENT_NOT_FOUND", NotFound, "No settlement of this booking.")
+RAIL_NOT_FOUND = define("RAIL_NOT_FOUND", NotFound, "No rail of this name is connected.")
 LEG_NOT_FOUND = define("LEG_NOT_FOUND", NotFound, "No payment leg has this reference.")
 LEG_STATE = define("LEG_STATE", Conflict, "The payment leg is not in a state that allows this step.")
 PAYEE_NOT_FOUND = define("PAYEE_NOT_FOUND", NotFound, "No payee of this id.")

@@ -18,6 +18,7 @@ from kiungo.domains.vems.settlement.errors import (
 )
 from kiungo.domains.vems.settlement.model import Payee, PayeeDetails, Preference
 from kiungo.kernel import audit, jobs, json
+from kiungo.kernel.auth.keys import root_of
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import Unit
 from kiungo.ports.payment import Destination
@@ -56,6 +57,25 @@ def find_payee(unit: Unit, tenant: int, payee_id: str) -> Payee | None:
         (tenant, payee_id),
     )
     return None if row is None else Payee(*row)
+
+
+def payees_page(unit: Unit, tenant: int, *, after: str, limit: int) -> list[Payee]:
+    """Payees by their ids, from after one."""
+    rows = unit.rows(
+        "SELECT payee_id, name, language, phone, email FROM settlement_payee WHERE tn = ? AND payee_id > ?"
+        " ORDER BY payee_id LIMIT ?",
+        (tenant, after, limit),
+    )
+    return [Payee(*row) for row in rows]
+
+
+def details_of(unit: Unit, tenant: int, payee_id: str, *, limit: int = 50) -> list[PayeeDetails]:
+    """The versions of a payee's payment details, the newest first."""
+    rows = unit.rows(
+        f"SELECT {_DETAILS} FROM settlement_payee_details WHERE tn = ? AND payee_id = ? ORDER BY version DESC LIMIT ?",
+        (tenant, payee_id, limit),
+    )
+    return [_details(row) for row in rows]
 
 
 def propose_details(unit: Unit, call: Call, payee_id: str, preferences: Sequence[Preference]) -> int:
@@ -103,7 +123,7 @@ def approve_details(unit: Unit, call: Call, payee_id: str, version: int, *, hold
     """
     unit.lock(f"payee/{call.tenant}/{payee_id}")
     proposed = _proposed(unit, call, payee_id, version)
-    if proposed.proposed_by == call.principal.id:
+    if root_of(unit, call.tenant, proposed.proposed_by) == root_of(unit, call.tenant, call.principal.id):
         raise Forbidden(
             TWO_PERSONS_NEEDED, "Whoever proposed the details cannot approve them", hint="Ask a colleague to approve"
         )

@@ -1,0 +1,117 @@
+"""Correcting an approval after the fact: money that was paid for what should not have been comes back.
+
+A correction says how much of a booking is approved after all. One person proposes it with a reason, another confirms
+the same amount; then it settles as a payer's own change of mind does: what was not paid yet stays with us, the rest is
+claimed back from the payees and kept back from their next payments.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kiungo.base.errors import Conflict, Detail, Forbidden
+from kiungo.base.money import Money
+from kiungo.domains.vems import deciding
+from kiungo.domains.vems.desk import Booked, BookingDesk
+from kiungo.domains.vems.errors import BOOKING_STATE, invalid
+from kiungo.domains.vems.model import ApprovalState
+from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
+from kiungo.domains.vems.settlement.errors import TWO_PERSONS_NEEDED
+from kiungo.domains.vems.store import bookings
+from kiungo.kernel import audit
+from kiungo.kernel.auth import Call
+from kiungo.kernel.auth.keys import root_of
+from kiungo.kernel.database import Unit
+
+PROPOSED: Final = "correction.proposed"
+OVERRIDDEN: Final = "booking.overridden"
+DECIDED: Final = ("approved", "partially_paid")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A correction that waits for a second person."""
+
+    approved: Money
+    reason: str
+    by: str
+    by_id: str
+
+
+def propose(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money, reason: str) -> Booked:
+    """Say how much of a decided booking is approved after all; a colleague has to confirm it.
+
+    Raises: NotFound; Forbidden; Conflict BOOKING_STATE when nothing is approved; Incorrect for an impossible amount.
+    """
+    booked = _decided(desk, unit, call, booking_no, approved)
+    detail = {"approvedMinor": approved.minor, "reason": reason, "byId": call.principal.id}
+    text = f"Proposed to approve {approved}: {reason}"
+    bookings.note(unit, call.tenant, booking_no, PROPOSED, text, by=call.principal.name, detail=detail)
+    audit.record(unit, call, "propose", kind="booking", id=booking_no, person=booked.row.patient_fhir)
+    return booked
+
+
+def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money) -> Booked:
+    """Agree with the proposed correction; it is decided and settled.
+
+    Raises: as `propose`; Forbidden TWO_PERSONS_NEEDED; Conflict BOOKING_STATE when another amount is proposed.
+    """
+    booked = _decided(desk, unit, call, booking_no, approved)
+    proposal = waiting(unit, call.tenant, booking_no)
+    if proposal is None or proposal.approved != approved:
+        raise Conflict(
+            BOOKING_STATE,
+            f"Nobody has proposed to approve {approved} of {booking_no}",
+            field="approvedAmount",
+            hint="Read the booking's trail, or propose it",
+        )
+    if root_of(unit, call.tenant, proposal.by_id) == root_of(unit, call.tenant, call.principal.id):
+        raise Forbidden(TWO_PERSONS_NEEDED, "Whoever proposed the correction cannot confirm it", hint="Ask a colleague")
+    row = replace(
+        booked.row, approval=_approval(booked, approved), overridden=1, updated_us=unit.now_us
+    )  # fmt: skip
+    booked = Booked(row, booked.lines)
+    bookings.update(unit, call.tenant, row)
+    desk.write_records(unit, call, booked, task_only=True)
+    more = {"reason": proposal.reason, "approvedMinor": approved.minor, "proposedBy": proposal.by}
+    text = f"Corrected to {approved} by {proposal.by} and {call.principal.name}: {proposal.reason}"
+    desk.tell(unit, call, booked, OVERRIDDEN, text, more)
+    deciding.decide_by_hand(desk, unit, call, booked, reason=proposal.reason, approved=approved)
+    audit.record(unit, call, "correct", kind="booking", id=booking_no, person=row.patient_fhir)
+    return booked
+
+
+def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
+    """The newest proposal that nothing was decided after."""
+    found: Proposal | None = None
+    for step in bookings.steps_of(unit, tenant, booking_no):
+        if step.what == PROPOSED and step.detail is not None:
+            said = step.detail
+            row = bookings.find(unit, tenant, booking_no)
+            currency = row.currency if row else "KES"
+            amount = Money(int(said["approvedMinor"]), currency)
+            found = Proposal(amount, str(said["reason"]), step.by, str(said["byId"]))
+        elif step.what == OVERRIDDEN or step.what in deciding.TOPIC_OF.values():
+            found = None
+    return found
+
+
+def _decided(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money) -> Booked:
+    bookings.hold(unit, call.tenant, booking_no)
+    booked = desk.find(unit, call, booking_no, action=OVERRIDE_BOOKINGS)
+    row = booked.row
+    if row.approval not in DECIDED:
+        raise Conflict(
+            BOOKING_STATE,
+            f"Booking {booking_no} has approval {row.approval}; only what is approved can be corrected",
+            field="approvalStatus",
+            hint="Wait for the decision, or override it with a reason",
+        )
+    if approved > row.total:
+        raise invalid([Detail("approvedAmount", f"The approvedAmount must not be more than {row.total.text()}.")])
+    return booked
+
+
+def _approval(booked: Booked, approved: Money) -> ApprovalState:
+    if approved.minor == 0:
+        return "rejected"
+    return "approved" if approved == booked.row.total else "partially_paid"
