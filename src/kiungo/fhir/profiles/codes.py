@@ -1,0 +1,82 @@
+"""Bindings: whether a code belongs to a value set, as far as that can be known here.
+
+A terminology answers yes, no or does not know. Only a definite no is an error; not knowing is not held against
+anybody. Answers come from a port, so that a whole terminology service or none may stand behind it.
+"""
+
+from typing import Any, Protocol
+
+from kiungo.fhir.profiles.items import Item
+from kiungo.fhir.profiles.run import Run
+
+Json = dict[str, Any]
+
+
+class Terminology(Protocol):
+    """Whether a code is in a value set. Shapes: None is "cannot be known"; a system of None matches any."""
+
+    def holds(self, value_set: str, system: str | None, code: str) -> bool | None: ...
+
+
+class Codes:
+    """Judges codes, codings, concepts and quantities against value sets."""
+
+    __slots__ = ("_terminology",)
+
+    def __init__(self, terminology: Terminology) -> None:
+        self._terminology = terminology
+
+    def holds(self, url: str, value: Any, type_name: str) -> bool | None:
+        """Whether a value has a code of the value set; None when it cannot be known."""
+        answers = [self._terminology.holds(url, system, code) for system, code in codings_of(value, type_name)]
+        if True in answers:
+            return True
+        return None if None in answers else (False if answers else None)
+
+    def check(self, item: Item, run: Run, strength: str, url: str, source: str) -> None:
+        """Note a code that is not in its value set: an error when required, else a warning."""
+        codings = codings_of(item.value, item.type)
+        if not codings:
+            self._uncoded(item, run, strength, url, source)
+            return
+        answer = self.holds(url, item.value, item.type)
+        if answer is not False:
+            return
+        listed = ", ".join(f"{system or ''}#{code}" for system, code in codings[:4])
+        plain = url.partition("|")[0]
+        if strength == "required":
+            run.error("code-invalid", item.at, f"({listed}) is not in the required value set {plain}", source)
+        else:
+            run.warn(
+                "code-invalid",
+                item.at,
+                f"({listed}) is not in the value set {plain}; use one of its codes if any fits",
+                source,
+            )
+
+    def _uncoded(self, item: Item, run: Run, strength: str, url: str, source: str) -> None:
+        if item.type != "CodeableConcept" or strength != "required" or item.value.__class__ is not dict:
+            return
+        if not item.value.get("coding") and "extension" not in item.value:
+            run.error("code-invalid", item.at, f"has no coding, but one of {url.partition('|')[0]} is required", source)
+
+
+def codings_of(value: Any, type_name: str) -> list[tuple[str | None, str]]:
+    """The (system, code) pairs of a coded value; a code without a system is None and the code."""
+    if value.__class__ is str:
+        return [(None, value)]
+    if value.__class__ is not dict:
+        return []
+    if type_name == "CodeableConcept":
+        inner = value.get("coding")
+        found = [_coding(c) for c in inner] if inner.__class__ is list else []
+    else:
+        found = [_coding(value)]
+    return [one for one in found if one is not None]
+
+
+def _coding(value: Any) -> tuple[str | None, str] | None:
+    if value.__class__ is not dict or value.get("code").__class__ is not str:
+        return None
+    system = value.get("system")
+    return (system if system.__class__ is str else "", value["code"])

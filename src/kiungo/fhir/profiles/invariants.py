@@ -1,0 +1,73 @@
+"""Invariants: a frequent one is Python, any other is FHIRPath compiled once.
+
+An answer that is empty or not a boolean is no, as the reference validator has it.
+"""
+
+from collections.abc import Callable
+
+from kiungo.base.errors import KiungoError
+from kiungo.fhir.definitions.rules import Invariant
+from kiungo.fhir.profiles.items import Item
+from kiungo.fhir.profiles.native import NATIVE, Question
+from kiungo.fhir.profiles.paths import Asked, asked
+from kiungo.fhir.profiles.run import Run
+
+Judge = Callable[[Item, Run, str], None]
+
+
+def judge_of(invariant: Invariant) -> Judge:
+    """The check of an invariant at an element."""
+    native = NATIVE.get(invariant.expression)
+    holder = _Evaluated(invariant)
+
+    def judge(item: Item, run: Run, source: str) -> None:
+        answer = native(item.value, run) if native is not None and item.value is not None else None
+        if answer is None:
+            answer = holder.answer(item, run)
+        if answer is False:
+            run.add(
+                "error" if invariant.severity == "error" else "warning",
+                "invariant",
+                item.at,
+                f"breaks {invariant.key}: {shortened(invariant.expression)}",
+                invariant.key,
+            )
+
+    return judge
+
+
+def native_of(invariant: Invariant) -> Question | None:
+    """The Python form of an invariant when there is one."""
+    return NATIVE.get(invariant.expression)
+
+
+class _Evaluated:
+    """An expression that is compiled when it is first asked; one that cannot be read is a warning, not a verdict."""
+
+    __slots__ = ("_asked", "_invariant", "_is_broken")
+
+    def __init__(self, invariant: Invariant) -> None:
+        self._invariant = invariant
+        self._asked: Asked | None = None
+        self._is_broken = False
+
+    def answer(self, item: Item, run: Run) -> bool | None:
+        """Whether it holds; None when it could not be evaluated, which is noted."""
+        if self._is_broken:
+            return None
+        try:
+            if self._asked is None:
+                self._asked = asked(self._invariant.expression, item.type)
+            return self._asked(item, run)
+        except KiungoError as error:
+            if self._asked is None:
+                self._is_broken = True
+            key = self._invariant.key
+            run.warn("processing", item.at, f"could not be judged by {key}: {error.message}", key)
+            return None
+
+
+def shortened(expression: str) -> str:
+    """An expression as far as it fits a message."""
+    text = " ".join(expression.split())
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,118 @@
+"""References: whether what they point to is of an allowed type, is where it should be, and meets a profile.
+
+The type comes from the resource when it is at hand, else from the reference's text, else from Reference.type.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kiungo.fhir import definitions
+from kiungo.fhir.profiles.items import Item
+from kiungo.fhir.profiles.nodes import TypeRef
+from kiungo.fhir.profiles.run import Run, in_bundle
+
+if TYPE_CHECKING:
+    from kiungo.fhir.profiles.library import Library
+
+TargetCheck = Callable[[Item, Run], None]
+_FHIR = "http://hl7.org/fhir/StructureDefinition/"
+
+
+def target_check(types: tuple[TypeRef, ...], library: "Library", source: str) -> TargetCheck | None:
+    """The check of a Reference against the target profiles and aggregation of its types; None when any will do."""
+    refs = [ref for ref in types if ref.code == "Reference"]
+    targets = [t for ref in refs for t in ref.targets]
+    aggregation = {a for ref in refs for a in ref.aggregation}
+    is_open = not targets or any(not ref.targets for ref in refs) or _FHIR + "Resource" in targets
+    if is_open and not aggregation:
+        return None
+    names, profiles = _types_and_profiles(targets, library)
+    allowed = None if is_open else names
+
+    def check(item: Item, run: Run) -> None:
+        if item.value.__class__ is not dict:
+            return
+        kind, target = target_of(item.value, run)
+        if allowed is not None and kind is not None and kind not in allowed:
+            wanted = ", ".join(sorted(allowed))
+            run.error("structure", item.at, f"points to a {kind}, but {source} allows {wanted}", source)
+            return
+        if aggregation:
+            _check_place(item, run, aggregation, target, source)
+        wanted_profiles = profiles.get(kind or "")
+        if target is not None and wanted_profiles:
+            found = Item(target, None, str(target.get("resourceType")), item.at)
+            if not any(library.meets(found, profile, run) for profile in wanted_profiles):
+                run.error(
+                    "structure", item.at, f"points to a {kind} that meets none of {', '.join(wanted_profiles)}", source
+                )
+
+    return check
+
+
+def _types_and_profiles(
+    targets: list[str], library: "Library"
+) -> tuple[frozenset[str] | None, dict[str, tuple[str, ...]]]:
+    """The types targets may have (None when one is not known), and the profiles of each that are no bare types."""
+    names: set[str] = set()
+    profiles: dict[str, list[str]] = {}
+    bare: set[str] = set()
+    is_known = True
+    for target in targets:
+        name = target.partition("|")[0].removeprefix(_FHIR)
+        if definitions.find_type(name) is not None:
+            names.add(name)
+            bare.add(name)
+            continue
+        tree = library.tree(target)
+        if tree is None:
+            is_known = False
+            continue
+        names.add(tree.name)
+        profiles.setdefault(tree.name, []).append(target)
+    kept = {name: tuple(found) for name, found in profiles.items() if name not in bare}
+    return (frozenset(names) if is_known else None), kept
+
+
+def target_of(reference: dict[str, Any], run: Run) -> tuple[str | None, dict[str, Any] | None]:
+    """The type a reference points to, and the resource when it is at hand."""
+    text = reference.get("reference")
+    stated = reference.get("type")
+    kind: str | None = stated if stated.__class__ is str else None
+    if text.__class__ is not str:
+        return kind, None
+    target = run.resolve(text)
+    if target is not None:
+        return str(target.get("resourceType")), target
+    return type_in_text(text) or kind, None
+
+
+def type_in_text(text: str) -> str | None:
+    """The resource type a relative or RESTful reference names; None when it names none."""
+    if text.startswith(("#", "urn:")):
+        return None
+    parts = text.partition("/_history/")[0].partition("|")[0].split("/")
+    if len(parts) < 2:
+        return None
+    name = parts[-2]
+    definition = definitions.find_type(name)
+    return name if definition is not None and definition.kind == "R" else None
+
+
+def _check_place(item: Item, run: Run, allowed: set[str], target: Any, source: str) -> None:
+    text = item.value.get("reference")
+    if text.__class__ is not str:
+        return
+    if text.startswith("#"):
+        found = "contained"
+    elif target is not None and in_bundle(run.scope, text) is not None:
+        found = "bundled"
+    else:
+        found = "referenced"
+    if found not in allowed and not (found == "bundled" and "referenced" in allowed):
+        run.error(
+            "structure",
+            item.at,
+            f"points to a {found} resource, but {source} allows {', '.join(sorted(allowed))}",
+            source,
+        )

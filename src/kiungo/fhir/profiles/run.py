@@ -1,0 +1,135 @@
+"""One validation under way: what was found, which resource it is in, and where references lead.
+
+Problems are bounded, nested validations too; a resource that is being judged against a profile is not judged
+against it again inside itself, so circles of references end.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kiungo.fhir.profiles.findings import At, Finding, Json, place
+
+if TYPE_CHECKING:
+    from kiungo.fhir.profiles.library import Library
+
+FINDINGS_MAX = 200
+NESTING_MAX = 24
+Fetch = Callable[[str], Json | None]
+"""Finds a resource by the reference's text (relative or absolute), or None."""
+
+
+def fetch_nothing(_reference: str) -> Json | None:
+    """No resources but those at hand."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the walk is: `resource` the nearest one, `root` the one that contains it, `bundle` the Bundle around."""
+
+    resource: Json
+    root: Json
+    at: At
+    bundle: Json | None = None
+    full_url: str | None = None
+    by_url: Mapping[str, Json] = field(default_factory=dict)
+    outer: "Scope | None" = None
+
+
+class Run:
+    """The state of one validation."""
+
+    __slots__ = ("fetch", "findings", "library", "nesting", "scope", "under_way")
+
+    def __init__(self, library: "Library", scope: Scope, fetch: Fetch = fetch_nothing) -> None:
+        self.library = library
+        self.scope = scope
+        self.fetch = fetch
+        self.findings: list[Finding] = []
+        self.under_way: set[tuple[str, int]] = set()
+        self.nesting = 0
+
+    def add(self, severity: str, code: str, at: At, message: str, rule: str = "") -> None:
+        """Note a finding; beyond the limit nothing more is noted."""
+        if len(self.findings) < FINDINGS_MAX:
+            where = place(at)
+            self.findings.append(Finding(severity, code, where, f"{where} {message}", rule))
+
+    def error(self, code: str, at: At, message: str, rule: str = "") -> None:
+        """Note an error."""
+        self.add("error", code, at, message, rule)
+
+    def warn(self, code: str, at: At, message: str, rule: str = "") -> None:
+        """Note a warning."""
+        self.add("warning", code, at, message, rule)
+
+    def quietly(self, work: Callable[[], None]) -> list[Finding]:
+        """What a piece of work finds, kept apart."""
+        kept, self.findings = self.findings, []
+        try:
+            work()
+            return self.findings
+        finally:
+            self.findings = kept
+
+    def inside(self, scope: Scope, work: Callable[[], None]) -> None:
+        """Do a piece of work in another scope."""
+        kept, self.scope = self.scope, scope
+        try:
+            work()
+        finally:
+            self.scope = kept
+
+    def once(self, key: str, value: Any, work: Callable[[], None]) -> None:
+        """Do a piece of work unless the same is under way around it, or the nesting is beyond reason."""
+        mark = (key, id(value))
+        if mark in self.under_way or self.nesting >= NESTING_MAX:
+            return
+        self.under_way.add(mark)
+        self.nesting += 1
+        try:
+            work()
+        finally:
+            self.nesting -= 1
+            self.under_way.discard(mark)
+
+    def resolve(self, reference: str) -> Json | None:
+        """The resource a reference leads to: contained, in the Bundle, or fetched; None when it is not at hand."""
+        scope = self.scope
+        if reference == "#":
+            return scope.root
+        if reference.startswith("#"):
+            contained = scope.root.get("contained")
+            wanted = reference[1:]
+            for one in contained if contained.__class__ is list else ():
+                if one.__class__ is dict and one.get("id") == wanted:
+                    return one
+            return None
+        found = in_bundle(scope, reference)
+        return found if found is not None else self.fetch(reference)
+
+
+def in_bundle(scope: Scope, reference: str) -> Json | None:
+    """The entry a reference means by the rules of Bundle. Source: FHIR R4 2.36.4.1."""
+    while scope.bundle is None and scope.outer is not None:
+        scope = scope.outer
+    if scope.bundle is None:
+        return None
+    plain = reference.partition("|")[0].partition("#")[0]
+    version = None
+    if "/_history/" in plain:
+        plain, _, version = plain.partition("/_history/")
+    target = plain
+    if not _is_absolute(plain) and scope.full_url and _is_restful(scope.full_url):
+        target = scope.full_url.rsplit("/", 2)[0] + "/" + plain
+    found = scope.by_url.get(f"{target}/_history/{version}") if version else None
+    return found if found is not None else scope.by_url.get(target)
+
+
+def _is_absolute(text: str) -> bool:
+    return text.startswith(("http://", "https://", "urn:"))
+
+
+def _is_restful(url: str) -> bool:
+    return url.startswith(("http://", "https://")) and url.count("/") >= 4
