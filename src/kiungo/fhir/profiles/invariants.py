@@ -57,7 +57,7 @@ class _Evaluated:
             return None
         try:
             if self._asked is None:
-                self._asked = asked(self._invariant.expression, item.type)
+                self._asked = asked(self._invariant.expression)
             return self._asked(item, run)
         except KiungoError as error:
             if self._asked is None:

@@ -88,7 +88,7 @@ def _check_contained(value: Json, at: At, run: Run) -> None:
         for name, key in (("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")):
             if name in meta:
                 run.error("invariant", at, f"is contained and must not have meta.{name}", key)
-    name: Any = value.get("id")
+    name = value.get("id")
     if name.__class__ is not str:
         run.error("required", at, "is contained and has no id, so nothing can refer to it", "dom-3")
         return

@@ -40,7 +40,7 @@ class Scope:
 class Run:
     """The state of one validation."""
 
-    __slots__ = ("fetch", "findings", "library", "nesting", "scope", "under_way")
+    __slots__ = ("evaluation", "fetch", "findings", "library", "nesting", "scope", "under_way")
 
     def __init__(self, library: "Library", scope: Scope, fetch: Fetch = fetch_nothing) -> None:
         self.library = library
@@ -49,6 +49,7 @@ class Run:
         self.findings: list[Finding] = []
         self.under_way: set[tuple[str, int]] = set()
         self.nesting = 0
+        self.evaluation: tuple[Scope, Any] | None = None
 
     def add(self, severity: str, code: str, at: At, message: str, rule: str = "") -> None:
         """Note a finding; beyond the limit nothing more is noted."""
