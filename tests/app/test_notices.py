@@ -52,7 +52,7 @@ def test_a_decision_is_known_by_its_notice(running: Stage) -> None:
         seen = wait(lambda: claim_of(http, running, number), lambda found: found["status"] == "pending")
         assert seen["status"] == "pending"
         running.system.database.write(
-            lambda unit: unit.execute("UPDATE vems_claim SET next_poll_us = ? WHERE booking_no = ?", (2**60, number))
+            lambda unit: unit.execute("UPDATE vems_claim SET next_poll_us = NULL WHERE booking_no = ?", (number,))
         )
         reviewer = {"X-API-Key": running.keys["reviewer"]}
         path = f"/api/review/claims/{taken['claim']['claim_id']}/approve"

@@ -2,6 +2,7 @@
 
 import re
 
+from kiungo.app.registry import CLASSES
 from kiungo.kernel.config import PREFIX, Settings
 from tests.architecture.source import ROOT, tracked_files
 
@@ -40,6 +41,9 @@ def test_every_command_a_page_names_is_there() -> None:
 
 def test_every_setting_a_page_names_is_there() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {
+        str(kind.model_config["env_prefix"]) + name.upper() for kind in CLASSES.values() for name in kind.model_fields
+    }
     unknown = [
         f"{name}: {variable}"
         for name, text in pages().items()

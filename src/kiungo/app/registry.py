@@ -27,6 +27,7 @@ from kiungo.connectors.sms.settings import SmsSettings
 from kiungo.connectors.smtp.connector import SmtpMessenger
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.domains.vems.rules.following import SubmitOn
+from kiungo.domains.vems.settlement.model import PaysOn
 from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.kernel.config import SETTINGS_WRONG
 from kiungo.kernel.database import Database
@@ -43,11 +44,15 @@ BANK: Final = "bank"
 
 
 class FollowSettings(BaseSettings):
-    """How claims of bookings are followed at their payers. Units: as the names say."""
+    """How claims of bookings are followed at their payers, or submitted to them. Units: as the names say."""
 
     model_config = SettingsConfigDict(env_prefix="KIUNGO_FOLLOW_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     payer: str | None = Field(None, description="Who decides claims of mode sha: hcms or sha; unset: who is connected.")
+    insurer: str | None = Field(
+        None,
+        description="Who decides claims of mode other_insurances: hcms or sha; unset: a supervisor, by hand.",
+    )
     interval_s: float = Field(900.0, gt=0, description="How often a payer is asked about an open claim, seconds.")
     tick_s: float = Field(15.0, gt=0, description="How often due claims are looked for, seconds.")
     backoff_s_max: float = Field(21_600.0, gt=0, description="Longest pause after failures, seconds.")
@@ -55,6 +60,18 @@ class FollowSettings(BaseSettings):
     submit_on: SubmitOn = Field(
         "completed",
         description="When we submit the claim of a booking with a diagnosis: at confirmed, at completed, or never.",
+    )
+
+
+class SettleSettings(BaseSettings):
+    """When bookings' money goes out. Payment modes that nobody pays out before it came in are not concerned."""
+
+    model_config = SettingsConfigDict(env_prefix="KIUNGO_SETTLE_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    on: PaysOn = Field(
+        "approval",
+        description="When bookings of mode sha are paid out: at the payer's approval, from our own funded accounts,"
+        " or at the payer's remittance.",
     )
 
 
@@ -70,12 +87,14 @@ class ConnectorSettings:
     sms: SmsSettings | None = None
     smtp: SmtpSettings | None = None
     follow: FollowSettings = field(default_factory=FollowSettings)
+    settle: SettleSettings = field(default_factory=SettleSettings)
 
     def over(self, others: "ConnectorSettings") -> "ConnectorSettings":
         """These settings where they are given, the others' elsewhere."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        if not _names(FollowSettings):
-            del given["follow"]
+        for name in ("follow", "settle"):
+            if not _names(CLASSES[name]):
+                del given[name]
         return replace(others, **given)
 
 
@@ -88,6 +107,7 @@ CLASSES: Final[Mapping[str, type[BaseSettings]]] = {
     "sms": SmsSettings,
     "smtp": SmtpSettings,
     "follow": FollowSettings,
+    "settle": SettleSettings,
 }
 
 
@@ -161,23 +181,27 @@ def connect(settings: ConnectorSettings, database: Database, keyring: Keyring, e
         settings=settings,
         registry=open_registry(settings.afyalink, egress) if settings.afyalink else NoRegistry(),
         payers=payers,
-        payer_of_mode=_payer_of_mode(settings.follow.payer, payers),
+        payer_of_mode=_payer_of_mode(settings.follow, payers),
         rails=rails,
         messengers=messengers,
         bank_folder=folder,
     )
 
 
-def _payer_of_mode(wanted: str | None, payers: Mapping[str, Payer]) -> Mapping[str, str]:
-    if wanted is not None and wanted not in payers:
-        raise Incorrect(
-            SETTINGS_WRONG,
-            f"KIUNGO_FOLLOW_PAYER names {wanted[:40]!r}, which is not connected",
-            field="KIUNGO_FOLLOW_PAYER",
-            hint="Set that payer's own variables, or name one of: " + (", ".join(payers) or "none is connected"),
-        )
-    chosen = wanted or next(iter(payers), None)
-    return {"sha": chosen} if chosen else {}
+def _payer_of_mode(follow: FollowSettings, payers: Mapping[str, Payer]) -> Mapping[str, str]:
+    chosen = {
+        "sha": ("KIUNGO_FOLLOW_PAYER", follow.payer or next(iter(payers), None)),
+        "other_insurances": ("KIUNGO_FOLLOW_INSURER", follow.insurer),
+    }
+    for variable, name in chosen.values():
+        if name is not None and name not in payers:
+            raise Incorrect(
+                SETTINGS_WRONG,
+                f"{variable} names {name[:40]!r}, which is not connected",
+                field=variable,
+                hint="Set that payer's own variables, or name one of: " + (", ".join(payers) or "none is connected"),
+            )
+    return {mode: name for mode, (_, name) in chosen.items() if name is not None}
 
 
 def _names(kind: type[BaseSettings]) -> list[str]:

@@ -29,6 +29,7 @@ FOREIGN_PREFIXES = (
     "KIUNGO_FOLLOW_",
     "KIUNGO_HCMS_",
     "KIUNGO_MPESA_",
+    "KIUNGO_SETTLE_",
     "KIUNGO_SHA_",
     "KIUNGO_SMS_",
     "KIUNGO_SMTP_",

@@ -17,6 +17,7 @@ from kiungo.app.cli.output import (
     progress,
     readable_errors,
 )
+from kiungo.app.registry import connector_settings
 from kiungo.base.errors import Incorrect
 from kiungo.base.money import Money
 from kiungo.base.time import SystemClock, parse_date, to_us
@@ -118,9 +119,17 @@ def check(
         wrong = database.read(lambda unit: ledger.verify(unit, TENANT))
     rows = [[one.kind, one.id, one.what] for one in found]
     rows += [["ledger", str(one), "differs from its postings"] for one in wrong]
+    with readable_errors():
+        chosen = connector_settings()
     if as_json:
-        print_json({"differences": [dict(zip(("kind", "id", "what"), row, strict=True)) for row in rows]})
+        found_rows = [dict(zip(("kind", "id", "what"), row, strict=True)) for row in rows]
+        print_json({"differences": found_rows, "settle_on": chosen.settle.on, "submit_on": chosen.follow.submit_on})
     else:
+        console.print(
+            f"Bookings of mode sha are paid out at {chosen.settle.on} (KIUNGO_SETTLE_ON); claims of bookings with a"
+            f" diagnosis are submitted at: {chosen.follow.submit_on} (KIUNGO_FOLLOW_SUBMIT_ON).",
+            markup=False,
+        )
         print_table("Differences", ["kind", "id", "what"], list(rows[:ROWS_SHOWN_MAX]))
         if len(rows) > ROWS_SHOWN_MAX:
             console.print(f"and {len(rows) - ROWS_SHOWN_MAX} more")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from kiungo.app.registry import FollowSettings
+from kiungo.app.registry import ConnectorSettings, FollowSettings
 from kiungo.app.sample_data import HOSPITAL, key_texts, load_sample_data
 from kiungo.app.sandbox import Sandbox
 from kiungo.app.server import Listening, listen, own_url, serve
@@ -35,9 +35,19 @@ class Stage:
     sandbox: Sandbox
 
 
+def same(connected: ConnectorSettings) -> ConnectorSettings:
+    """The simulators' settings as they are."""
+    return connected
+
+
 @contextmanager
-def stage(*, prepare: Callable[[System], None] | None = None) -> Iterator[Stage]:
-    """Set up, serve, and clear away without a trace; `prepare` may change the sample data before it begins."""
+def stage(
+    *, prepare: Callable[[System], None] | None = None, choose: Callable[[ConnectorSettings], ConnectorSettings] = same
+) -> Iterator[Stage]:
+    """Set up, serve, and clear away without a trace.
+
+    `prepare` may change the sample data before it begins, `choose` the settings of what is connected.
+    """
     with tempfile.TemporaryDirectory(prefix="kiungo-demo-") as folder:
         listening = listen("127.0.0.1", 0)
         settings = load_settings(
@@ -53,7 +63,7 @@ def stage(*, prepare: Callable[[System], None] | None = None) -> Iterator[Stage]
         sandbox = Sandbox(0)
         try:
             twins = sandbox.settings(own_url(settings), key_texts(settings)[HOSPITAL], follow=FOLLOW)
-            system = open_system(settings, twins)
+            system = open_system(settings, choose(twins))
             try:
                 keys = load_sample_data(system)
                 if prepare is not None:
