@@ -9,7 +9,10 @@ from kiungo.fhir.terminology.model import Concept, Filter, pattern
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
-BATCH = 500
+# Few at first, for a page; each further batch asks all conditions again, so it takes more.
+BATCH = 200
+BATCH_GROWTH = 5
+BATCH_MAX = 10_000
 _BELOW = "number IN (SELECT descendant FROM terminology_ancestor WHERE system = ? AND ancestor = ?)"
 _ABOVE = "number IN (SELECT ancestor FROM terminology_ancestor WHERE system = ? AND descendant = ?)"
 _HELD = "number IN (SELECT number FROM terminology_property WHERE system = ? AND name = ?"
@@ -105,17 +108,17 @@ class ImportedSystem:
             conditions.append("active = 1")
         sql = (
             f"SELECT number, code, display, active FROM terminology_concept WHERE {' AND '.join(conditions)} "
-            f"ORDER BY number LIMIT {BATCH}"
+            f"ORDER BY number LIMIT ?"
         )
-        last = -1
+        last, size = -1, BATCH
         while True:
-            rows = self.unit.rows(sql, (self.row.id, last, *parameters))
+            rows = self.unit.rows(sql, (self.row.id, last, *parameters, size))
             for number, code, display, active in rows:
                 if all(self._fits(number, code, display, wanted) for wanted in patterns):
                     yield Concept(code, display, bool(active))
-            if len(rows) < BATCH:
+            if len(rows) < size:
                 return
-            last = rows[-1][0]
+            last, size = rows[-1][0], min(size * BATCH_GROWTH, BATCH_MAX)
 
     def _row(self, code: str) -> tuple[int, str, int] | None:
         sql = "SELECT number, display, active FROM terminology_concept WHERE system = ? AND code = ?"
@@ -180,3 +183,26 @@ def ready_systems(unit: "Unit", tenant: int, url: str) -> list[ImportedRow]:
         (tenant, url),
     )
     return [ImportedRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSystem:
+    """One imported system, ready or still loading."""
+
+    id: int
+    kind: str
+    url: str
+    version: str
+    state: str
+    concepts: int
+    row_errors: int
+
+
+def listed_systems(unit: "Unit", tenant: int) -> list[ListedSystem]:
+    """Everything that was imported for a tenant."""
+    rows = unit.rows(
+        "SELECT id, kind, url, version, state, concepts, row_errors FROM terminology_system WHERE tn = ? "
+        "ORDER BY url, version",
+        (tenant,),
+    )
+    return [ListedSystem(*row) for row in rows]

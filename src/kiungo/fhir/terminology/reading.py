@@ -62,7 +62,9 @@ _base: Remembered[TreeSystem] = Remembered(REMEMBERED_MAX)  # FHIR's own systems
 def stamp(unit: "Unit", tenant: int) -> tuple[Any, ...]:
     """A value that changes whenever the tenant's terminology does: a few seeks."""
     latest = (unit.value(_LATEST, (tenant, type_ids()[kind])) for kind in _KINDS)
-    imported = unit.value("SELECT max(changed_us) FROM terminology_system WHERE tn = ?", (tenant,))
+    imported = unit.row(
+        "SELECT count(*), max(changed_us) FROM terminology_system WHERE tn = ? AND state = 'ready'", (tenant,)
+    )
     return (*latest, imported, unit.row("SELECT count(*), max(installed_us) FROM fhir_package WHERE tn = ?", (tenant,)))
 
 
