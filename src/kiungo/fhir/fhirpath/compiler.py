@@ -1,0 +1,322 @@
+"""A syntax tree into closures, once for each expression.
+
+Every tree becomes two closures: one answers with a collection, one in three-valued logic, so that conditions build no
+lists on their way.
+"""
+
+from difflib import get_close_matches
+from typing import cast
+
+from kiungo.fhir.fhirpath import arithmetic, equality
+from kiungo.fhir.fhirpath.errors import failed, senseless
+from kiungo.fhir.fhirpath.functions import FUNCTIONS
+from kiungo.fhir.fhirpath.functions.registry import Argument, Items, Step, Truth, TruthStep
+from kiungo.fhir.fhirpath.run import Run, singleton
+from kiungo.fhir.fhirpath.syntax import (
+    Binary,
+    Call,
+    Empty,
+    Expr,
+    Index,
+    Literal,
+    Member,
+    Path,
+    Special,
+    TypeTest,
+    Unary,
+    Variable,
+)
+from kiungo.fhir.fhirpath.tree import add_children
+from kiungo.fhir.fhirpath.types import is_type_name
+from kiungo.fhir.fhirpath.typing import specifier, type_check
+from kiungo.fhir.fhirpath.values import Collection, Node, unwrap
+
+TRUE: Collection = [True]
+FALSE: Collection = [False]
+NOTHING: Collection = []
+
+
+def compiled(tree: Expr) -> Argument:
+    """The closures of an expression. Raises: Incorrect FHIRPATH_SEMANTIC for unknown functions and types."""
+    return _Compiler(_defines_variables(tree)).argument(tree)
+
+
+def truth_of(items: Collection) -> bool | None:
+    """A collection as a condition: empty is unknown, one item that is no boolean counts as true."""
+    if not items:
+        return None
+    if len(items) > 1:
+        raise failed(
+            f"A condition takes one value and was given {len(items)}", hint="Use exists(), all() or first() in it"
+        )
+    value = unwrap(items[0])
+    return value if value.__class__ is bool else True
+
+
+def _defines_variables(tree: object) -> bool:
+    if isinstance(tree, Call) and tree.name == "defineVariable":
+        return True
+    if isinstance(tree, tuple):
+        return any(_defines_variables(one) for one in tree)
+    slots = getattr(tree, "__slots__", ())
+    return any(_defines_variables(getattr(tree, name)) for name in slots)
+
+
+class _Compiler:
+    def __init__(self, scoped: bool) -> None:
+        self._scoped = scoped
+
+    def argument(self, tree: Expr) -> Argument:
+        """Both closures of a tree that has a scope of its own."""
+        items, truth = self._both(tree)
+        if self._scoped:
+            items, truth = _in_scope(items), _truth_in_scope(truth)
+        return Argument(tree, items, truth)
+
+    def _both(self, tree: Expr) -> tuple[Items, Truth]:
+        """The collection closure and the truth closure."""
+        if isinstance(tree, Binary) and tree.operator in _LOGIC:
+            return _of_truth(self._binary_truth(tree))
+        if isinstance(tree, TypeTest) and tree.operator == "is":
+            return _of_truth(self._is(tree))
+        if isinstance(tree, Path):
+            last = tree.steps[-1]
+            if isinstance(last, Call) and FUNCTIONS.get(last.name) and FUNCTIONS[last.name].is_test:
+                return _of_truth(self._tested_path(tree, last))
+        if isinstance(tree, Call) and FUNCTIONS.get(tree.name) and FUNCTIONS[tree.name].is_test:
+            step = cast(TruthStep, self._call(tree))
+            return _of_truth(lambda run, this: step(run, this, this))
+        items = self._items(tree)
+        return items, lambda run, this: truth_of(items(run, this))
+
+    def _items(self, tree: Expr) -> Items:  # noqa: PLR0911 - one line for each kind of tree
+        match tree:
+            case Literal(value):
+                constant: Collection = [value]
+                return lambda run, this: constant
+            case Empty():
+                return lambda run, this: NOTHING
+            case Variable(name):
+                return lambda run, this: run.variable(name)
+            case Special(name):
+                return _special(name)
+            case Member(name):
+                return _head_member(name)
+            case Call():
+                step = cast(Step, self._call(tree))
+                return lambda run, this: step(run, this, this)
+            case Path():
+                return self._path(tree.head, tree.steps)
+            case Unary(operator, operand):
+                inner = self.argument(operand).items
+                return inner if operator == "+" else lambda run, this: arithmetic.negated(inner(run, this))
+            case Binary():
+                return self._binary(tree)
+            case TypeTest():
+                return self._as(tree)
+
+    def _path(self, head: Expr, parts: tuple[Member | Call | Index, ...]) -> Items:
+        first = self._both(head)[0]
+        steps = tuple(self._step(part) for part in parts)
+        if len(steps) == 1:
+            only = steps[0]
+            return lambda run, this: only(run, first(run, this), this)
+
+        def walk(run: Run, this: Collection) -> Collection:
+            items = first(run, this)
+            for step in steps:
+                items = step(run, items, this)
+            return items
+
+        return walk
+
+    def _tested_path(self, tree: Path, last: Call) -> Truth:
+        before = tree.steps[:-1]
+        first = self._path(tree.head, before) if before else self._both(tree.head)[0]
+        test = cast(TruthStep, self._call(last))
+        return lambda run, this: test(run, first(run, this), this)
+
+    def _step(self, part: Member | Call | Index) -> Step:
+        match part:
+            case Member(name):
+                return _member(name)
+            case Index(position):
+                return _index(self.argument(position).items)
+            case Call():
+                found = self._call(part)
+                if not FUNCTIONS[part.name].is_test:
+                    return cast(Step, found)
+                test = cast(TruthStep, found)
+                return lambda run, items, this: _collected(test(run, items, this))
+
+    def _call(self, call: Call) -> Step | TruthStep:
+        known = FUNCTIONS.get(call.name)
+        if known is None:
+            close = get_close_matches(call.name, FUNCTIONS, n=1)
+            hint = f"Did you mean {close[0]}()?" if close else "The reference lists the functions"
+            raise senseless(f"There is no function {call.name}()", hint=hint)
+        if not known.least <= len(call.arguments) <= known.most:
+            wanted = str(known.least) if known.least == known.most else f"{known.least} to {known.most}"
+            raise senseless(f"{call.name}() takes {wanted} arguments and was given {len(call.arguments)}")
+        return known.build(tuple(self._argument_of(call.name, tree) for tree in call.arguments))
+
+    def _argument_of(self, function: str, tree: Expr) -> Argument:
+        if function in ("is", "as", "ofType"):
+            return Argument(tree, lambda run, this: NOTHING, lambda run, this: None)  # a type, not an expression
+        if function == "sort" and isinstance(tree, Unary) and tree.operator == "-":
+            descending = self.argument(tree.operand)
+            return Argument(tree, descending.items, descending.truth)
+        return self.argument(tree)
+
+    def _binary(self, tree: Binary) -> Items:
+        left, right = self.argument(tree.left).items, self.argument(tree.right).items
+        if tree.operator == "|":
+            return lambda run, this: equality.union(run, left(run, this), right(run, this))
+        compute = arithmetic.OPERATORS[tree.operator]
+        return lambda run, this: compute(left(run, this), right(run, this))
+
+    def _binary_truth(self, tree: Binary) -> Truth:
+        left, right = self.argument(tree.left), self.argument(tree.right)
+        if tree.operator in _CONNECTIVES:
+            return _CONNECTIVES[tree.operator](left.truth, right.truth)
+        test = equality.TESTS[tree.operator]
+        one, other = left.items, right.items
+        return lambda run, this: test(one(run, this), other(run, this))
+
+    def _is(self, tree: TypeTest) -> Truth:
+        operand = self.argument(tree.operand).items
+        matches = type_check(specifier(tree.namespace, tree.name))
+
+        def test(run: Run, this: Collection) -> bool | None:
+            item = singleton(operand(run, this), "is")
+            return None if item is None else matches(item)
+
+        return test
+
+    def _as(self, tree: TypeTest) -> Items:
+        operand = self.argument(tree.operand).items
+        matches = type_check(specifier(tree.namespace, tree.name), exact_primitives=True)
+
+        def cast_to(run: Run, this: Collection) -> Collection:
+            item = singleton(operand(run, this), "as")
+            return [item] if item is not None and matches(item) else NOTHING
+
+        return cast_to
+
+
+def _in_scope(items: Items) -> Items:
+    def inner(run: Run, this: Collection) -> Collection:
+        outer = run.variables
+        found = items(run, this)
+        run.variables = outer
+        return found
+
+    return inner
+
+
+def _truth_in_scope(truth: Truth) -> Truth:
+    def inner(run: Run, this: Collection) -> bool | None:
+        outer = run.variables
+        found = truth(run, this)
+        run.variables = outer
+        return found
+
+    return inner
+
+
+def _collected(value: bool | None) -> Collection:
+    return NOTHING if value is None else TRUE if value else FALSE
+
+
+def _of_truth(truth: Truth) -> tuple[Items, Truth]:
+    return lambda run, this: _collected(truth(run, this)), truth
+
+
+def _special(name: str) -> Items:
+    if name == "this":
+        return lambda run, this: this
+    if name == "index":
+        return lambda run, this: [run.index] if run.index >= 0 else NOTHING
+    return lambda run, this: run.total
+
+
+def _member(name: str) -> Step:
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        found: Collection = []
+        for item in items:
+            add_children(item, name, found)
+        run.spend(len(items) + len(found))
+        return found
+
+    return step
+
+
+def _head_member(name: str) -> Items:
+    """The first name of a path: a child of what the path is about, or its type."""
+    step = _member(name)
+    if not is_type_name(name):
+        return lambda run, this: step(run, this, this)
+
+    def head(run: Run, this: Collection) -> Collection:
+        typed: Collection = [item for item in this if isinstance(item, Node) and name in item.type.ancestors]
+        return typed or step(run, this, this)
+
+    return head
+
+
+def _index(position: Items) -> Step:
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        index = singleton(position(run, this), "An index")
+        if index is None:
+            return NOTHING
+        place = unwrap(index)
+        if not isinstance(place, int) or isinstance(place, bool):
+            raise failed("An index must be an integer", hint="Count from 0: name[0]")
+        return [items[place]] if 0 <= place < len(items) else NOTHING
+
+    return step
+
+
+def _and(left: Truth, right: Truth) -> Truth:
+    def test(run: Run, this: Collection) -> bool | None:
+        one = left(run, this)
+        if one is False:
+            return False
+        other = right(run, this)
+        return other if one is True else False if other is False else None
+
+    return test
+
+
+def _or(left: Truth, right: Truth) -> Truth:
+    def test(run: Run, this: Collection) -> bool | None:
+        one = left(run, this)
+        if one is True:
+            return True
+        other = right(run, this)
+        return other if one is False else True if other is True else None
+
+    return test
+
+
+def _xor(left: Truth, right: Truth) -> Truth:
+    def test(run: Run, this: Collection) -> bool | None:
+        one, other = left(run, this), right(run, this)
+        return None if one is None or other is None else one is not other
+
+    return test
+
+
+def _implies(left: Truth, right: Truth) -> Truth:
+    def test(run: Run, this: Collection) -> bool | None:
+        one = left(run, this)
+        if one is False:
+            return True
+        other = right(run, this)
+        return other if one is True else True if other is True else None
+
+    return test
+
+
+_CONNECTIVES = {"and": _and, "or": _or, "xor": _xor, "implies": _implies}
+_LOGIC = frozenset({*_CONNECTIVES, *equality.TESTS})

@@ -1,0 +1,160 @@
+"""What FHIR adds: extension, hasValue, getValue, resolve, memberOf, conformsTo, subsumes, htmlChecks.
+
+Source: FHIR R4 2.9.1.3 (additional functions).
+"""
+
+from kiungo.fhir.fhirpath.errors import failed
+from kiungo.fhir.fhirpath.functions.arguments import text_argument
+from kiungo.fhir.fhirpath.functions.registry import Arguments, Step, TruthStep, condition, function
+from kiungo.fhir.fhirpath.references import resolved
+from kiungo.fhir.fhirpath.run import Run, singleton
+from kiungo.fhir.fhirpath.tree import add_children
+from kiungo.fhir.fhirpath.values import Collection, Node, unwrap
+from kiungo.fhir.fhirpath.xhtml import is_safe_narrative
+
+
+@function("extension", 1)
+def _extension(arguments: Arguments) -> Step:
+    url = text_argument(arguments[0], "extension")
+
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        wanted = url(run, this)
+        if wanted is None:
+            return []
+        found: Collection = []
+        for item in items:
+            add_children(item, "extension", found)
+        run.spend(len(items) + len(found))
+        return [one for one in found if isinstance(one, Node) and one.value.get("url") == wanted]
+
+    return step
+
+
+@condition("hasExtension", 1)
+def _has_extension(arguments: Arguments) -> TruthStep:
+    found = _extension_step(arguments)
+    return lambda run, items, this: bool(found(run, items, this))
+
+
+def _extension_step(arguments: Arguments) -> Step:
+    url = text_argument(arguments[0], "hasExtension")
+
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        found: Collection = []
+        wanted = url(run, this)
+        for item in items:
+            add_children(item, "extension", found)
+        return [one for one in found if isinstance(one, Node) and one.value.get("url") == wanted]
+
+    return step
+
+
+@condition("hasValue")
+def _has_value(arguments: Arguments) -> TruthStep:
+    def step(run: Run, items: Collection, this: Collection) -> bool:
+        if len(items) != 1:
+            return False
+        item = items[0]
+        return not isinstance(item, Node) or (item.type.is_primitive and item.value is not None)
+
+    return step
+
+
+@function("getValue")
+def _get_value(arguments: Arguments) -> Step:
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        if len(items) != 1:
+            return []
+        value = unwrap(items[0])
+        return [] if isinstance(value, Node) else [value]
+
+    return step
+
+
+@function("resolve")
+def _resolve(arguments: Arguments) -> Step:
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        found: Collection = []
+        for item in items:
+            node = resolved(run, item)
+            if node is not None:
+                found.append(node)
+        run.spend(len(items))
+        return found
+
+    return step
+
+
+@condition("memberOf", 1)
+def _member_of(arguments: Arguments) -> TruthStep:
+    value_set = text_argument(arguments[0], "memberOf")
+
+    def step(run: Run, items: Collection, this: Collection) -> bool | None:
+        item = singleton(items, "memberOf()")
+        url = value_set(run, this)
+        if item is None or url is None:
+            return None
+        asked = item if isinstance(item, Node) else unwrap(item)
+        if not isinstance(asked, Node | str):
+            raise failed("memberOf() takes a code, Coding or CodeableConcept")
+        return run.host.member_of(asked, url)
+
+    return step
+
+
+@condition("conformsTo", 1)
+def _conforms_to(arguments: Arguments) -> TruthStep:
+    profile = text_argument(arguments[0], "conformsTo")
+
+    def step(run: Run, items: Collection, this: Collection) -> bool | None:
+        item = singleton(items, "conformsTo()")
+        url = profile(run, this)
+        if item is None or url is None:
+            return None
+        if not isinstance(item, Node):
+            return False
+        answer = run.host.conforms_to(item, url)
+        if answer is None:
+            raise failed(f"The profile {url} is not known here", hint="Install the package that defines it")
+        return answer
+
+    return step
+
+
+def _subsumption(arguments: Arguments, name: str, *, input_is_general: bool) -> TruthStep:
+    other = arguments[0]
+
+    def step(run: Run, items: Collection, this: Collection) -> bool | None:
+        item = singleton(items, f"{name}()")
+        code = singleton(other.items(run, this), f"{name}()")
+        if item is None or code is None:
+            return None
+        if not isinstance(item, Node) or not isinstance(code, Node):
+            raise failed(f"{name}() takes a Coding or CodeableConcept on both sides")
+        return run.host.subsumes(item, code) if input_is_general else run.host.subsumes(code, item)
+
+    return step
+
+
+@condition("subsumes", 1)
+def _subsumes(arguments: Arguments) -> TruthStep:
+    return _subsumption(arguments, "subsumes", input_is_general=True)
+
+
+@condition("subsumedBy", 1)
+def _subsumed_by(arguments: Arguments) -> TruthStep:
+    return _subsumption(arguments, "subsumedBy", input_is_general=False)
+
+
+def _html_checks(arguments: Arguments) -> TruthStep:
+    def step(run: Run, items: Collection, this: Collection) -> bool | None:
+        item = singleton(items, "htmlChecks()")
+        text = None if item is None else unwrap(item)
+        return is_safe_narrative(text) if isinstance(text, str) else None
+
+    return step
+
+
+condition("htmlChecks")(_html_checks)
+condition("htmlChecks1")(_html_checks)
+condition("htmlChecks2")(_html_checks)
