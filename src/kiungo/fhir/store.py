@@ -12,6 +12,7 @@ from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.fhir import bundles, history
 from kiungo.fhir.guard import admit, allow_search, authorise, may_read
 from kiungo.fhir.model import Stored
+from kiungo.fhir.packages.sources import Libraries
 from kiungo.fhir.paging import Seal, link
 from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
@@ -70,6 +71,7 @@ class Store:
         self.reserved = reserved
         self.seal = Seal(link_key)
         self.terminologies = Terminologies(database)
+        self.libraries = Libraries(database, self.terminologies)
         self._reads = reads
 
     def settle(self, call: Call, query: Query) -> None:
