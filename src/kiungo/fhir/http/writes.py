@@ -11,6 +11,7 @@ from kiungo.fhir.http.negotiation import received
 from kiungo.fhir.http.preferences import preferences
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
+from kiungo.fhir.packages.enforcing import conform, conform_entries
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import rewritten
 from kiungo.fhir.search.query import Params
@@ -81,6 +82,7 @@ class WriteApi:
         admit(request.call)
         body = received(request)
         work = await asyncio.to_thread(understand, self._store, body)
+        await asyncio.to_thread(conform_entries, self._store.libraries, request.call.tenant, work)
         runner = Runner(self._store, request.call, returned=preferences(request.raw_headers.get(b"prefer")).returned)
 
         def run(unit: "Unit") -> Response:
@@ -98,6 +100,7 @@ class WriteApi:
                 field="resourceType",
                 hint=f"Send it to /fhir/{prepared.type}",
             )
+        conform(self._store.libraries, request.call.tenant, prepared)
         return prepared
 
     def written(self, request: Request, stored: Stored, status: int) -> Response:
