@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.parameters import parameters_of
-from kiungo.fhir.search.query import MODIFIERS, parse_query
+from kiungo.fhir.search.grammar import MODIFIERS
+from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.select import run
 from kiungo.kernel.database import Database
 from tests.fhir.conftest import Server

@@ -14,7 +14,7 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import dangling, rewritten
-from kiungo.fhir.search.query import Params
+from kiungo.fhir.search.asked import Params
 from kiungo.fhir.search.values import split_reference
 from kiungo.fhir.store import Store
 from kiungo.kernel import json

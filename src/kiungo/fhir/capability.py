@@ -6,8 +6,8 @@ Every search parameter listed is one the search really answers.
 from typing import Any
 
 from kiungo.fhir import definitions
+from kiungo.fhir.search.grammar import MODIFIERS
 from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
-from kiungo.fhir.search.query import MODIFIERS
 from kiungo.kernel import json
 
 _INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")

@@ -4,13 +4,14 @@ A credential bound to a patient works within that patient's compartment. One bou
 because a record here does not say whose it is in that sense.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kiungo.base.errors import Forbidden, define
 from kiungo.fhir.model import Prepared, Stored
+from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Not, Predicate, Query, Value
+from kiungo.fhir.search.grammar import get_parameter
 from kiungo.fhir.search.parameters import person_parameter
-from kiungo.fhir.search.query import Chain, Condition, Has, Predicate, Query, Value, get_parameter
 from kiungo.kernel.auth.decision import NOT_YOURS, Thing, may, require
 from kiungo.kernel.auth.principal import Call
 
@@ -70,7 +71,7 @@ def allow_search(call: Call, query: Query) -> None:
     if not call.principal.bindings:
         return
     admit(call)
-    if any(not isinstance(condition, Predicate) for condition in query.conditions):
+    if any(isinstance(condition, Chain | Has) for condition in _flat(query.conditions)):
         raise Forbidden(
             NOT_YOURS,
             "A credential bound to a patient cannot search through other records with a chain or _has",
@@ -106,10 +107,21 @@ def _within(type_name: str, person: str) -> Predicate:
     return Predicate(get_parameter(type_name, "_id"), "", (Value("", (wanted,)),))
 
 
+def _flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
+    """The conditions without the and, or and not around them."""
+    for condition in conditions:
+        if isinstance(condition, AllOf | AnyOf):
+            yield from _flat(condition.conditions)
+        elif isinstance(condition, Not):
+            yield from _flat((condition.condition,))
+        else:
+            yield condition
+
+
 def _touched(conditions: Iterable[Condition]) -> list[str]:
     """Every other type the conditions ask about, each once, in order."""
     found: dict[str, None] = {}
-    for condition in conditions:
+    for condition in _flat(conditions):
         if isinstance(condition, Chain):
             for type_name, inner in condition.inner:
                 found.update(dict.fromkeys((type_name, *_touched((inner,)))))

@@ -9,7 +9,13 @@ from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_names
 from kiungo.fhir.model import Stored
 from kiungo.fhir.prepare import reread
-from kiungo.fhir.search.query import SEARCH_PARAMETER_UNKNOWN, SEARCH_VALUE_WRONG, Params, Query, parse_query
+from kiungo.fhir.search.asked import (
+    SEARCH_PARAMETER_UNKNOWN,
+    SEARCH_VALUE_WRONG,
+    Params,
+    Query,
+)
+from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.values import date_span
 
 if TYPE_CHECKING:

@@ -22,8 +22,13 @@ TABLES: dict[str, tuple[str, ...]] = {
     "fhir_number": ("k", "low", "high", "rid", "system", "unit"),
     "fhir_string": ("k", "text", "rid", "spelling"),
     "fhir_uri": ("k", "text", "rid"),
+    "fhir_composite": (
+        *("k", "hash", "other", "low", "high", "rid", "system", "other_system", "unit", "text", "low2", "high2"),
+    ),
+    "fhir_position": ("k", "latitude", "rid", "px", "py", "pz"),
+    "fhir_word": ("k", "text", "rid"),
 }
-_CASTS = {"text": "text", "low": "bigint", "high": "bigint"}
+_FRACTIONS = frozenset({"low", "high", "low2", "high2", "latitude", "px", "py", "pz"})
 _INSERT = {
     table: f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     for table, columns in TABLES.items()
@@ -53,6 +58,9 @@ def table_rows(rows: Rows, tenant: int, rid: int) -> TableRows:
         "fhir_number": {(wide + k, low, high, rid, s, u) for k, low, high, s, u in rows.number},
         "fhir_string": {(base + k, text, rid, s) for k, text, s in rows.string},
         "fhir_uri": {(base + k, text, rid) for k, text in rows.uri},
+        "fhir_composite": {(base + k, h, o, low, high, rid, *rest) for k, h, o, low, high, *rest in rows.composite},
+        "fhir_position": {(base + k, latitude, rid, *at) for k, latitude, *at in rows.position},
+        "fhir_word": {(base + k, text, rid) for k, text in rows.word},
     }
 
 
@@ -107,13 +115,15 @@ def _together_sql(tables: tuple[str, ...]) -> str:
     return known
 
 
+def _cast(table: str, column: str) -> str:
+    if column == "text":
+        return "text"
+    return "double precision" if column in _FRACTIONS and table != "fhir_date" else "bigint"
+
+
 def _array_insert(table: str) -> str:
     columns = TABLES[table]
-    number = table == "fhir_number"
-    casts = [
-        "?::" + ("double precision" if number and c in ("low", "high") else _CASTS.get(c, "bigint")) + "[]"
-        for c in columns
-    ]
+    casts = [f"?::{_cast(table, column)}[]" for column in columns]
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({', '.join(casts)})"
 
 

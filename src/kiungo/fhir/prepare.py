@@ -9,6 +9,7 @@ import msgspec
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.model import RESOURCE_ID_WRONG, Prepared
 from kiungo.fhir.search.extraction import extract
+from kiungo.fhir.search.words import word_rows
 from kiungo.fhir.validation import find_problems, validate
 from kiungo.fhir.validation.primitives import ID
 from kiungo.kernel import json
@@ -61,6 +62,8 @@ def _rendered_tail(tree: dict[str, Any]) -> bytes:
 
 def _prepared(tail: bytes, tree: dict[str, Any], id: str | None) -> Prepared:
     meta_tail = _meta_tail(tree["meta"]) if "meta" in tree else b""
+    rows = extract(tree)
+    rows.word = word_rows(tree)
     return Prepared(
         type=tree["resourceType"],
         id=id,
@@ -69,7 +72,7 @@ def _prepared(tail: bytes, tree: dict[str, Any], id: str | None) -> Prepared:
         tail=tail,
         meta_tail=meta_tail,
         content_hash=blake2b(meta_tail + b"\0" + tail, digest_size=16).digest(),
-        rows=extract(tree),
+        rows=rows,
     )
 
 

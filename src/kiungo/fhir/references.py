@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from kiungo.fhir.search.query import Chain, Condition, Has, Value
+from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Not, Predicate, Value
 from kiungo.fhir.search.values import split_reference
 
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")((?:[^"\\]|\\.)*)(")')
@@ -59,7 +59,11 @@ def localised(condition: Condition, base: str) -> Condition:
         return replace(condition, inner=tuple((name, localised(inner, base)) for name, inner in condition.inner))
     if isinstance(condition, Has):
         return replace(condition, inner=localised(condition.inner, base))
-    if condition.parameter.kind != "reference" or condition.modifier:
+    if isinstance(condition, AllOf | AnyOf):
+        return replace(condition, conditions=tuple(localised(inner, base) for inner in condition.conditions))
+    if isinstance(condition, Not):
+        return Not(localised(condition.condition, base))
+    if not isinstance(condition, Predicate) or condition.parameter.kind != "reference" or condition.modifier:
         return condition
     values: list[Value] = []
     for value in condition.values:

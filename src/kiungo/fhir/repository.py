@@ -26,7 +26,8 @@ from kiungo.fhir.model import (
     Stored,
 )
 from kiungo.fhir.prepare import reread, same_content
-from kiungo.fhir.search.query import Params, Query
+from kiungo.fhir.search.asked import Params, Query
+from kiungo.fhir.search.lookups import Terminology
 from kiungo.fhir.search.select import find_matches
 from kiungo.fhir.search.values import target_of
 from kiungo.kernel import audit
@@ -69,8 +70,9 @@ def type_id(type_name: str) -> int:
 class Repository:
     """Resources of every type, by tenant. Stateless but for the clock that names new resources."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, terminology_of: Callable[[int], Terminology] | None = None) -> None:
         self._clock = clock
+        self._terminology_of = terminology_of
 
     def new_id(self) -> str:
         """An id for a new resource; sorts by time."""
@@ -121,7 +123,12 @@ class Repository:
     ) -> list[Stored]:
         """The matches of a condition, at most `limit`, decided under the condition's lock."""
         unit.lock(f"fhir:{call.tenant}:{type_name}?{sorted(condition)}")
-        return find_matches(unit, call.tenant, type_name, condition, limit=limit, allow=allow)
+        terminology = self.terminology(call.tenant)
+        return find_matches(unit, call.tenant, type_name, condition, limit=limit, allow=allow, terminology=terminology)
+
+    def terminology(self, tenant: int) -> Terminology | None:
+        """The terminology that searches of a tenant ask, where there is one."""
+        return self._terminology_of(tenant) if self._terminology_of is not None else None
 
     def _insert(self, unit: "Unit", call: Call, prepared: Prepared, logical_id: str, method: int) -> Stored:
         tenant, rows, now_us = call.tenant, prepared.rows, unit.now_us

@@ -3,7 +3,7 @@
 Routes and the console call this; other domains use `repository` inside their own units of work.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,11 @@ from kiungo.fhir.packages.sources import Libraries
 from kiungo.fhir.paging import Seal, link
 from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
+from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, Params, Query
 from kiungo.fhir.search.includes import included
-from kiungo.fhir.search.matching import Scope
-from kiungo.fhir.search.query import (
-    SEARCH_TOO_COSTLY,
-    Params,
-    Query,
-    parse_query,
-)
-from kiungo.fhir.search.select import Found, run
+from kiungo.fhir.search.lookups import Terminology
+from kiungo.fhir.search.query import parse_query
+from kiungo.fhir.search.select import Found, run, scope_of
 from kiungo.fhir.subsets import members_of, part_of
 from kiungo.fhir.terminology.service import Terminologies
 from kiungo.kernel.audit import Reads
@@ -53,6 +49,7 @@ class Store:
     """Reads, searches and histories for callers; `repository` for writes inside a unit.
 
     `base_url` is the server's address, such as https://example.org/fhir; `link_key` seals page links.
+    `terminology_of` gives a tenant's terminology, which `:in`, `:above` and `:below` ask.
     `reserved` names, for the identifier systems of records that callers only read, the API that writes them.
     """
 
@@ -64,9 +61,10 @@ class Store:
         base_url: str,
         link_key: bytes,
         reserved: Mapping[str, str] = MappingProxyType({}),
+        terminology_of: Callable[[int], Terminology] | None = None,
     ) -> None:
         self.database = database
-        self.repository = Repository(database.clock)
+        self.repository = Repository(database.clock, terminology_of)
         self.base_url = base_url.rstrip("/")
         self.reserved = reserved
         self.seal = Seal(link_key)
@@ -146,7 +144,7 @@ class Store:
         return query, after
 
     def _searched(self, unit: "Unit", call: Call, query: Query, after: list[Any] | None) -> SearchPage:
-        scope = Scope(call.tenant, query.type, unit.engine, unit.now_us)
+        scope = scope_of(unit, call.tenant, query.type, self.repository.terminology(call.tenant))
         found: Found = run(unit, scope, query, after)
         matches = self.visible(call, found.resources)
         added: tuple[Stored, ...] = ()

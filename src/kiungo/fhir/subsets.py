@@ -12,7 +12,7 @@ import msgspec
 from kiungo.base.errors import Incorrect, define
 from kiungo.fhir.definitions import get_type
 from kiungo.fhir.model import Prepared, Stored
-from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Params
+from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Params
 from kiungo.kernel import json
 
 RESOURCE_PART = define("RESOURCE_PART", Incorrect, "A part of a resource cannot be written over the whole.")

@@ -28,7 +28,7 @@ from kiungo.fhir.http.preferences import Returned
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.outcome import outcome_of, remark
 from kiungo.fhir.prepare import prepare
-from kiungo.fhir.search.query import Params
+from kiungo.fhir.search.asked import Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.subsets import members_of, part_of
 from kiungo.fhir.writing import create, make, match, put, refuse_other_id, remove

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kiungo.base.errors import Conflict, Incorrect
 from kiungo.fhir.guard import admit, authorise, authorise_content, refuse_reserved
 from kiungo.fhir.model import MULTIPLE_MATCHES, RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
-from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Params
+from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.subsets import refuse_part
 from kiungo.kernel import json

@@ -14,7 +14,7 @@ from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.packages.enforcing import conform, conform_entries
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import rewritten
-from kiungo.fhir.search.query import Params
+from kiungo.fhir.search.asked import Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.transaction import Runner
 from kiungo.fhir.writing import create, put, remove, remove_all

@@ -5,21 +5,16 @@ A driver is a SELECT of (sort_ms, rid); a test is a boolean over the expressions
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.search.matching import Match, Scope, matches, parse_span
-from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter, sort_parameter
-from kiungo.fhir.search.query import Chain, Condition, Has, Predicate, Value
-from kiungo.fhir.search.values import DAY_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Sql:
-    """A piece of SQL and its parameters in order."""
-
-    text: str
-    parameters: tuple[Any, ...] = ()
+from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Near, Not, Predicate, Word
+from kiungo.fhir.search.combining import matches
+from kiungo.fhir.search.matching import Match, Scope
+from kiungo.fhir.search.own_columns import is_negative, is_own_date, own_test
+from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter
+from kiungo.fhir.search.places import place_match
+from kiungo.fhir.search.sql import Sql, all_true, any_true, joined, union
+from kiungo.fhir.search.words import word_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +27,44 @@ class Driver:
 
 def is_drivable(condition: Condition) -> bool:
     """Whether a condition can list its rows; negations cannot."""
-    return not isinstance(condition, Predicate) or not _is_negative(condition)
-
-
-def _is_negative(predicate: Predicate) -> bool:
-    missing = predicate.modifier == "missing" and predicate.values[0].text == "true"
-    return missing or predicate.modifier == "not"
+    if isinstance(condition, Predicate):
+        return not is_negative(condition)
+    if isinstance(condition, AllOf):
+        return any(is_drivable(inner) for inner in condition.conditions)
+    if isinstance(condition, AnyOf):
+        return all(is_drivable(inner) for inner in condition.conditions)
+    return not isinstance(condition, Not)
 
 
 def driver(scope: Scope, condition: Condition) -> Driver:
-    """The rows that meet a condition, as a SELECT."""
+    """The rows that meet a drivable condition, as a SELECT."""
+    if isinstance(condition, Predicate):
+        return _predicate_driver(scope, condition)
     if isinstance(condition, Chain):
         return Driver(_chain_rows(scope, condition))
     if isinstance(condition, Has):
         return Driver(_has_rows(scope, condition))
+    if isinstance(condition, AnyOf):
+        return Driver(union([driver(scope, inner).sql for inner in condition.conditions]))
+    if isinstance(condition, AllOf):
+        first = next(inner for inner in condition.conditions if is_drivable(inner))
+        rows = driver(scope, first).sql
+        rest = all_true([test(scope, c, "q.sort_ms", "q.rid") for c in condition.conditions if c is not first])
+        return Driver(
+            Sql(f"SELECT q.sort_ms, q.rid FROM ({rows.text}) q WHERE {rest.text}", rows.parameters + rest.parameters)
+        )
+    if isinstance(condition, Not):
+        raise AssertionError("a negation lists no rows; is_drivable says so")
+    return match_driver(scope, [_plain_match(scope, condition)])
+
+
+def _plain_match(scope: Scope, condition: Word | Near) -> Match:
+    return word_match(scope, condition) if isinstance(condition, Word) else place_match(scope, condition)
+
+
+def _predicate_driver(scope: Scope, condition: Predicate) -> Driver:
     if condition.parameter.code in OWN_COLUMNS:
-        where = _own(condition)
+        where = own_test(condition)
         head = "SELECT x.sort_ms, x.rid FROM fhir_resource x WHERE x.tn = ? AND x.type = ? AND x.deleted = 0 AND "
         return Driver(Sql(head + where.text, (scope.tenant, type_ids()[scope.type], *where.parameters)))
     return match_driver(scope, matches(scope, condition), own_date=is_own_date(scope, condition))
@@ -65,39 +82,42 @@ def match_driver(scope: Scope, found: Sequence[Match], *, own_date: bool = False
             text = f"SELECT x.low AS sort_ms, x.rid FROM {match.table} x WHERE {match.where}"
         else:
             text = (
-                f"SELECT s.sort_ms, s.rid FROM {match.table} x {joined(scope)} fhir_resource s "
+                f"SELECT s.sort_ms, s.rid FROM {match.table} x {joined(scope.engine)} fhir_resource s "
                 f"ON s.rid = x.rid WHERE {match.where}"
             )
         parts.append(Sql(text, match.parameters))
     return Driver(union(parts), ordered=len(found) == 1 and found[0].ordered)
 
 
-def union(parts: Sequence[Sql]) -> Sql:
-    """All rows of several SELECTs."""
-    return Sql(" UNION ALL ".join(part.text for part in parts), tuple(p for part in parts for p in part.parameters))
-
-
-def joined(scope: Scope) -> str:
-    """The join that keeps our order of tables: SQLite never reorders a CROSS JOIN."""
-    return "CROSS JOIN" if scope.engine == "sqlite" else "JOIN"
-
-
 def test(scope: Scope, condition: Condition, sort: str, rid: str) -> Sql:
     """Whether the row with this sort date and id meets a condition."""
+    if isinstance(condition, Predicate):
+        return _predicate_test(scope, condition, sort, rid)
     if isinstance(condition, Chain):
         inner = _chain_rows(scope, condition)
         return Sql(f"{rid} IN (SELECT q.rid FROM ({inner.text}) q)", inner.parameters)
     if isinstance(condition, Has):
         return _has_test(scope, condition, rid)
+    if isinstance(condition, Not):
+        inner = test(scope, condition.condition, sort, rid)
+        return Sql(f"NOT {inner.text}", inner.parameters)
+    if isinstance(condition, AllOf | AnyOf):
+        tests = [test(scope, inner, sort, rid) for inner in condition.conditions]
+        return all_true(tests) if isinstance(condition, AllOf) else any_true(tests)
+    match = _plain_match(scope, condition)
+    return Sql(f"({rid} IN (SELECT x.rid FROM {match.table} x WHERE {match.where}))", match.parameters)
+
+
+def _predicate_test(scope: Scope, condition: Predicate, sort: str, rid: str) -> Sql:
     if condition.parameter.code in OWN_COLUMNS:
-        where = _own(condition)
+        where = own_test(condition)
         found = Sql(f"EXISTS (SELECT 1 FROM fhir_resource x WHERE x.rid = {rid} AND {where.text})", where.parameters)
     else:
         tests = [_match_test(scope, m, condition, sort, rid) for m in matches(scope, condition)]
         if not tests:
-            return Sql("1 = 1" if _is_negative(condition) else "1 = 0")
+            return Sql("1 = 1" if is_negative(condition) else "1 = 0")
         found = Sql("(" + " OR ".join(t.text for t in tests) + ")", tuple(p for t in tests for p in t.parameters))
-    return Sql(f"NOT {found.text}", found.parameters) if _is_negative(condition) else found
+    return Sql(f"NOT {found.text}", found.parameters) if is_negative(condition) else found
 
 
 def _match_test(scope: Scope, match: Match, predicate: Predicate, sort: str, rid: str) -> Sql:
@@ -115,75 +135,6 @@ def _match_test(scope: Scope, match: Match, predicate: Predicate, sort: str, rid
     return Sql(f"{rid} IN (SELECT x.rid FROM {match.table} x WHERE {match.where})", match.parameters)
 
 
-def is_own_date(scope: Scope, predicate: Predicate) -> bool:
-    """Whether the parameter is the one whose low end is the sort date of the type."""
-    own = sort_parameter(scope.type)
-    return own is not None and predicate.parameter.key == own.key and is_single(own)
-
-
-def own_date_bounds(predicate: Predicate, now_us: int, *, all_narrow: bool) -> list[tuple[str, int]]:
-    """What a condition on a type's own date says about the sort date alone: comparison and milliseconds.
-
-    `all_narrow`: no record of the type has a date wider than a day, so a lower bound on the high end is one
-    on the low end too.
-    """
-    if len(predicate.values) != 1 or predicate.modifier:
-        return []
-    value = predicate.values[0]
-    prefix = value.prefix or "eq"
-    low, high = parse_span(value)
-    if prefix == "ap":
-        margin = abs(now_us // 1000 - low) // 10
-        low, high = low - margin, high + margin
-    bounds = {
-        "eq": [(">=", low), ("<=", high)],
-        "sa": [(">", high)],
-        "lt": [("<", low)],
-        "eb": [("<", low)],
-        "le": [("<=", high)],
-        "ap": [("<=", high)],
-    }.get(prefix, [])
-    near = {"ge": low, "gt": high, "ap": low}.get(prefix)
-    if all_narrow and near is not None:
-        bounds.append((">=", near - DAY_MS))
-    return bounds
-
-
-def own_column_test(condition: Condition) -> Sql | None:
-    """The test of a condition on the resource's own row where that row is `d`; None for other conditions."""
-    if not isinstance(condition, Predicate) or condition.parameter.code not in OWN_COLUMNS:
-        return None
-    where = _own(condition)
-    text = where.text.replace("x.", "d.")
-    return Sql(f"NOT ({text})" if _is_negative(condition) else text, where.parameters)
-
-
-def _own(predicate: Predicate) -> Sql:
-    """A condition on the resource's own row."""
-    if predicate.parameter.code == "_id":
-        wanted = tuple(value.text for value in predicate.values)
-        return Sql(f"x.fid IN ({', '.join('?' * len(wanted))})", wanted)
-    parts = [_updated(value) for value in predicate.values]
-    return Sql("(" + " OR ".join(p.text for p in parts) + ")", tuple(v for p in parts for v in p.parameters))
-
-
-def _updated(value: Value) -> Sql:
-    low, high = (edge * 1000 for edge in parse_span(value))
-    high += 999
-    rules = {
-        "eq": ("x.updated_us BETWEEN ? AND ?", (low, high)),
-        "ap": ("x.updated_us BETWEEN ? AND ?", (low, high)),
-        "ne": ("NOT x.updated_us BETWEEN ? AND ?", (low, high)),
-        "gt": ("x.updated_us > ?", (high,)),
-        "sa": ("x.updated_us > ?", (high,)),
-        "lt": ("x.updated_us < ?", (low,)),
-        "eb": ("x.updated_us < ?", (low,)),
-        "ge": ("x.updated_us >= ?", (low,)),
-        "le": ("x.updated_us <= ?", (high,)),
-    }
-    return Sql(*rules[value.prefix or "eq"])
-
-
 def _references_by(scope: Scope, sources: tuple[Source, ...], alias: str) -> Sql:
     keys = tuple(scope.key(source) for source in sources)
     if len(keys) == 1:
@@ -194,7 +145,7 @@ def _references_by(scope: Scope, sources: tuple[Source, ...], alias: str) -> Sql
 def _chain_rows(scope: Scope, chain: Chain) -> Sql:
     """Rows that refer to a resource which meets the inner condition."""
     parts = []
-    join = joined(scope)
+    join = joined(scope.engine)
     for type_name, condition in chain.inner:
         inner = rows_of(scope.within(type_name), condition)
         by = _references_by(scope, chain.parameter.sources, "f")
@@ -223,7 +174,7 @@ def _has_rows(scope: Scope, has: Has) -> Sql:
     """
     other = has.parameter.type
     inner = rows_of(scope.within(other), has.inner)
-    join = joined(scope)
+    join = joined(scope.engine)
     mine = (scope.tenant, type_ids()[scope.type])
     person = person_parameter(other)
     if scope.type == "Patient" and person is not None and is_single(person) and _same_rows(has.parameter, person):
@@ -251,7 +202,7 @@ def _has_test(scope: Scope, has: Has, rid: str) -> Sql:
     by = _references_by(scope, has.parameter.sources, "f")
     inner = test(other, has.inner, "f.sort_ms", "f.rid")
     text = (
-        f"EXISTS (SELECT 1 FROM fhir_resource t {joined(scope)} fhir_reference f ON {by.text} "
+        f"EXISTS (SELECT 1 FROM fhir_resource t {joined(scope.engine)} fhir_reference f ON {by.text} "
         f"AND f.target = t.target WHERE t.rid = {rid} AND {inner.text})"
     )
     return Sql(text, (*by.parameters, *inner.parameters))

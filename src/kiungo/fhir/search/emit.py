@@ -1,9 +1,11 @@
 """How each datatype becomes index rows for each kind of parameter: lines of source, and what they call."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from kiungo.fhir.search import values
+from kiungo.fhir.search.combinations import combine
 from kiungo.fhir.search.expressions import NotUnderstood
 from kiungo.fhir.search.parameters import PARTS, Parameter
 from kiungo.fhir.search.values import DAY_MS, NUMBER_MAX, NUMBER_MIN, TIME_MAX, TIME_MIN
@@ -31,19 +33,33 @@ def _token(key: int, type_name: str, v: str, system: str, _: Parameter) -> list[
     if type_name in TEXT_TYPES:
         return [f"token(({key}, hash64({v}), {values.hash32(system)}))"]
     if type_name == "Coding":
-        return [f"c = {v}.get('code')", f"if c is not None: token(({key}, hash64(c), hash32({v}.get('system') or '')))"]
+        return [
+            f"c = {v}.get('code')",
+            f"if c is not None: token(({key}, hash64(c), hash32({v}.get('system') or '')))",
+            *_text(key, v, "display"),
+        ]
     if type_name == "CodeableConcept":
         return [
             f"for c in {v}.get('coding') or ():",
             "    d = c.get('code')",
             f"    if d is not None: token(({key}, hash64(d), hash32(c.get('system') or '')))",
+            "    d = c.get('display')",
+            f"    if d: string(({key}, usual(d), 0))",
+            *_text(key, v, "text"),
         ]
     if type_name in ("Identifier", "ContactPoint"):
-        return [
+        made = [
             f"c = {v}.get('value')",
             f"if c is not None: token(({key}, identifier_hash(c), hash32({v}.get('system') or '')))",
         ]
+        typed = f"if {v}.get('type') is not None: identifier_type({key}, {v}, token, string)"
+        return made if type_name == "ContactPoint" else [*made, typed]
     return None
+
+
+def _text(key: int, v: str, member: str) -> list[str]:
+    """The words people read for a code, for `:text`; they stand among the strings under the token's key."""
+    return [f"d = {v}.get({member!r})", f"if d: string(({key}, usual(d), 0))"]
 
 
 def _reference(key: int, type_name: str, v: str, _system: str, _: Parameter) -> list[str] | None:
@@ -109,7 +125,21 @@ def _uri(key: int, type_name: str, v: str, _system: str, _: Parameter) -> list[s
     return [f"uri(({key}, {v}))"] if type_name in TEXT_TYPES else None
 
 
+def _composite(key: int, _type: str, v: str, _system: str, parameter: Parameter) -> list[str] | None:
+    parts = ", ".join(
+        f"(part_{key}_{n}, {'v0' if component.from_resource else v}, {component.kind!r})"
+        for n, component in enumerate(parameter.components)
+    )
+    return [f"combine({key}, ({parts}), composite)"]
+
+
+def _special(key: int, _type: str, v: str, _system: str, _: Parameter) -> list[str] | None:
+    return [f"place({key}, {v}, position)"]
+
+
 _MAKERS = {
+    "composite": _composite,
+    "special": _special,
     "token": _token,
     "reference": _reference,
     "date": _date,
@@ -177,6 +207,22 @@ def _number_range(wide_key: int, both: dict[str, Any], number: Row) -> None:
     number((wide_key + (first != last), first, last, system, values.hash32(unit)))
 
 
+def _identifier_type(key: int, identifier: dict[str, Any], token: Row, string: Row) -> None:
+    """What `:of-type` and `:text` find an identifier by: its type's codes with its value, and its type's text."""
+    kind, value = identifier["type"], identifier.get("value")
+    for coding in kind.get("coding") or ():
+        if value is not None and coding.get("code") is not None:
+            token((key, values.typed_hash(coding.get("system") or "", coding["code"], value), values.OF_TYPE))
+    if kind.get("text"):
+        string((key, _usual(kind["text"]), 0))
+
+
+def _place(key: int, position: dict[str, Any], add: Row) -> None:
+    latitude, longitude = position.get("latitude"), position.get("longitude")
+    if latitude is not None and longitude is not None and abs(latitude) <= 90 and abs(longitude) <= 180:
+        add((key, float(latitude), *values.sphere_point(float(latitude), float(longitude))))
+
+
 def _person_of(reference: dict[str, Any]) -> str | None:
     """The id of the Patient a reference of this server points to."""
     text = reference.get("reference")
@@ -190,7 +236,17 @@ def _has_extension(element: dict[str, Any], url: str) -> bool:
     return any(item.get("url") == url for item in element.get("extension") or ())
 
 
+@lru_cache(maxsize=8192)
+def _usual(text: str) -> str:
+    """As `normal`, remembered: the words for codes come again and again."""
+    return values.normal(text)
+
+
 NAMES: dict[str, Any] = {
+    "combine": combine,
+    "identifier_type": _identifier_type,
+    "place": _place,
+    "usual": _usual,
     "TRUE": values.hash64("true"),
     "FALSE": values.hash64("false"),
     "hash64": values.hash64,

@@ -10,7 +10,8 @@ from typing import Any
 
 from kiungo.fhir import definitions
 from kiungo.fhir.search import emit
-from kiungo.fhir.search.expressions import NotUnderstood, Path, Step
+from kiungo.fhir.search.composites import Component
+from kiungo.fhir.search.expressions import NotUnderstood, Path, Step, parse
 from kiungo.fhir.search.parameters import (
     Parameter,
     compartment_keys,
@@ -30,7 +31,8 @@ class Rows:
 
     Shapes: token (key, hash, system), reference (key, target), date (wide key, low, high),
     number (wide key, low, high, system, unit), string (key, text, spelling), uri (key, text),
-    compartment (key, patient's target, hash, system). Units: `sort_ms` and dates in milliseconds.
+    compartment (key, patient's target, hash, system), composite as in `combinations`,
+    position (key, latitude, point on the sphere), word (key, word). Units: `sort_ms` and dates in milliseconds.
     """
 
     token: set[tuple[int, int, int]] = field(default_factory=set)
@@ -40,6 +42,9 @@ class Rows:
     string: set[tuple[int, str, int]] = field(default_factory=set)
     uri: set[tuple[int, str]] = field(default_factory=set)
     compartment: set[tuple[int, int, int, int]] = field(default_factory=set)
+    composite: set[tuple[Any, ...]] = field(default_factory=set)
+    position: set[tuple[int, float, float, float, float]] = field(default_factory=set)
+    word: set[tuple[int, str]] = field(default_factory=set)
     sort_ms: int = 0
     person: str | None = None
 
@@ -50,7 +55,8 @@ def extract(resource: dict[str, Any]) -> Rows:
     plan = _plans.get(name) or _compile(name)
     rows = Rows()
     rows.person = plan.function(
-        resource, rows.token.add, rows.reference.add, rows.date.add, rows.number.add, rows.string.add, rows.uri.add
+        *(resource, rows.token.add, rows.reference.add, rows.date.add, rows.number.add, rows.string.add, rows.uri.add),
+        *(rows.composite.add, rows.position.add),
     )
     if plan.sort_key:
         narrow, wide = plan.sort_key * 2, plan.sort_key * 2 + 1
@@ -76,22 +82,48 @@ class _Node:
 
 
 def source(type_name: str) -> str:
-    """The Python source that extracts one resource type. Raises: NotUnderstood."""
-    root = _Node(type_name)
-    for parameter in parameters_of(type_name).values():
-        for path in parameter.paths:
-            for moves, final in _expand(type_name, path):
-                node = root
-                for move in moves:
-                    node = node.children.setdefault(move, _Node(move[2] if move[0] == "key" else node.type))
-                node.type = final
-                node.emissions.append((parameter, path.not_equal_to))
+    """The Python source that extracts one resource type, and the parts of its composites. Raises: NotUnderstood."""
+    known = parameters_of(type_name).values()
     person = person_parameter(type_name)
     person_keys = frozenset(s.key for s in person.sources) if person else frozenset[int]()
-    lines = [f"def extract_{type_name}(v0, token, reference, date, number, string, uri):", "    p = None"]
+    root = _tree(type_name, [(parameter, path) for parameter in known for path in parameter.paths])
+    names = "v0, token, reference, date, number, string, uri"
+    lines = [f"def extract_{type_name}({names}, composite, position):", "    p = None"]
     lines += _node_lines(root, 0, "    ", person_keys)
     lines.append("    return p")
+    for parameter in known:
+        for n, component in enumerate(parameter.components if parameter.paths else ()):
+            lines += ["", "", f"def part_{parameter.key}_{n}({names}):", *_part_lines(parameter, component)]
     return "\n".join(lines)
+
+
+def _tree(type_name: str, wanted: list[tuple[Parameter, Path]]) -> _Node:
+    """The paths of parameters as one tree, so that each element is looked at once."""
+    root = _Node(type_name)
+    for parameter, path in wanted:
+        for moves, final in _expand(type_name, path):
+            node = root
+            for move in moves:
+                node = node.children.setdefault(move, _Node(move[2] if move[0] == "key" else node.type))
+            node.type = final
+            node.emissions.append((parameter, path.not_equal_to))
+    return root
+
+
+def _part_lines(parameter: Parameter, component: Component) -> list[str]:
+    """The body of the function that finds one part of a composite from the composite's base."""
+    base = parameter.type if component.from_resource else _type_at(parameter.type, parameter.paths[0])
+    if component.from_resource:
+        paths = parse(component.expression)
+    else:
+        # The root of a path is a name; here it stands for the base itself.
+        paths = parse(" | ".join(f"{parameter.type}.{p.strip()}" for p in component.expression.split("|")))
+    alone = Parameter(base, parameter.code, component.kind, 0, "", (), "", paths, ())
+    return _node_lines(_tree(base, [(alone, path) for path in paths]), 0, "    ", frozenset()) or ["    pass"]
+
+
+def _type_at(type_name: str, path: Path) -> str:
+    return _expand(type_name, path)[0][1]
 
 
 def _compile(type_name: str) -> _Plan:

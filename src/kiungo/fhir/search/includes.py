@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.definitions import type_ids, type_names
 from kiungo.fhir.model import Stored
+from kiungo.fhir.search.asked import Include, Query
 from kiungo.fhir.search.extraction import extract
 from kiungo.fhir.search.matching import Scope
-from kiungo.fhir.search.query import Include, Query
 from kiungo.fhir.search.values import split_reference, target_of
 from kiungo.kernel import json
 

@@ -10,8 +10,9 @@ from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.index_rows import key_base
 from kiungo.fhir.search import values
+from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SEARCH_VALUE_WRONG, Predicate, Value
+from kiungo.fhir.search.lookups import Lookups
 from kiungo.fhir.search.parameters import Parameter, Source
-from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Predicate, Value
 from kiungo.fhir.search.values import DAY_MS
 
 # A text that sorts after every text with the same beginning.
@@ -42,12 +43,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a search looks. Units: `now_us` for `ap` on dates; `contains` is the engine's substring function."""
+    """Where a search looks, and whom it asks. Units: `now_us` for `ap` on dates."""
 
     tenant: int
     type: str
     engine: str
     now_us: int
+    lookups: Lookups | None = None
 
     def key(self, source: Source) -> int:
         """The key of a source's rows in this tenant."""
@@ -55,7 +57,13 @@ class Scope:
 
     def within(self, type_name: str) -> "Scope":
         """The same, for another type."""
-        return Scope(self.tenant, type_name, self.engine, self.now_us)
+        return Scope(self.tenant, type_name, self.engine, self.now_us, self.lookups)
+
+    def asking(self) -> Lookups:
+        """Whom conditions ask that need more than the index. Raises: Incorrect where nobody is to be asked."""
+        if self.lookups is None:
+            raise Incorrect(SEARCH_NOT_SUPPORTED, "This search cannot look up codes or hierarchies")
+        return self.lookups
 
 
 def matches(scope: Scope, predicate: Predicate) -> list[Match]:
@@ -81,6 +89,8 @@ def _present(scope: Scope, parameter: Parameter, source: Source) -> Match:
     if parameter.kind in ("date", "number", "quantity"):
         table = "fhir_date" if parameter.kind == "date" else "fhir_number"
         return Match(table, "x.k IN (?, ?)", (key * 2, key * 2 + 1))
+    if parameter.kind == "special":
+        return Match("fhir_position", "x.k = ?", (key,))
     if parameter.kind == "reference" and source.target_type is not None:
         return Match("fhir_reference", "x.k = ? AND x.target & 255 = ?", (key, source.target_type))
     if parameter.kind == "token" and source.system is not None:
@@ -148,13 +158,20 @@ def _references(scope: Scope, parameter: Parameter, source: Source, wanted: tupl
     return [_one_or_many("fhir_reference", "target", scope.key(source), targets)] if targets else []
 
 
-def _dates(scope: Scope, source: Source, _: Predicate, value: Value) -> list[Match]:
+def date_bounds(scope: Scope, value: Value) -> tuple[int, int, int, int]:
+    """(low, high, first, last) of a date value: what it covers, widened for `ap`, and its ends."""
     low, high = parse_span(value)
     if value.prefix == "ap":
         # A tenth of the distance from today on each side. Source: FHIR R4 3.1.1.4.3.
         margin = abs(scope.now_us // 1000 - low) // 10
         low, high = low - margin, high + margin
-    return _ranges("fhir_date", scope.key(source) * 2, value.prefix or "eq", low, high, (low, high), DAY_MS, ("", ()))
+    return low, high, low, high
+
+
+def _dates(scope: Scope, source: Source, _: Predicate, value: Value) -> list[Match]:
+    low, high, first, last = date_bounds(scope, value)
+    key = scope.key(source) * 2
+    return _ranges("fhir_date", key, value.prefix or "eq", low, high, (first, last), DAY_MS, ("", ()))
 
 
 def parse_span(value: Value) -> tuple[int, int]:
@@ -166,9 +183,10 @@ def parse_span(value: Value) -> tuple[int, int]:
         raise _wrong(f"{text[:40]!r} is not a date: write 2024, 2024-10, 2024-10-03 or 2024-10-03T10:30:00Z") from None
 
 
-def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
+def number_bounds(kind: str, value: Value) -> tuple[float, float, float, str, tuple[Any, ...]]:
+    """(low, high, exact) of a number or quantity, and the test of its unit. Raises: Incorrect SEARCH_VALUE_WRONG."""
     parts = value.parts
-    if len(parts) not in ((1, 3) if predicate.parameter.kind == "quantity" else (1,)):
+    if len(parts) not in ((1, 3) if kind == "quantity" else (1,)):
         raise _wrong("a quantity is number or number|system|unit, a number is just that")
     try:
         low, high = values.number_span(parts[0])
@@ -183,20 +201,20 @@ def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -
         extra, parameters = " AND x.system = ?", (values.hash32(parts[1]),)
     if len(parts) == 3 and parts[2]:
         extra, parameters = extra + " AND x.unit = ?", (*parameters, values.hash32(parts[2]))
+    return low, high, exact, extra, parameters
+
+
+def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
+    low, high, exact, extra, parameters = number_bounds(predicate.parameter.kind, value)
     key = scope.key(source) * 2
     return _ranges("fhir_number", key, value.prefix or "eq", low, high, (exact, exact), 0, (extra, parameters))
 
 
-def _ranges(
-    table: str, key: int, prefix: str, low: Any, high: Any, edges: tuple[Any, Any], narrow: int, also: Where
-) -> list[Match]:
-    """The rows whose range meets `prefix` against [low, high]; narrow and wide rows have a key each.
+def range_rule(prefix: str, low: Any, high: Any, first: Any, last: Any) -> Where:
+    """How a row's range meets a prefix against [low, high], whose ends as written are first and last.
 
-    Narrow rows are at most `narrow` wide, so a bound on `high` bounds `low` too.
     Source: FHIR R4 3.1.1.4.3 to 3.1.1.4.6 (prefixes).
     """
-    extra, parameters = also
-    first, last = edges
     rules: dict[str, Where] = {
         "eq": ("x.low >= ? AND x.low <= ? AND x.high <= ?", (low, high, high)),
         "ne": ("NOT (x.low >= ? AND x.low <= ? AND x.high <= ?)", (low, high, high)),
@@ -207,8 +225,21 @@ def _ranges(
         "sa": ("x.low > ?", (last,)),
         "eb": ("x.low < ? AND x.high < ?", (first, first)),
         "ap": ("x.low <= ? AND x.high >= ?", (high, low)),
+        "po": ("x.low <= ? AND x.high >= ?", (last, first)),
     }
-    where, bounds = rules[prefix]
+    return rules[prefix]
+
+
+def _ranges(
+    table: str, key: int, prefix: str, low: Any, high: Any, edges: tuple[Any, Any], narrow: int, also: Where
+) -> list[Match]:
+    """The rows whose range meets `prefix` against [low, high]; narrow and wide rows have a key each.
+
+    Narrow rows are at most `narrow` wide, so a bound on `high` bounds `low` too.
+    """
+    extra, parameters = also
+    first, last = edges
+    where, bounds = range_rule(prefix, low, high, first, last)
     near: Where = {
         "gt": (" AND x.low > ?", (last - narrow,)),
         "ge": (" AND x.low >= ?", (first - narrow,)),
@@ -227,6 +258,9 @@ def _strings(scope: Scope, source: Source, predicate: Predicate, value: Value) -
         return [Match("fhir_string", "x.k = ? AND x.text = ? AND x.spelling = ?", (key, text, spelling))]
     if not text:
         raise _wrong("a string to search for has at least one letter")
+    if predicate.modifier == "ends":
+        ending = "substr(x.text, -?)" if scope.engine == "sqlite" else "right(x.text, ?)"
+        return [Match("fhir_string", f"x.k = ? AND {ending} = ?", (key, len(text), text))]
     if predicate.modifier == "contains":
         within = "instr(x.text, ?)" if scope.engine == "sqlite" else "strpos(x.text, ?)"
         return [Match("fhir_string", f"x.k = ? AND {within} > 0", (key, text))]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiungo.base.errors import Incorrect
-from kiungo.fhir.search.conditions import Sql
+from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SortKey
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.parameters import Parameter, is_single, sort_parameter
-from kiungo.fhir.search.query import SEARCH_NOT_SUPPORTED, SortKey
+from kiungo.fhir.search.sql import NOTHING, Sql
 from kiungo.fhir.search.values import NUMBER_MIN, TIME_MIN
 
 _VALUE_TABLES = {
@@ -21,9 +21,6 @@ _VALUE_TABLES = {
     "string": ("fhir_string", "text", "", 1),
     "uri": ("fhir_uri", "text", "", 1),
 }
-
-
-NOTHING = Sql("")
 
 
 @dataclass(frozen=True, slots=True)

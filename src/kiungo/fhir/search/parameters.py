@@ -12,10 +12,11 @@ from functools import cache
 
 from kiungo.fhir import definitions
 from kiungo.fhir.definitions import ParameterDefinition, type_ids
+from kiungo.fhir.search.composites import Component, Composite, composite_of
 from kiungo.fhir.search.expressions import Path, Step, parse
 from kiungo.fhir.search.values import hash32
 
-INDEXED_KINDS = frozenset({"token", "reference", "date", "quantity", "number", "string", "uri"})
+INDEXED_KINDS = frozenset({"token", "reference", "date", "quantity", "number", "string", "uri", "composite", "special"})
 # Parts of a name or an address that have, in most types, a parameter of their own.
 PARTS = {
     "HumanName": ("family", "given", "prefix", "suffix", "text"),
@@ -63,6 +64,7 @@ class Parameter:
     paths: tuple[Path, ...]
     sources: tuple[Source, ...]
     skipped_parts: frozenset[str] = frozenset()
+    components: tuple[Component, ...] = ()
 
 
 @cache
@@ -78,6 +80,7 @@ def _keys() -> dict[tuple[str, str], int]:
 def parameters_of(type_name: str) -> dict[str, Parameter]:
     """All parameters of a type by code, with their sources decided."""
     rows = [r for r in definitions.parameter_rows() if r.type in (type_name, "Resource")]
+    composites = {row.code: composite_of(row) for row in rows if row.kind == "composite"}
     parsed = {r.code: parse(r.expression) if r.expression else () for r in rows}
     owners: dict[tuple[str, tuple[Step, ...]], str] = {}
     for row in rows:
@@ -85,9 +88,20 @@ def parameters_of(type_name: str) -> dict[str, Parameter]:
             owners.setdefault((row.kind, parsed[row.code][0].steps), row.code)
     for row in rows:
         _own_together(row, rows, parsed, owners)
-    decided = {r.code: _decide(type_name, r, parsed[r.code], owners) for r in rows}
+    decided = {r.code: _decide(type_name, r, parsed[r.code], owners) for r in rows if r.code not in composites}
+    decided |= {r.code: _composite(r, composites[r.code]) for r in rows if r.code in composites}
     by_key = {parameter.key: parameter for parameter in decided.values()}
     return {code: replace(p, sources=_followed(p, by_key)) for code, p in decided.items()}
+
+
+def _composite(row: ParameterDefinition, facts: Composite) -> Parameter:
+    """A composite: with rows of its own, or answered by those of the composites it is made of."""
+    key = _keys()[row.type, row.code]
+    sources = tuple(Source(_keys()[row.type, code]) for code in facts.made_of) or (Source(key),)
+    paths = () if facts.made_of else parse(facts.base)
+    return Parameter(
+        row.type, row.code, row.kind, key, facts.base, (), row.url, paths, sources, components=facts.components
+    )
 
 
 def _followed(parameter: Parameter, by_key: Mapping[int, Parameter]) -> tuple[Source, ...]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import Stored
-from kiungo.fhir.search.conditions import Sql, joined
+from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Params, Query
+from kiungo.fhir.search.lookups import Lookups, Terminology
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, ordering
 from kiungo.fhir.search.planner import Plan, plan, tests_sql
-from kiungo.fhir.search.query import SEARCH_VALUE_WRONG, Params, Query, parse_query
+from kiungo.fhir.search.query import parse_query
+from kiungo.fhir.search.sql import Sql, joined
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -54,6 +56,7 @@ def find_matches(
     *,
     limit: int,
     allow: Callable[[Query], None] | None = None,
+    terminology: Terminology | None = None,
 ) -> list[Stored]:
     """The resources a condition matches, as many as `limit`; `allow` refuses or narrows what may be asked.
 
@@ -71,7 +74,12 @@ def find_matches(
         allow(query)
     query.count = limit
     query.sort, query.total, query.summary = [], "none", "false"
-    return list(run(unit, Scope(tenant, type_name, unit.engine, unit.now_us), query).resources)
+    return list(run(unit, scope_of(unit, tenant, type_name, terminology), query).resources)
+
+
+def scope_of(unit: "Unit", tenant: int, type_name: str, terminology: Terminology | None = None) -> Scope:
+    """Where a search of a type looks, within one unit of work."""
+    return Scope(tenant, type_name, unit.engine, unit.now_us, Lookups(unit, tenant, terminology))
 
 
 def _page(
@@ -85,7 +93,7 @@ def _page(
     )
     text = (
         f"SELECT {', '.join(names)}, {_COLUMNS} FROM ({keys.text} LIMIT ?) p "
-        f"{joined(scope)} fhir_resource r ON r.rid = {names[-1]} ORDER BY {directions}"
+        f"{joined(scope.engine)} fhir_resource r ON r.rid = {names[-1]} ORDER BY {directions}"
     )
     return unit.rows(text, (*keys.parameters, limit))
 
@@ -106,7 +114,7 @@ def _keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | No
         text = f"SELECT {columns} FROM fhir_resource d{joins.text} WHERE d.tn = ? AND d.type = ? AND d.deleted = 0"
         return Sql(text + limits + ends, (*joins.parameters, scope.tenant, type_ids()[scope.type], *values))
     rows = chosen.driver.sql
-    own = f" {joined(scope)} fhir_resource s ON s.rid = d.rid" if order.needs_resource else ""
+    own = f" {joined(scope.engine)} fhir_resource s ON s.rid = d.rid" if order.needs_resource else ""
     text = f"SELECT DISTINCT {columns} FROM ({rows.text}) d{own}{joins.text} WHERE 1 = 1{limits}{ends}"
     return Sql(text, (*rows.parameters, *joins.parameters, *values))
 

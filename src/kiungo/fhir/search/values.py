@@ -4,6 +4,7 @@ Units: index times are milliseconds since 1970 UTC; hashes are signed 64-bit (co
 signed 32-bit (systems, exact spellings, units).
 """
 
+import math
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,21 @@ def hash32(text: str) -> int:
 def identifier_hash(text: str) -> int:
     """As `hash64`, without remembering: identifiers seldom come twice."""
     return int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
+
+
+# The "system" of the rows that find an identifier by its type.
+OF_TYPE = hash32("kiungo: identifier of type")
+
+
+def typed_hash(system: str, code: str, value: str) -> int:
+    """The number of an identifier's value together with a code of its type, for `:of-type`."""
+    return identifier_hash(f"{system}\0{code}\0{value}")
+
+
+def sphere_point(latitude: float, longitude: float) -> tuple[float, float, float]:
+    """The point of a place on the unit sphere."""
+    up, round_ = math.radians(latitude), math.radians(longitude)
+    return math.cos(up) * math.cos(round_), math.cos(up) * math.sin(round_), math.sin(up)
 
 
 @lru_cache(maxsize=8192)

@@ -1,0 +1,226 @@
+"""The grammar of one condition: a name with modifier, chain or `_has`, and its values.
+
+An unknown parameter is refused, never ignored: ignoring it would widen the answer.
+Source: FHIR R4 3.1.1.4 (search parameters).
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from kiungo.base.errors import Incorrect
+from kiungo.fhir import definitions
+from kiungo.fhir.search.asked import (
+    SEARCH_NOT_SUPPORTED,
+    SEARCH_PARAMETER_UNKNOWN,
+    SEARCH_VALUE_WRONG,
+    AnyOf,
+    Chain,
+    Condition,
+    Has,
+    Predicate,
+    Value,
+)
+from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
+from kiungo.fhir.search.places import parse_near
+from kiungo.fhir.search.words import parse_words
+
+DEPTH_MAX = 4
+VALUES_MAX = 200
+PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
+PREFIXED_KINDS = frozenset({"date", "number", "quantity"})
+MODIFIERS = {
+    "token": frozenset({"missing", "not", "text", "in", "not-in", "above", "below", "of-type"}),
+    "string": frozenset({"missing", "exact", "contains"}),
+    "reference": frozenset({"missing", "identifier", "above", "below"}),
+    "uri": frozenset({"missing", "above", "below"}),
+    "date": frozenset({"missing"}),
+    "number": frozenset({"missing"}),
+    "quantity": frozenset({"missing"}),
+    "composite": frozenset({"missing"}),
+    "special": frozenset({"missing"}),
+}
+NOT_OFFERED = frozenset({"_query", "_contained", "_containedType", "_score"})
+_PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
+
+
+def parse_condition(type_name: str, name: str, value: str, depth: int = 0) -> Condition:
+    """One condition from its name and value, chains and `_has` included."""
+    if depth > DEPTH_MAX:
+        raise wrong(name, f"chains deeper than {DEPTH_MAX} steps", "Search in several steps")
+    special = _by_name(type_name, name, value, depth)
+    if special is not None:
+        return special
+    head, dot, rest = name.partition(".")
+    code, colon, modifier = head.partition(":")
+    parameter = get_parameter(type_name, code)
+    if dot:
+        return _chain(parameter, modifier, rest, value, depth)
+    if colon and modifier in definitions.type_ids() and parameter.kind == "reference":
+        return Predicate(parameter, "", tuple(_typed(v, modifier) for v in values_of(parameter, "", value)))
+    _check_modifier(parameter, modifier, colon)
+    if modifier == "missing" and value not in ("true", "false"):
+        raise wrong(name, "must be true or false", "Write true or false")
+    if parameter.kind == "special" and modifier != "missing":
+        return _near(value)
+    return Predicate(parameter, modifier, tuple(values_of(parameter, modifier, value)))
+
+
+def _by_name(type_name: str, name: str, value: str, depth: int) -> Condition | None:
+    """The conditions that are not one parameter's of the type; None for all others."""
+    if name.startswith("_has:"):
+        return _has(type_name, name, value, depth)
+    if name in ("_text", "_content"):
+        return parse_words("_text" if name == "_text" else "_content", value)
+    return _listed(value) if name == "_list" else None
+
+
+def _near(value: str) -> Condition:
+    found = tuple(parse_near(tuple(split_escaped(part, "|"))) for part in split_escaped(value, ",") if part)
+    return found[0] if len(found) == 1 else AnyOf(found or (parse_near(("",)),))
+
+
+def _listed(value: str) -> Condition:
+    """The members of a List: what a List of this id refers to as its items."""
+    logical_id = value.removeprefix("List/")
+    if value.startswith("$"):
+        raise not_supported("_list", "takes the id of a List; functional lists such as $current-allergies are not kept")
+    by_id = Predicate(get_parameter("List", "_id"), "", (Value("", (logical_id,)),))
+    return Has(get_parameter("List", "item"), by_id)
+
+
+def get_parameter(type_name: str, code: str) -> Parameter:
+    """The parameter of a type. Raises: Incorrect SEARCH_PARAMETER_UNKNOWN, with the one that was meant."""
+    known = parameters_of(type_name)
+    found = known.get(code)
+    if found is None:
+        if code in NOT_OFFERED:
+            raise not_supported(code, "is not offered by this server")
+        near = difflib.get_close_matches(code, list(known), n=1, cutoff=0.5)
+        raise Incorrect(
+            SEARCH_PARAMETER_UNKNOWN,
+            f"{type_name} has no search parameter {code[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""),
+            field=code[:60],
+            hint="The parameters of each type are in /fhir/metadata",
+        )
+    if found.kind not in INDEXED_KINDS or not (found.sources or found.code in OWN_COLUMNS):
+        raise not_supported(code, f"is of kind {found.kind}, which this server does not search yet")
+    return found
+
+
+def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: int) -> Chain:
+    if parameter.kind != "reference":
+        raise wrong(parameter.code, "is not a reference, so nothing can follow it", "Leave out the dot")
+    if modifier and modifier not in parameter.targets:
+        near = ", ".join(parameter.targets[:6])
+        raise wrong(parameter.code, f"never refers to {modifier[:40]}", f"It refers to {near}")
+    # Patient first: when the rest fits no type, its refusal is the one most callers can use.
+    targets = (modifier,) if modifier else sorted(parameter.targets, key=lambda name: name != "Patient")
+    inner: list[tuple[str, Condition]] = []
+    problem: Incorrect | None = None
+    for target in targets:
+        try:
+            inner.append((target, parse_condition(target, rest, value, depth + 1)))
+        except Incorrect as error:
+            problem = problem or error
+    if not inner:
+        raise problem or wrong(parameter.code, "refers to nothing that can be searched", "Name the type")
+    return Chain(parameter, tuple(inner))
+
+
+def _has(type_name: str, name: str, value: str, depth: int) -> Has:
+    parts = name.split(":", 3)
+    if len(parts) < 4:
+        raise wrong(name, "is not complete", "Write _has:Observation:patient:code=1234-5")
+    _, other, code, rest = parts
+    if other not in definitions.type_ids():
+        raise wrong(name, "names no resource type", "Write _has:Observation:patient:code=1234-5")
+    parameter = get_parameter(other, code)
+    if parameter.kind != "reference" or (parameter.targets and type_name not in parameter.targets):
+        raise wrong(name, f"{other}.{code} does not refer to {type_name}", "Name a reference to this type")
+    return Has(parameter, parse_condition(other, rest, value, depth + 1))
+
+
+def _check_modifier(parameter: Parameter, modifier: str, colon: str) -> None:
+    if not colon:
+        return
+    allowed = MODIFIERS[parameter.kind]
+    if modifier not in allowed or (parameter.code in OWN_COLUMNS and modifier != "not"):
+        raise not_supported(
+            f"{parameter.code}:{modifier[:40]}", f"is not offered; {parameter.code} takes {', '.join(sorted(allowed))}"
+        )
+
+
+def values_of(parameter: Parameter, modifier: str, value: str) -> Iterable[Value]:
+    """The alternatives of a parameter's value. Raises: Incorrect SEARCH_VALUE_WRONG."""
+    found = [part for part in split_escaped(value, ",") if part]
+    if not found:
+        raise wrong(parameter.code, "has no value", f"Write {parameter.code}=value, or leave it out")
+    if len(found) > VALUES_MAX:
+        raise wrong(parameter.code, f"has more than {VALUES_MAX} values", "Ask in several searches")
+    for written in found:
+        if parameter.kind == "composite" and modifier != "missing":
+            yield _composite(parameter, written)
+        elif modifier in ("in", "not-in", "text", "missing"):
+            yield Value("", (unescape(written),))
+        else:
+            yield _value(parameter.code, "token" if modifier == "identifier" else parameter.kind, written)
+
+
+def _value(code: str, kind: str, written: str) -> Value:
+    prefix, part = "", written
+    match = _PREFIXED.match(written) if kind in PREFIXED_KINDS else None
+    if match:
+        prefix, part = match[1], written[2:]
+        if prefix not in PREFIXES:
+            raise wrong(code, f"has no prefix {prefix}", f"Use one of {', '.join(PREFIXES)}")
+    if kind in ("token", "quantity"):
+        return Value(prefix, tuple(unescape(p) for p in split_escaped(part, "|")))
+    return Value(prefix, (unescape(part),))
+
+
+def _composite(parameter: Parameter, written: str) -> Value:
+    parts = split_escaped(written, "$")
+    if len(parts) != len(parameter.components) or not all(parts):
+        kinds = "$".join(component.kind for component in parameter.components)
+        raise wrong(parameter.code, f"has values of the form {kinds}", "Write each part, with $ between them")
+    inner = tuple(_value(parameter.code, c.kind, p) for c, p in zip(parameter.components, parts, strict=True))
+    return Value("", (written,), inner)
+
+
+def _typed(value: Value, type_name: str) -> Value:
+    return value if "/" in value.text else Value("", (f"{type_name}/{value.text}",))
+
+
+def split_escaped(text: str, mark: str) -> list[str]:
+    """Split at a mark that no backslash protects."""
+    if "\\" not in text:
+        return text.split(mark)
+    parts, current, position = [], "", 0
+    while position < len(text):
+        if text[position] == "\\" and position + 1 < len(text):
+            current += text[position : position + 2]
+            position += 2
+        elif text[position] == mark:
+            parts.append(current)
+            current = ""
+            position += 1
+        else:
+            current += text[position]
+            position += 1
+    return [*parts, current]
+
+
+def unescape(text: str) -> str:
+    r"""Take away the backslash before `,`, `|`, `$` and a backslash."""
+    return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text
+
+
+def wrong(name: str, problem: str, hint: str) -> Incorrect:
+    return Incorrect(SEARCH_VALUE_WRONG, f"{name[:60]} {problem}", field=name[:60], hint=hint)
+
+
+def not_supported(name: str, problem: str) -> Incorrect:
+    return Incorrect(
+        SEARCH_NOT_SUPPORTED, f"{name} {problem}", field=name, hint="See /fhir/metadata for what is offered"
+    )

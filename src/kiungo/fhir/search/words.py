@@ -1,0 +1,166 @@
+"""Full text: which words a resource holds, and the expressions of `_text` and `_content`.
+
+`_text` looks in the narrative, `_content` in the narrative and every text of the resource. Words are compared
+without case and accents. An expression has words, "phrases" (all their words), `and`, `or`, `not`, brackets and
+`begin*`; words side by side must all be there.
+Source: FHIR R4 3.1.1.4.21 (_text, _content); the expressions are the server's to choose.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from kiungo.base.errors import Incorrect
+from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.index_rows import key_base
+from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, AllOf, AnyOf, Condition, Not, Word
+from kiungo.fhir.search.matching import LAST, Match, Scope
+
+WORD_LENGTH_MAX = 64
+WORDS_MAX = 3_000
+TEXT_LENGTH_MAX = 400_000
+TERMS_MAX = 20
+DEPTH_MAX = 8
+# Members whose texts are codes, addresses, or names of things in software: not for reading.
+_SKIPPED = frozenset(
+    {"resourceType", "id", "system", "url", "reference", "versionId", "lastUpdated", "data", "contentType", "uri"}
+    | {"fullUrl", "linkId", "hash", "path", "expression", "instantiatesCanonical", "version", "code", "status", "use"}
+    | {"intent", "mode", "currency", "language", "timezone", "type", "kind"}
+)
+# Texts that are dates are found as dates.
+_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}|$)")
+_TAG = re.compile(r"<[^>]*>|&[a-zA-Z#0-9]+;")
+_WORD = re.compile(r"[^\W_]+")
+_TERM = re.compile(r'\s*(?:"([^"]*)"|([()])|([^\s()"]+))')
+Place = Literal["_text", "_content"]
+
+
+def word_rows(resource: dict[str, Any]) -> set[tuple[int, str]]:
+    """(key, word) of everything a resource is found by as text."""
+    shown, everywhere = words_of(resource)
+    narrative, content = word_key(resource["resourceType"], "_text"), word_key(resource["resourceType"], "_content")
+    return {(narrative, word) for word in shown} | {(content, word) for word in everywhere}
+
+
+def words_of(resource: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The words of the narrative, and those of all texts (the narrative's among them)."""
+    narrative = resource.get("text")
+    told = narrative.get("div", "") if isinstance(narrative, dict) else ""
+    shown = words_in(_TAG.sub(" ", told)) if told else set()
+    texts: list[str] = []
+    _collect({k: v for k, v in resource.items() if k != "text"}, texts)
+    return shown, words_in(" ".join(texts)) | shown
+
+
+def words_in(text: str) -> set[str]:
+    """The words of a text as they are compared."""
+    text = text[:TEXT_LENGTH_MAX]
+    if text.isascii():
+        plain = text.lower()
+    else:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+    found = {word[:WORD_LENGTH_MAX] for word in _WORD.findall(plain)}
+    return found if len(found) <= WORDS_MAX else set(sorted(found)[:WORDS_MAX])
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    """The texts inside, but for those of members that are not for reading."""
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(inner, str):
+            if name not in _SKIPPED and not _DATE.match(inner):
+                texts.append(inner)
+        elif isinstance(inner, dict | list):
+            _collect(inner, texts)
+
+
+def word_key(type_name: str, place: Place) -> int:
+    """The number of a type's narrative or content words, without the tenant."""
+    return type_ids()[type_name] * 2 + (place == "_content")
+
+
+def word_match(scope: Scope, word: Word) -> Match:
+    """The rows of a word, or of all words that begin with it."""
+    key = key_base(scope.tenant) + word_key(scope.type, word.parameter)
+    if word.is_prefix:
+        return Match("fhir_word", "x.k = ? AND x.text >= ? AND x.text < ?", (key, word.text, word.text + LAST))
+    return Match("fhir_word", "x.k = ? AND x.text = ?", (key, word.text))
+
+
+def parse_words(place: Place, expression: str) -> Condition:
+    """Read an expression. Raises: Incorrect SEARCH_VALUE_WRONG."""
+    terms = list(_terms(place, expression))
+    if len(terms) > TERMS_MAX * 3:
+        raise _wrong(place, f"has more than {TERMS_MAX} words")
+    reader = _Reader(place, terms)
+    found = reader.either(0)
+    if reader.terms:
+        raise _wrong(place, "has a bracket too many")
+    return found
+
+
+def _terms(place: Place, expression: str) -> Iterator[tuple[str, str]]:
+    """(kind, text): a phrase, a bracket or a word."""
+    position, text = 0, expression.strip()
+    while position < len(text):
+        match = _TERM.match(text, position)
+        if match is None:
+            raise _wrong(place, "has a quotation mark that is not closed")
+        phrase, bracket, word = match.groups()
+        yield ("phrase", phrase) if phrase is not None else ("mark", bracket) if bracket else ("word", word)
+        position = match.end()
+
+
+class _Reader:
+    def __init__(self, place: Place, terms: list[tuple[str, str]]) -> None:
+        self._place: Place = place
+        self.terms = terms[::-1]
+
+    def _is(self, word: str) -> bool:
+        return bool(self.terms) and self.terms[-1][0] == "word" and self.terms[-1][1].lower() == word
+
+    def either(self, depth: int) -> Condition:
+        """Alternatives with `or` between them."""
+        if depth > DEPTH_MAX:
+            raise _wrong(self._place, f"nests deeper than {DEPTH_MAX} brackets")
+        found = [self._together(depth)]
+        while self._is("or"):
+            self.terms.pop()
+            found.append(self._together(depth))
+        return found[0] if len(found) == 1 else AnyOf(tuple(found))
+
+    def _together(self, depth: int) -> Condition:
+        found: list[Condition] = []
+        while self.terms and self.terms[-1] != ("mark", ")") and not self._is("or"):
+            if self._is("and"):
+                self.terms.pop()
+                continue
+            found.append(self._one(depth))
+        if not found:
+            raise _wrong(self._place, "has no word where one is needed")
+        return found[0] if len(found) == 1 else AllOf(tuple(found))
+
+    def _one(self, depth: int) -> Condition:
+        if self._is("not"):
+            self.terms.pop()
+            if not self.terms or self.terms[-1] == ("mark", ")"):
+                raise _wrong(self._place, "has no word after not")
+            return Not(self._one(depth))
+        kind, text = self.terms.pop()
+        if kind == "mark":
+            inner = self.either(depth + 1)
+            if not self.terms or self.terms.pop() != ("mark", ")"):
+                raise _wrong(self._place, "has a bracket that is not closed")
+            return inner
+        words = sorted(words_in(text))
+        if not words:
+            raise _wrong(self._place, f"has {text[:20]!r}, which is no word")
+        is_prefix = kind == "word" and text.endswith("*") and len(words) == 1
+        made = tuple(Word(self._place, word, is_prefix) for word in words)
+        return made[0] if len(made) == 1 else AllOf(made)
+
+
+def _wrong(place: str, problem: str) -> Incorrect:
+    return Incorrect(
+        SEARCH_VALUE_WRONG, f"{place} {problem}", field=place, hint=f'Write {place}=(bone or liver) and "metastases"'
+    )
