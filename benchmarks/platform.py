@@ -12,7 +12,7 @@ from kiungo.kernel.secrets import new_key
 
 def serve(url: str, folder: Path, *, mode: str = "serve", more: Mapping[str, str] | None = None) -> Server:
     """`kiungo serve` on a database; `dev` may also deliver webhooks to loopback; `more` variables connect systems."""
-    port = free_port()
+    port = int((more or {}).get("KIUNGO_PORT") or free_port())
     signing = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -23,7 +23,7 @@ from kiungo.kernel.sandbox import Callback, Faults, NoAnswer, TwinRequest, TwinR
 
 TOKEN_LIFETIME_S = 3_599
 PASSWORD_ATTEMPTS_MAX = 3
-RESULT_AFTER_S = 2
+RESULT_AFTER_S = 2.0
 RECEIPT_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 NAIROBI = timedelta(hours=3)
 
@@ -43,7 +43,7 @@ class Payment:
 
 @dataclass(slots=True)
 class MpesaTwin:
-    """One organisation's account at the vendor. `payments` is the truth tests compare with."""
+    """One organisation's account at the vendor. `payments` is the truth tests compare with. Units: seconds."""
 
     clock: Clock
     faults: Faults
@@ -53,6 +53,7 @@ class MpesaTwin:
     initiator: str = "kiungo"
     password: str = "Twin#2026"  # noqa: S105 - the same
     balance_shillings: int = 10_000_000
+    result_after_s: float = RESULT_AFTER_S
     opening_shillings: int = field(init=False)
     closed_parties: set[str] = field(default_factory=set)
     private_key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65_537, 2_048))
@@ -265,7 +266,7 @@ class MpesaTwin:
 
     def _send_result(self, body: Mapping[str, Any], result: dict[str, Any]) -> None:
         now_us, rng = self.clock.now_us(), self.faults.rng
-        after_s = float(RESULT_AFTER_S)
+        after_s = self.result_after_s
         if self.faults.strikes("late_result"):
             after_s = rng.uniform(3_600, 30_000)
         elif self.faults.strikes("reordered"):
@@ -324,7 +325,7 @@ class MpesaTwin:
             result["ResultParameters"] = {"ResultParameter": {"Key": "TransactionStatus", "Value": "Failed"}}
         else:
             result.update(ResultCode=2032, ResultDesc="The transaction does not exist.")
-        due_us = self.clock.now_us() + RESULT_AFTER_S * SECOND_US
+        due_us = self.clock.now_us() + int(self.result_after_s * SECOND_US)
         self._waiting.append(Callback(due_us, body["ResultURL"], json.dumps({"Result": result})))
         return TwinResponse.json(200, {"ResponseCode": "0", "ResponseDescription": "Accepted"})
 

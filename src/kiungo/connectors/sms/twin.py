@@ -20,6 +20,7 @@ class SmsTwin:
     username: str = "sandbox"
     api_key: str = "twin-sms-key"
     report_url: str = ""
+    report_after_s: float = 2.0
     blacklisted: set[str] = field(default_factory=set)
     messages: list[tuple[str, str]] = field(default_factory=list)
     _waiting: list[Callback] = field(default_factory=list)
@@ -59,7 +60,7 @@ class SmsTwin:
         if failed:
             fields["failureReason"] = "DeliveryFailure"
         headers = {"content-type": "application/x-www-form-urlencoded"}
-        due_us = self.clock.now_us() + 2 * SECOND_US
+        due_us = self.clock.now_us() + int(self.report_after_s * SECOND_US)
         self._waiting.append(Callback(due_us, self.report_url, urlencode(fields).encode(), headers))
 
     def _one(self, number: str, code: int, status: str, message_id: str) -> TwinResponse:

@@ -4,7 +4,7 @@ import smtplib
 
 from kiungo.base.time import Clock
 from kiungo.connectors.smtp import mapping
-from kiungo.connectors.smtp.client import Refused, hand_over
+from kiungo.connectors.smtp.client import Refused, RelayClient
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.ports.messaging import Channel, Delivery, Message
 
@@ -17,13 +17,14 @@ class SmtpMessenger:
     def __init__(self, settings: SmtpSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._relay = RelayClient(settings)
 
     def send(self, message: Message) -> Delivery:
         """Send once."""
         if not mapping.is_address(message.to):
             return Delivery("failed", reason="this is not an e-mail address")
         try:
-            return hand_over(mapping.email(message, self._settings, self._clock), self._settings)
+            return self._relay.hand_over(mapping.email(message, self._settings, self._clock))
         except Refused as refusal:
             return mapping.read_code(refusal.code, refusal.text)
         except smtplib.SMTPAuthenticationError:

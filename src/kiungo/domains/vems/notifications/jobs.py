@@ -31,24 +31,28 @@ class NotificationJobs:
         return {"notification.send": self.send, "notification.report": self.report}
 
     def send(self, job: Job) -> Effect | None:
-        """Send one message. Raises: Retry when it may be sent later, keeping why."""
+        """Send one message. Raises: Retry when it may be sent later, keeping why.
+
+        Nothing is written before: who finds a job's second attempt knows that the first may have sent it.
+        """
         notification_id = job.args["id"]
-        taken = self.database.write(lambda unit: _take(unit, job.tenant, notification_id))
-        if taken is None:
+        taken = self.database.read(lambda unit: store.find(unit, job.tenant, notification_id))
+        if taken is None or taken.state not in ("queued", "sending", "unknown"):
             return None
+        if self.database.read(lambda unit: store.is_opted_out(unit, job.tenant, taken.channel, taken.address)):
+            return lambda unit: store.set_state(unit, job.tenant, notification_id, "opted_out", changes={})
         channel: Channel = "sms" if taken.channel == "sms" else "email"
         messenger = self.messengers.get(channel)
         if messenger is None:
-            return _kept(job.tenant, notification_id, Delivery("failed", reason=f"no messenger for {channel}"))
+            return _kept(job.tenant, taken, Delivery("failed", reason=f"no messenger for {channel}"))
         delivery = messenger.send(message_of(taken, channel))
-        keep = _kept(job.tenant, notification_id, delivery)
-        attempt = taken.attempt + 1
-        if delivery.status == "later" and attempt < ATTEMPTS_MAX:
+        keep = _kept(job.tenant, taken, delivery)
+        if delivery.status == "later" and taken.attempt + 1 < ATTEMPTS_MAX:
             raise Retry(delivery.reason, after_s=delivery.retry_after_s or RETRY_S, effect=keep)
         if delivery.status == "unknown" and taken.state != "unknown":
             raise Retry(delivery.reason, after_s=UNKNOWN_RETRY_S, effect=keep)
         if delivery.status == "later":
-            return _kept(job.tenant, notification_id, Delivery("failed", reason=f"gave up: {delivery.reason}"))
+            return _kept(job.tenant, taken, Delivery("failed", reason=f"gave up: {delivery.reason}"))
         return keep
 
     def report(self, job: Job) -> Effect | None:
@@ -62,23 +66,11 @@ class NotificationJobs:
         return apply
 
 
-def _take(unit: Unit, tenant: int, notification_id: str) -> Notification | None:
-    """The message, marked as being sent; None when it need not be sent any more."""
-    found = store.find(unit, tenant, notification_id)
-    if found is None or found.state not in ("queued", "sending", "unknown"):
-        return None
-    if store.is_opted_out(unit, tenant, found.channel, found.address):
-        store.set_state(unit, tenant, notification_id, "opted_out", changes={})
-        return None
-    store.set_state(unit, tenant, notification_id, "sending", changes={"attempt": found.attempt + 1})
-    return found
-
-
-def _kept(tenant: int, notification_id: str, delivery: Delivery) -> Effect:
+def _kept(tenant: int, taken: Notification, delivery: Delivery) -> Effect:
     state: store.State = "queued" if delivery.status == "later" else delivery.status
 
     def keep(unit: Unit) -> None:
-        changes = {"reason": delivery.reason, "provider_id": delivery.provider_id}
-        store.set_state(unit, tenant, notification_id, state, changes=changes)
+        changes = {"reason": delivery.reason, "provider_id": delivery.provider_id, "attempt": taken.attempt + 1}
+        store.set_state(unit, tenant, taken.notification_id, state, changes=changes)
 
     return keep

@@ -1,7 +1,7 @@
 """Notices to payees by SMS, e-mail and in the application: once for each event and channel, none after an opt-out.
 
-queued -> sending -> sent -> delivered       later: queued again       refused: failed
-                  -> unknown -> sending      a message is sent again once; money never is
+queued -> sent -> delivered       later: queued again       refused: failed
+       -> unknown -> sent         a message is sent again once; money never is
 """
 
 from collections.abc import Mapping
@@ -199,13 +199,13 @@ def apply_report(unit: Unit, tenant: int, channel: str, report: DeliveryReport) 
     """Keep what a provider tells later; a final state is not taken back. False when no message has the id."""
     state = "delivered" if report.status == "delivered" else "failed" if report.status == "failed" else None
     known = unit.value(
-        "SELECT 1 FROM notification WHERE tn = ? AND channel = ? AND provider_id = ?",
+        "SELECT 1 FROM notification WHERE tn = ? AND channel = ? AND provider_id = ? AND provider_id <> ''",
         (tenant, channel, report.provider_id),
     )
     if known is not None and state is not None:
         unit.execute(
             "UPDATE notification SET state = ?, reason = ?, updated_us = ? WHERE tn = ? AND channel = ?"
-            " AND provider_id = ? AND state IN ('sending', 'sent', 'unknown')",
+            " AND provider_id = ? AND provider_id <> '' AND state IN ('sending', 'sent', 'unknown')",
             (state, report.reason, unit.now_us, tenant, channel, report.provider_id),
         )
     return known is not None

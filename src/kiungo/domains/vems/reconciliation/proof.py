@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kiungo.base.errors import NotFound
 from kiungo.base.money import Money
-from kiungo.domains.vems.reconciliation.service import open_lines
+from kiungo.domains.vems.reconciliation.service import PLACED, open_lines
 from kiungo.domains.vems.settlement import accounts
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
@@ -75,7 +75,7 @@ def _books(unit: Unit, tenant: int, rail: str, currency: str) -> Money:
 def _not_on_a_statement(unit: Unit, tenant: int, rail: str, currency: str) -> list[Item]:
     unseen = (
         " AND NOT EXISTS (SELECT 1 FROM bank_line AS b WHERE b.tn = f.tn AND b.used_as = '{used_as}'"
-        " AND b.used_for = f.{key})"
+        f" AND b.used_for = f.{{key}} AND b.{PLACED})"
     )
     funding = unit.rows(
         "SELECT f.key, f.amount_minor FROM settlement_funding AS f WHERE f.tn = ? AND f.rail = ? AND f.currency = ?"

@@ -28,6 +28,8 @@ from kiungo.kernel.database.unit import Row
 from kiungo.ports.payment import AccountStatement, Answer, Notice, StatementLine
 
 OPEN_MAX = 1_000
+# Word for word the condition of the index of used lines: only then SQLite may use it.
+PLACED = "used_as IN ('payment', 'return', 'funding')"
 REFUSED = "suggestion_refused"
 
 
@@ -193,7 +195,8 @@ def _use(unit: Unit, tenant: int, rail: str, line_id: str, used_as: str, used_fo
 
 def _is_used(unit: Unit, tenant: int, used_as: str, used_for: str) -> bool:
     found = unit.value(
-        "SELECT 1 FROM bank_line WHERE tn = ? AND used_as = ? AND used_for = ?", (tenant, used_as, used_for)
+        f"SELECT 1 FROM bank_line WHERE tn = ? AND used_as = ? AND used_for = ? AND {PLACED}",
+        (tenant, used_as, used_for),
     )
     return found is not None
 

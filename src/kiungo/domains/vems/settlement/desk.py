@@ -63,7 +63,7 @@ def release_leg(settlements: Settlements, unit: Unit, call: Call, reference: str
     """
     leg = store.get_leg(unit, call.tenant, reference)
     if leg.state == "waiting":
-        settlements.release(unit, call.tenant, leg)
+        settlements.release(unit, call.tenant, leg.reference, leg.payee_id)
     elif leg.state == "held":
         settlements.legs.enqueue_submission(unit, call.tenant, leg.rail, reference)
         store.step(unit, call.tenant, leg.booking_no, "released", reference=reference, who=call.principal.name)

@@ -9,6 +9,7 @@ settlement.replace   pays again a leg that failed for want of funds, once there 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from kiungo.base.time import SECOND_US
 from kiungo.domains.vems.rules.settlement_states import SENT
@@ -16,12 +17,13 @@ from kiungo.domains.vems.settlement import store
 from kiungo.domains.vems.settlement.legs import order_of
 from kiungo.domains.vems.settlement.model import Leg
 from kiungo.domains.vems.settlement.notices import apply_notice, context_of
-from kiungo.domains.vems.settlement.service import RELEASE_MAX, Settlements
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Dead, Effect, Handler, Job
 from kiungo.ports.payment import Answer, Rail
 
 STRANDED_AFTER_S = 30 * 60
+STRANDED_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,14 @@ class SettlementJobs:
 
     def release(self, job: Job) -> Effect | None:
         """Try waiting legs again, each in a unit of its own."""
-        waiting = self.database.read(lambda unit: store.legs_in(unit, job.tenant, ("waiting",), limit=RELEASE_MAX))
-        payee = job.args.get("payee")
+        tenant = job.tenant
+        waiting = self.database.read(lambda unit: store.waiting_legs(unit, tenant, payee=job.args.get("payee")))
         if "scheduled_us" in job.args:
-            self.database.write(lambda unit: self._sweep(unit, job.tenant))
-        for leg in waiting:
-            if payee is None or leg.payee_id == payee:
-                self.database.write(lambda unit, leg=leg: self.settlements.release(unit, job.tenant, leg))  # type: ignore[misc]
+            self.database.write(lambda unit: self._sweep(unit, tenant))
+        for reference, payee_id in waiting:
+            self.database.write(
+                partial(self.settlements.release, tenant=tenant, reference=reference, payee_id=payee_id)
+            )
         return None
 
     def replace(self, job: Job) -> Effect | None:
@@ -129,8 +132,12 @@ class SettlementJobs:
         """Legs whose job became a dead letter: held ones are submitted, those on their way become unknown."""
         legs, late_us = self.settlements.legs, unit.now_us - STRANDED_AFTER_S * SECOND_US
         paused = legs.paused(unit, tenant)
-        for leg in store.legs_in(unit, tenant, ("held", "submitting"), limit=RELEASE_MAX):
-            if leg.updated_us > late_us or leg.rail in paused:
+        stranded = [
+            leg for rail in sorted(legs.rails.keys() - paused.keys())
+            for leg in store.legs_in(unit, tenant, ("held", "submitting"), rail=rail, limit=STRANDED_MAX)
+        ]  # fmt: skip
+        for leg in stranded:
+            if leg.updated_us > late_us:
                 continue
             if leg.state == "held":
                 legs.enqueue_submission(unit, tenant, leg.rail, leg.reference)

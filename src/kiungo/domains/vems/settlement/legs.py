@@ -80,8 +80,8 @@ class Legs:
         args = {"rail": rail, "reference": reference} if single else {"rail": rail}
         wait_s = after_s if single else max(after_s, can.batch_wait_s)
         run_at_us = unit.now_us + int(wait_s * SECOND_US)
-        # A job for each leg, also where one collects many: a running one has chosen already and would not see this leg.
-        key = f"{reference}/{unit.now_us}"
+        # Where one job collects many, one waits for all of them; one that runs already has chosen, and does not count.
+        key = f"{reference}/{unit.now_us}" if single or after_s else rail
         jobs.enqueue(unit, "settlement.submit", args, tenant=tenant, key=key, lane=LANE, run_at_us=run_at_us)
 
     def begin_submission(self, unit: Unit, tenant: int, job_id: int, rail: str, reference: str | None) -> Batch | None:
@@ -104,6 +104,8 @@ class Legs:
         if not held:
             return None
         single = reference is not None
+        if len(held) == self.rails[rail].batch_max and not single:
+            self.enqueue_submission(unit, tenant, rail, held[0].reference)  # there may be more than one file's
         batch_reference = held[0].reference if single else f"{held[0].reference}A{held[0].attempt + 1}"
         for leg in held:
             store.advance(

@@ -40,8 +40,6 @@ from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Outbox
 from kiungo.ports.payment import Capabilities
 
-RELEASE_MAX = 500
-
 
 @dataclass(frozen=True, slots=True)
 class Settlements:
@@ -131,10 +129,10 @@ class Settlements:
         )  # fmt: skip
         self._release_later(unit, tenant, rail)
 
-    def release(self, unit: Unit, tenant: int, leg: Leg) -> None:
+    def release(self, unit: Unit, tenant: int, reference: str, payee_id: str) -> None:
         """Try to hold one waiting leg."""
-        unit.lock(f"payee/{tenant}/{leg.payee_id}")
-        current = store.find_leg(unit, tenant, leg.reference)
+        unit.lock(f"payee/{tenant}/{payee_id}")
+        current = store.find_leg(unit, tenant, reference)
         if current is not None and current.state == "waiting":
             self.legs.try_hold(unit, tenant, current)
             store.refresh(unit, tenant, current.booking_no)

@@ -14,11 +14,15 @@ from kiungo.kernel.database import Unit
 from kiungo.kernel.database.unit import Row
 from kiungo.ports.payment import Destination
 
+WAITING_MAX = 100_000
 _LEG = (
     "l.reference, l.booking_no, l.payee_id, l.currency, l.due_minor, l.amount_minor, l.state, l.reason, l.cause,"
     " l.rail, l.destination, l.hold_journal, l.paid_journal, l.submit_job, l.attempt, l.rail_ids, l.receipt,"
     " l.proposed_outcome, l.proposed_by, l.submitted_us, l.updated_us, p.name"
 )
+# Word for word the condition of the index of open legs: only then SQLite may use it, and else it reads every leg.
+_OPEN = "l.state NOT IN ('posted', 'carried', 'cancelled', 'replaced')"
+_CLOSED = frozenset({"posted", "carried", "cancelled", "replaced"})
 _FROM = " FROM settlement_leg AS l LEFT JOIN settlement_payee AS p ON p.tn = l.tn AND p.payee_id = l.payee_id"
 
 
@@ -76,10 +80,25 @@ def legs_of(unit: Unit, tenant: int, booking_no: str) -> list[Leg]:
 
 
 def legs_in(unit: Unit, tenant: int, states: Sequence[LegState], *, rail: str | None = None, limit: int) -> list[Leg]:
-    """The oldest legs in some states."""
-    marks = ", ".join("?" * len(states))
-    on_rail, parameters = (" AND l.rail = ?", (rail,)) if rail is not None else ("", ())
-    return _legs(unit, f"l.tn = ? AND l.state IN ({marks}){on_rail}", (tenant, *states, *parameters), limit=limit)
+    """The oldest legs in some states; a leg that waits has no rail yet."""
+    where = [f"l.tn = ? AND l.state IN ({', '.join('?' * len(states))})"]
+    if not _CLOSED.intersection(states):
+        where.append(_OPEN)
+    if rail is not None:
+        where.append("l.rail = ?")
+    parameters = (tenant, *states) if rail is None else (tenant, *states, rail)
+    return _legs(unit, " AND ".join(where), parameters, limit=limit)
+
+
+def waiting_legs(unit: Unit, tenant: int, *, payee: str | None = None) -> list[tuple[str, str]]:
+    """Reference and payee of every leg that waits, oldest first: none is so old that it hides another."""
+    one, parameters = (" AND l.payee_id = ?", (payee,)) if payee is not None else ("", ())
+    rows = unit.rows(
+        "SELECT l.reference, l.payee_id FROM settlement_leg AS l WHERE l.tn = ? AND l.rail = '' AND l.state = 'waiting'"
+        f" AND {_OPEN}{one} ORDER BY l.created_us, l.reference LIMIT ?",
+        (tenant, *parameters, WAITING_MAX),
+    )
+    return [(reference, payee_id) for reference, payee_id in rows]
 
 
 def add_leg(
@@ -146,10 +165,8 @@ def steps_of(unit: Unit, tenant: int, booking_no: str) -> list[Row]:
 def refresh(unit: Unit, tenant: int, booking_no: str) -> str:
     """Derive a settlement's state from its legs, and keep it; returns the state."""
     row = get_settlement(unit, tenant, booking_no)
-    legs = unit.rows(
-        "SELECT state, reason FROM settlement_leg WHERE tn = ? AND booking_no = ? ORDER BY reference",
-        (tenant, booking_no),
-    )
+    # Not in an order: SQLite would rather read every leg along its key than sort two.
+    legs = unit.rows("SELECT state, reason FROM settlement_leg WHERE tn = ? AND booking_no = ?", (tenant, booking_no))
     outstanding = sum(share.accrued_minor - share.committed_minor for share in row.shares if share.role != "fee")
     state, reason = settlement_state(
         [(state, reason) for state, reason in legs], outstanding_minor=outstanding, version=row.version
