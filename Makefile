@@ -23,8 +23,9 @@ run: $(VENV)/.run ## Start the platform with sample data on http://127.0.0.1:800
 test: $(VENV)/.dev ## Run the tests, on SQLite and on a real PostgreSQL
 	@$(PYTEST) -m "not slow" -n $(WORKERS) --dist worksteal
 
-test-slow: $(VENV)/.dev ## Run the long simulations, fault loops and browser tests
+test-slow: $(VENV)/.dev ## Run the long simulations, fault loops, browser tests, and properties on more examples
 	@$(PYTEST) -m slow -rs
+	@KIUNGO_TEST_EXAMPLES=1000 $(PYTEST) -m "hypothesis and not slow" -n $(WORKERS) --dist worksteal
 
 simulate: $(VENV)/.dev ## Run 10,000 seeds of the settlement simulation
 	@KIUNGO_TEST_SEEDS=10000 $(PYTEST) tests/simulation/settlement/test_simulation.py -m slow -n $(WORKERS)

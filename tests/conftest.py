@@ -1,5 +1,6 @@
 """Fixtures every test may use: a migrated database on both engines, and a clock that can be turned."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -7,14 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from kiungo.base.time import SystemClock, TurnedClock
 from kiungo.kernel.database import Database, migrate, open_database
 
 from .postgresql import LentDatabase, running_server
+from .trust import write_certificate
 
 ENGINES = ("sqlite", "postgresql")
+EXAMPLES = int(os.environ.get("KIUNGO_TEST_EXAMPLES", "40"))
+"""For each property that does not say how many it wants; `make test-slow` takes more."""
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+settings.register_profile("kiungo", max_examples=EXAMPLES)
+settings.load_profile("kiungo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trusted_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whom this session's HTTP clients trust; servers in processes of their own inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(write_certificate(tmp_path_factory.mktemp("trust") / "one.pem")))
+        yield
 
 
 @pytest.fixture(scope="session")
