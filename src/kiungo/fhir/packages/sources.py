@@ -82,6 +82,11 @@ class Libraries:
         """The profiles a tenant's writes must meet."""
         return self._current(tenant).policy
 
+    def forget(self) -> None:
+        """Look again at once: whoever changes a tenant's definitions may call this instead of waiting a second."""
+        with self._lock:
+            self._held.clear()
+
     def _current(self, tenant: int) -> _Held:
         held = self._held.get(tenant)
         now_s = time.monotonic()

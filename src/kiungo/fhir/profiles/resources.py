@@ -88,12 +88,12 @@ def _check_contained(value: Json, at: At, run: Run) -> None:
         for name, key in (("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")):
             if name in meta:
                 run.error("invariant", at, f"is contained and must not have meta.{name}", key)
-    name = value.get("id")
-    if name.__class__ is not str:
+    logical_id: Any = value.get("id")
+    if logical_id.__class__ is not str:
         run.error("required", at, "is contained and has no id, so nothing can refer to it", "dom-3")
         return
-    if not _is_mentioned(run.scope.root, "#" + name) and not _mentions_container(value):
-        run.error("invariant", at, f"is contained, but nothing refers to #{name}", "dom-3")
+    if not _is_mentioned(run.scope.root, "#" + logical_id) and not _mentions_container(value):
+        run.error("invariant", at, f"is contained, but nothing refers to #{logical_id}", "dom-3")
 
 
 def _is_mentioned(root: Json, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""From a place in JSON to the same place in FHIRPath: `valueQuantity` is `value.ofType(Quantity)`, `_birthDate` birthDate.
+"""From a place in JSON to the same place in FHIRPath: `valueQuantity` is `value.ofType(Quantity)`.
 
 Source: FHIR R4 OperationOutcome.issue.expression (simple FHIRPath of element names and indexes).
 """

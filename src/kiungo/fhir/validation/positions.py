@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 POSITIONS_MAX = 500
 
 
@@ -55,26 +55,26 @@ def _scan(text: str, needed: set[str], root: str) -> dict[str, int]:
     path = root
     name: str | None = None
     is_key = False
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token in "{[" or token not in "}]:,":
+    for match in _MARK.finditer(text):
+        mark = match[0]
+        if mark in "{[" or mark not in "}]:,":
             if is_key:
-                name = token[1:-1]
+                name = mark[1:-1]
                 is_key = False
                 continue
             path = _path_of(stack, name, root)
             if path in needed:
                 found.setdefault(path, match.start())
-            if token == "{":
+            if mark == "{":
                 stack.append([path, -1])
                 is_key = True
-            elif token == "[":
+            elif mark == "[":
                 stack.append([path, 0])
-        elif token in "}]":
+        elif mark in "}]":
             if stack:
                 stack.pop()
             is_key = False
-        elif token == "," and stack:
+        elif mark == "," and stack:
             if stack[-1][1] == -1:
                 is_key = True
             else:
