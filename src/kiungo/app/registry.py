@@ -1,7 +1,7 @@
 """Which outside systems are connected: each connector whose variables are set, and nothing that is not."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -155,18 +155,28 @@ class Connected:
     rails: Mapping[str, Rail]
     messengers: Mapping[Channel, Messenger]
     bank_folder: Folder | None
+    closing: Sequence[Callable[[], None]] = ()
+
+    def close(self) -> None:
+        """Let every kept connection to the outside go."""
+        for close in self.closing:
+            close()
 
 
 def connect(settings: ConnectorSettings, database: Database, keyring: Keyring, egress: EgressPolicy) -> Connected:
     """Open every connector that has settings; nothing is asked of anybody yet. Raises: Incorrect SETTINGS_WRONG."""
+    closing: list[Callable[[], None]] = []
     payers: dict[str, Payer] = {}
     if settings.hcms:
-        payers["hcms"] = open_hcms(settings.hcms, egress)
+        hcms = payers["hcms"] = open_hcms(settings.hcms, egress)
+        closing.append(hcms.close)
     if settings.sha:
-        payers["sha"] = open_sha(settings.sha, egress, database.clock)
+        sha = payers["sha"] = open_sha(settings.sha, egress, database.clock)
+        closing.append(sha.close)
     rails: dict[str, Rail] = {}
     if settings.mpesa:
         http = make_client(Outbound(name=MPESA, egress=egress))
+        closing.append(http.close)
         client = DarajaClient(http, settings.mpesa, TokenKeeper(database, keyring, TENANT, MPESA))
         rails[MPESA] = MpesaRail(client, settings.mpesa, tenant=TENANT)
     folder = LocalFolder(settings.bank.folder) if settings.bank else None
@@ -174,17 +184,24 @@ def connect(settings: ConnectorSettings, database: Database, keyring: Keyring, e
         rails[BANK] = BankRail(folder, settings.bank, database.clock)
     messengers: dict[Channel, Messenger] = {}
     if settings.sms:
-        messengers["sms"] = SmsMessenger(make_client(Outbound(name="sms", egress=egress)), settings.sms)
+        http = make_client(Outbound(name="sms", egress=egress))
+        closing.append(http.close)
+        messengers["sms"] = SmsMessenger(http, settings.sms)
     if settings.smtp:
         messengers["email"] = SmtpMessenger(settings.smtp, database.clock)
+    registry: Registry = NoRegistry()
+    if settings.afyalink:
+        afyalink = registry = open_registry(settings.afyalink, egress)
+        closing.append(afyalink.close)
     return Connected(
         settings=settings,
-        registry=open_registry(settings.afyalink, egress) if settings.afyalink else NoRegistry(),
+        registry=registry,
         payers=payers,
         payer_of_mode=_payer_of_mode(settings.follow, payers),
         rails=rails,
         messengers=messengers,
         bank_folder=folder,
+        closing=tuple(closing),
     )
 
 

@@ -21,6 +21,7 @@ from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.vems.following import START as START_FOLLOWING
 from kiungo.domains.vems.lookup import BookingLookup
+from kiungo.domains.vems.mapping.terms import BOOKING_NO, LINE_ID
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.store import Store
@@ -55,13 +56,15 @@ class System:
     registers: Registers
     vems: Vems
     money: Money
+    outside: Connected
     background: Background
     site: Site
 
     def close(self) -> None:
-        """Let go of the database, after the site and the background have stopped."""
+        """Let go of the outside and the database, after the site and the background have stopped."""
         self.front.authenticator.close()
         self.vems.people.close()
+        self.outside.close()
         self.database.close()
 
 
@@ -88,7 +91,11 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         front.reads,
         base_url=f"{settings.issuer}/fhir",
         link_key=_link_key(keyring),
-        reserved={CLAIM_ID: "the claims API under /api/claims/"},
+        reserved={
+            CLAIM_ID: "the claims API under /api/claims/",
+            BOOKING_NO: "the bookings API under /hmis/v1/",
+            LINE_ID: "the bookings API under /hmis/v1/",
+        },
     )
     # On a laptop the platform calls itself, wherever it listens.
     own = (urlsplit(own_url(settings)).hostname or "",) if relaxed else ()
@@ -122,6 +129,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         registers=registers,
         vems=vems,
         money=money,
+        outside=outside,
         background=background,
         site=site,
     )

@@ -209,3 +209,11 @@ def test_administration_needs_its_scopes(site: Running) -> None:
     assert site.client.get("/vems/v1/contracts", headers=plain).status_code == 403
     assert send(site, "POST", "/contracts", CT, plain).status_code == 403
     assert send(site, "POST", "/contracts/import", CSV, plain).status_code == 403
+
+
+def test_a_manager_bound_to_a_facility_keeps_its_contracts_alone(site: Running, manager: dict[str, str]) -> None:
+    bound = site.key(roles=("contract_manager",), bindings={"facility": FR_CODE})
+    assert send(site, "POST", "/contracts", CT, bound).status_code == 201
+    assert send(site, "PUT", "/facilities/FID-2", {"name": "Another"}, manager).status_code in (200, 201)
+    assert send(site, "POST", "/contracts", {**CT, "facility": "FID-2"}, bound).status_code == 403
+    assert send(site, "PUT", "/vendors/V999", {"name": "Anybody's"}, bound).status_code == 403

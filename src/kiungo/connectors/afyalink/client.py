@@ -32,6 +32,10 @@ class AfyaLinkClient:
         self.profile: Profile = PROFILES[settings.profile]
         self.agent = settings.agent
 
+    def close(self) -> None:
+        """Let the kept connections go."""
+        self._http.close()
+
     def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Ask once, with a token of its own; None when the vendor says 404.
 

@@ -17,6 +17,10 @@ class AfyaLinkRegistry:
     def __init__(self, client: AfyaLinkClient) -> None:
         self._client = client
 
+    def close(self) -> None:
+        """Let the kept connections go."""
+        self._client.close()
+
     def find_patient(self, cr_number: str) -> RegisteredPatient | None:
         """The person of a CR number. Raises: Unavailable REGISTRY_AWAY."""
         query = {"dynamic_id_search": "1", "agent": self._client.agent, "id": cr_number}

@@ -23,6 +23,10 @@ class HcmsClient:
         self._http = http
         self._settings = settings
 
+    def close(self) -> None:
+        """Let the kept connections go."""
+        self._http.close()
+
     def submit(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hand a claim in. Raises: Incorrect CLAIM_REFUSED; Unavailable PAYER_AWAY."""
         response = self._send("POST", "/claims/", json.dumps(body))

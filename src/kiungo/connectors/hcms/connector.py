@@ -16,6 +16,10 @@ class HcmsPayer:
         self._client = client
         self._settings = settings
 
+    def close(self) -> None:
+        """Let the kept connections go."""
+        self._client.close()
+
     @property
     def capabilities(self) -> Capabilities:
         """As the settings say."""

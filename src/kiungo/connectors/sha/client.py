@@ -35,6 +35,10 @@ class ShaClient:
         self._token_until_us = 0
         self.profile: Profile = PROFILES[settings.profile]
 
+    def close(self) -> None:
+        """Let the kept connections go."""
+        self._http.close()
+
     def send_bundle(self, bundle: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hand a claim's bundle in. Raises: Incorrect CLAIM_REFUSED; Unavailable PAYER_AWAY."""
         response = self._call("POST", self.profile.bundle, content=json.dumps(bundle))

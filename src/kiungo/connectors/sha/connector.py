@@ -18,6 +18,10 @@ class ShaPayer:
         self._client = client
         self._capabilities = Capabilities(settings.batch_max, reports_payment=True)
 
+    def close(self) -> None:
+        """Let the kept connections go."""
+        self._client.close()
+
     @property
     def capabilities(self) -> Capabilities:
         """Batches, and payment notices."""

@@ -8,12 +8,13 @@ from kiungo.base.errors import Incorrect, NotFound
 from kiungo.domains.payor.book import Fee, Plan, Provider
 from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
 from kiungo.domains.payor.mapping import people
+from kiungo.domains.payor.mapping.terms import PERSON_ID, token
 from kiungo.domains.payor.model import Authorization, Coverage, Member
 from kiungo.domains.payor.snapshot import Reference
 from kiungo.domains.payor.store import members, reference
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
-from kiungo.kernel import audit
+from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
 
@@ -68,12 +69,14 @@ class Registers:
         known = found[0] if found else None
         if known is not None and known.family_id != member.family_id:
             raise wrong("family_id", f"of {member.member_id} is {known.family_id} and cannot change")
+        person = self._person(unit, call, known, member)
+        fhir_id = known.fhir_id if known else str(person["id"]) if person else self._repository.new_id()
         member = replace(
             member,
-            fhir_id=known.fhir_id if known else self._repository.new_id(),
+            fhir_id=fhir_id,
             coverages=tuple(self._with_id(cover, known) for cover in member.coverages),
         )
-        self._put(unit, call, people.patient(member))
+        self._put(unit, call, people.patient(member, person))
         for cover in member.coverages:
             plan = reference.find_plan(unit, call.tenant, cover.plan_id)
             if plan is None:
@@ -92,6 +95,20 @@ class Registers:
         """Insert or change a prior authorization."""
         members.put_authorization(unit, call.tenant, authorization)
         audit.record(unit, call, "put", kind="authorization", id=authorization.number)
+
+    def _person(self, unit: Unit, call: Call, known: Member | None, member: Member) -> dict[str, Any] | None:
+        """The Patient a member is already, also when another part of the platform wrote it: one person, one record."""
+        if not member.identifiers:
+            return None
+        if known is not None:
+            found = self._repository.find(unit, call, "Patient", known.fhir_id)
+        else:
+            numbers = ",".join(token(PERSON_ID, number) for number in member.identifiers)
+            found = self._repository.find_one(unit, call, "Patient", [("identifier", numbers)])
+        if found is None or found.deleted:
+            return None
+        tree: dict[str, Any] = json.loads(found.body)
+        return {name: value for name, value in tree.items() if name != "meta"}
 
     def _with_id(self, cover: Coverage, known: Member | None) -> Coverage:
         for old in known.coverages if known else ():

@@ -159,7 +159,15 @@ MEMBERS = (
     Member("BC-200-001", "FAM-200", "Amina Otieno", _covered(FAMILY_PLUS), "1980-09-30", "female"),
     Member("BC-200-002", "FAM-200", "Peter Otieno", _covered(FAMILY_PLUS), "1978-01-17", "male"),
     Member("BC-200-003", "FAM-200", "Grace Otieno", _covered(FAMILY_PLUS), "2012-05-03", "female"),
-    Member("CR1234567", "FAM-300", "John Kamau Mwangi", _covered(NATIONAL), "1985-05-15", "male"),
+    Member(
+        "CR1234567",
+        "FAM-300",
+        "John Kamau Mwangi",
+        _covered(NATIONAL),
+        "1985-05-15",
+        "male",
+        identifiers=("CR1234567",),
+    ),
 )
 AUTHORIZATIONS = (Authorization("AUTH-123456", "BC-200-001", ("70551",), "2024-01-01", "2035-12-31", units=2),)
 

@@ -14,13 +14,13 @@ from kiungo.domains.vems.errors import (
     CONTRACT_OVERLAPS,
     MASTER_DATA_WRONG,
 )
-from kiungo.domains.vems.model import Contract, Facility, MasterItem
+from kiungo.domains.vems.model import Contract, Equipment, Facility, MasterItem
 from kiungo.domains.vems.roles import WRITE_CONTRACTS
 from kiungo.domains.vems.rules.contracts import overlap, problems
 from kiungo.domains.vems.store import contracts
 from kiungo.domains.vems.wire import code_of, contract_wire, kind_of
 from kiungo.kernel import audit
-from kiungo.kernel.auth import Call, require
+from kiungo.kernel.auth import Call, Thing, require
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Outbox
 
@@ -36,13 +36,15 @@ class ContractDesk:
 
     def put_master(self, unit: Unit, call: Call, item: MasterItem) -> None:
         """Write a vendor, lot, service or machine; its new name shows in new bookings only."""
-        require(call.principal, WRITE_CONTRACTS)
+        owners = {"facility": item.facility, "vendor": item.vendor} if isinstance(item, Equipment) else {}
+        require(call.principal, WRITE_CONTRACTS, Thing(kind_of(item), code_of(item), call.tenant, bindings=owners))
         contracts.put_master(unit, call.tenant, item)
         audit.record(unit, call, "put", kind=kind_of(item), id=code_of(item))
 
     def put_facility(self, unit: Unit, call: Call, facility: Facility) -> None:
         """Enable a facility for bookings, or change what is known of it."""
-        require(call.principal, WRITE_CONTRACTS)
+        own = {"facility": facility.fr_code}
+        require(call.principal, WRITE_CONTRACTS, Thing("facility", facility.fr_code, call.tenant, bindings=own))
         contracts.put_facility(unit, call.tenant, facility)
         audit.record(unit, call, "put", kind="facility", id=facility.fr_code)
 
@@ -58,7 +60,8 @@ class ContractDesk:
 
         Raises: Incorrect CONTRACT_INVALID with every problem; Conflict CONTRACT_OVERLAPS, CONTRACT_CHANGED.
         """
-        require(call.principal, WRITE_CONTRACTS)
+        owners = {"facility": contract.facility, "vendor": contract.vendor}
+        require(call.principal, WRITE_CONTRACTS, Thing("contract", contract.contract_id, call.tenant, bindings=owners))
         tenant = call.tenant
         unit.lock(f"vems:contracts:{tenant}:{contract.facility}")
         known = self._known(unit, tenant, contract)

@@ -6,21 +6,24 @@ from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, refe
 from kiungo.domains.payor.model import Coverage, Member
 
 GENDERS = {"M": "male", "F": "female", "Other": "other"}
+_OURS = (terms.INSURANCE_ID, terms.PERSON_ID)
 
 
-def patient(member: Member) -> Resource:
-    """The Patient of a member."""
+def patient(member: Member, known: Resource | None = None) -> Resource:
+    """The Patient of a member; with a known Patient, that one with what the payor says of it."""
     given, _, family = member.name.rpartition(" ")
     name: Resource = {"text": member.name, "family": family}
     if given:
         name["given"] = given.split()
-    resource: Resource = {
+    ours = [
+        identifier(terms.INSURANCE_ID, member.member_id),
+        *(identifier(terms.PERSON_ID, value) for value in member.identifiers),
+    ]
+    others = [one for one in (known or {}).get("identifier", ()) if one.get("system") not in _OURS and one not in ours]
+    resource: Resource = dict(known or {}) | {
         "resourceType": "Patient",
         "id": member.fhir_id,
-        "identifier": [
-            identifier(terms.INSURANCE_ID, member.member_id),
-            *(identifier(terms.PERSON_ID, value) for value in member.identifiers),
-        ],
+        "identifier": [*ours, *others],
         "active": True,
         "name": [name],
     }

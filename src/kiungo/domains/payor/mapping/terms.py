@@ -71,6 +71,13 @@ def read_money(value: Mapping[str, Any]) -> Money:
     return Money.parse(number, value["currency"])
 
 
+def token(system: str, value: str) -> str:
+    """A search value that means exactly this identifier. Source: FHIR R4 3.1.1.4.0.1, escaping."""
+    for character in "\\,|$":
+        value = value.replace(character, "\\" + character)
+    return f"{system}|{value}"
+
+
 def identifier(system: str, value: str) -> Resource:
     """A FHIR Identifier."""
     return {"system": system, "value": value}
