@@ -6,12 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 from kiungo.base.errors import Incorrect
-from kiungo.fhir.fhirpath.compiler import compiled
+from kiungo.fhir.fhirpath.checker import check
+from kiungo.fhir.fhirpath.compiler import compiled, truth_of
 from kiungo.fhir.fhirpath.errors import too_costly
 from kiungo.fhir.fhirpath.functions.registry import Argument
 from kiungo.fhir.fhirpath.host import Offline
 from kiungo.fhir.fhirpath.parser import parse
 from kiungo.fhir.fhirpath.run import DEFAULT_LIMITS, Host, Limits, Run
+from kiungo.fhir.fhirpath.syntax import Member, Path, Special
 from kiungo.fhir.fhirpath.values import Collection, Node, Value, resource_node
 
 CACHED_MAX = 2048
@@ -22,10 +24,11 @@ _OFFLINE = Offline()
 class Expression:
     """A FHIRPath expression, compiled once and usable from any thread."""
 
-    __slots__ = ("_code", "text")
+    __slots__ = ("_code", "text", "tree")
 
     def __init__(self, text: str, code: Argument) -> None:
         self.text = text
+        self.tree = code.tree
         self._code = code
 
     def __call__(
@@ -64,6 +67,16 @@ class Expression:
         except RecursionError:
             raise _too_deep() from None
 
+    def without_last_name(self) -> "tuple[Expression, str] | None":
+        """The path up to its last name, and that name; None when the expression does not end in one."""
+        tree = self.tree
+        if isinstance(tree, Member):
+            return Expression("$this", compiled(Special("this"))), tree.name
+        if not isinstance(tree, Path) or not isinstance(tree.steps[-1], Member):
+            return None
+        shorter = Path(tree.head, tree.steps[:-1]) if len(tree.steps) > 1 else tree.head
+        return Expression(f"{self.text} without its last name", compiled(shorter)), tree.steps[-1].name
+
     def __repr__(self) -> str:
         return f"<Expression {self.text!r}>"
 
@@ -92,15 +105,25 @@ def _outermost(resource: Node | None) -> Node | None:
 
 
 @lru_cache(maxsize=CACHED_MAX)
-def compile(text: str) -> Expression:
+def compile(text: str, *, type: str | None = None, strict: bool = False) -> Expression:
     """An expression from its text; remembers the last ones it compiled.
 
-    Raises: Incorrect FHIRPATH_SYNTAX, FHIRPATH_SEMANTIC (unknown functions and types).
+    Shapes: `type` is the type the expression is about, such as "Patient" or "Observation.component". `strict` refuses
+    what can never mean anything for that type: unknown elements, wrong types, order where there is none.
+    Raises: Incorrect FHIRPATH_SYNTAX, FHIRPATH_SEMANTIC (unknown functions and types, and what `strict` finds).
     """
     try:
-        return Expression(text, compiled(parse(text)))
+        tree = parse(text)
+        if strict:
+            check(tree, type)
+        return Expression(text, compiled(tree))
     except RecursionError:
         raise _too_deep() from None
+
+
+def truth_of_result(items: Collection) -> bool:
+    """A result as a condition: what is empty is not true. Raises: Incorrect for several items."""
+    return truth_of(items) is True
 
 
 def _too_deep() -> Incorrect:
