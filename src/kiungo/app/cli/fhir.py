@@ -2,7 +2,12 @@
 
 import typer
 
-from kiungo.app.cli import terminology
+from kiungo.app.cli import fhir_packages, fhir_validation, terminology
 
 commands = typer.Typer(no_args_is_help=True, help="The FHIR server: terminology and what belongs to it.")
 commands.add_typer(terminology.commands, name="terminology")
+commands.command("validate", short_help="Judge files against R4 and profiles.")(fhir_validation.validate)
+commands.command("install", short_help="Install an implementation guide (.tgz).")(fhir_packages.install)
+commands.command("packages", short_help="List installed packages.")(fhir_packages.list_packages)
+commands.command("uninstall", short_help="Take a package out.")(fhir_packages.uninstall)
+commands.command("must-conform", short_help="The profiles that writes must meet.")(fhir_packages.must_conform)
