@@ -167,6 +167,13 @@ SORTED = [
     ("/Patient?_sort=family", ["p3", "p2", "p1"]),
     ("/Patient?_sort=-family,_id&gender:missing=false", ["p1", "p2"]),
     ("/Patient?_sort=birthdate,_id", ["p3", "p1", "p2"]),
+    ("/Patient?_sort=gender", ["p3", "p1", "p2"]),
+    ("/Patient?_sort=-gender", ["p2", "p1", "p3"]),
+    ("/Patient?_sort=identifier", ["p3", "p1", "p2"]),
+    ("/Patient?_sort=-organization,birthdate", ["p3", "p1", "p2"]),
+    ("/Observation?_sort=subject,-value-quantity", ["b2", "b1", "b0", "b3"]),
+    ("/Observation?_sort=-code,date", ["b3", "b0", "b1", "b2"]),
+    ("/Observation?_sort=status,-_lastUpdated", ["b3", "b2", "b1", "b0"]),
 ]
 
 
@@ -216,7 +223,7 @@ REFUSED = [
     ("/Patient?gender=", "SEARCH_VALUE_WRONG", "value"),
     ("/Patient?identifier=|", "SEARCH_VALUE_WRONG", "token"),
     ("/Patient?gender:missing=perhaps", "SEARCH_VALUE_WRONG", "true or false"),
-    ("/Patient?_sort=gender", "SEARCH_NOT_SUPPORTED", "Sort"),
+    ("/Observation?_sort=code-value-quantity", "SEARCH_NOT_SUPPORTED", "Sort"),
     ("/Patient?_count=many", "SEARCH_VALUE_WRONG", "number"),
     ("/Patient?_total=maybe", "SEARCH_VALUE_WRONG", "accurate"),
     ("/Patient?_include=Observation:subject", "SEARCH_VALUE_WRONG", "iterate"),

@@ -101,7 +101,7 @@ def _tree(type_name: str, wanted: list[tuple[Parameter, Path]]) -> _Node:
     """The paths of parameters as one tree, so that each element is looked at once."""
     root = _Node(type_name)
     for parameter, path in wanted:
-        for moves, final in _expand(type_name, path):
+        for moves, final in ways(type_name, path):
             node = root
             for move in moves:
                 node = node.children.setdefault(move, _Node(move[2] if move[0] == "key" else node.type))
@@ -123,7 +123,7 @@ def _part_lines(parameter: Parameter, component: Component) -> list[str]:
 
 
 def _type_at(type_name: str, path: Path) -> str:
-    return _expand(type_name, path)[0][1]
+    return ways(type_name, path)[0][1]
 
 
 def _compile(type_name: str) -> _Plan:
@@ -142,7 +142,7 @@ def _compile(type_name: str) -> _Plan:
 _plans: dict[str, _Plan] = {}
 
 
-def _expand(type_name: str, path: Path) -> list[tuple[tuple[Move, ...], str]]:
+def ways(type_name: str, path: Path) -> list[tuple[tuple[Move, ...], str]]:
     """Every way a path can be written in JSON: a choice without `as` is written in several ways."""
     ways: list[tuple[tuple[Move, ...], str]] = [((), type_name)]
     steps = list(path.steps)

@@ -8,6 +8,7 @@ from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Params, Query
+from kiungo.fhir.search.collected import MATCHES_MAX, is_collected, page_of, refuse_too_many
 from kiungo.fhir.search.lookups import Lookups, Terminology
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, ordering
@@ -33,6 +34,8 @@ class Found:
 
 def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None) -> Found:
     """One page of a query. `after` are the sort values of the last row of the page before."""
+    if is_collected(query.sort):
+        return _run_collected(unit, scope, query, after)
     order = ordering(scope, query.sort)
     chosen = plan(unit, scope, query.conditions, by_update=order.is_by_update)
     total = None
@@ -46,6 +49,21 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     rows = rows[: query.count]
     resources = tuple(_stored(scope.type, row[width:]) for row in rows)
     return Found(resources, list(rows[-1][:width]) if more else None, total)
+
+
+def _run_collected(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None) -> Found:
+    """The same where the order is not the index's: all matches are read, within a bound."""
+    order = ordering(scope, [])
+    chosen = plan(unit, scope, query.conditions)
+    total = _count(unit, scope, chosen, estimate=False) if query.total != "none" or query.summary == "count" else None
+    if query.summary == "count":
+        return Found((), None, total)
+    rows = _page(unit, scope, chosen, order, None, MATCHES_MAX + 1)
+    if len(rows) > MATCHES_MAX:
+        refuse_too_many()
+    matches = [_stored(scope.type, row[len(order.keys) :]) for row in rows]
+    page, following = page_of(matches, query.sort, after, query.count)
+    return Found(tuple(page), following, total)
 
 
 def find_matches(
