@@ -24,7 +24,7 @@ from kiungo.domains.vems.errors import SHAPE as VEMS_SHAPE
 from kiungo.domains.vems.roles import OPEN_SCOPES as VEMS_OPEN
 from kiungo.domains.vems.routes import COMPONENTS as VEMS_COMPONENTS
 from kiungo.domains.vems.routes import PUBLIC as VEMS_PUBLIC
-from kiungo.domains.vems.routes import money_routes, vems_routes
+from kiungo.domains.vems.routes import money_routers, money_routes, vems_routes
 from kiungo.domains.vems.service import Vems
 from kiungo.fhir import routes as fhir_routes
 from kiungo.fhir.outcome import SHAPE as FHIR_SHAPE
@@ -84,6 +84,7 @@ def site_of(
         routers=[
             *payor_routers(payor, reads),
             webhook_router(front.database, webhooks, bindings=WEBHOOK_OWNERS),
+            *money_routers(vems),
             *operations_routers(front.database, audit_key=audit_key(settings)),
         ],
         shapes=[FHIR_SHAPE, PAYOR_SHAPE, VEMS_SHAPE, access.error_shape()],

@@ -11,6 +11,8 @@ from kiungo.formats.bank_statements.csv_profile import Profile
 from kiungo.formats.bank_statements.model import Entry, FileAnswer, Part, PaymentFile, Statement, Transfer
 from kiungo.ports.payment import AccountStatement, Answer, Batch, Notice, Order, StatementLine
 
+FORMAT_BYTES = 1_000
+
 
 def payment_file(batch: Batch, orders: tuple[Order, ...], settings: BankSettings, made_at_us: int) -> PaymentFile:
     """The payment file of some orders of a batch."""
@@ -56,17 +58,27 @@ def notices(answer: FileAnswer) -> tuple[Notice, ...]:
 
 
 def statements(body: bytes, settings: BankSettings, profile: Profile | None) -> tuple[AccountStatement, ...]:
-    """The statements of a file in the configured format. Raises: Incorrect."""
-    if settings.statement_format == "camt053":
-        found = camt053.parse(body)
-    elif settings.statement_format == "mt940":
+    """The statements of a file in the format it has: people upload what their portal gives. Raises: Incorrect."""
+    kind = format_of(body) or ("csv" if profile is not None else settings.statement_format)
+    if kind == "mt940":
         found = mt940.parse(body)
+    elif kind == "camt053" or profile is None:
+        found = camt053.parse(body)
     else:
-        assert profile is not None, "a CSV statement needs a CSV profile"
         found = (
             csv_profile.parse_statement(body, profile, account=settings.account, currency=settings.currency),
         )  # fmt: skip
     return tuple(account_statement(statement) for statement in found)
+
+
+def format_of(body: bytes) -> str:
+    """camt053 or mt940 by how a file begins; nothing when it may be anything else."""
+    start = body[:FORMAT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"<"):
+        return "camt053"
+    if start.startswith((b":20:", b"{1:")):
+        return "mt940"
+    return ""
 
 
 def account_statement(statement: Statement) -> AccountStatement:

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from fastapi import APIRouter
+
+from kiungo.domains.vems.routes.analytics import AnalyticsApi
 from kiungo.domains.vems.routes.booking import booking_routes
 from kiungo.domains.vems.routes.claims import PUBLIC, claim_routes
 from kiungo.domains.vems.routes.contracts import contract_routes
@@ -18,7 +21,7 @@ from kiungo.kernel.audit import Reads
 from kiungo.kernel.http import Route
 from kiungo.ports.payment import Rail
 
-__all__ = ["COMPONENTS", "PUBLIC", "money_routes", "vems_routes"]
+__all__ = ["COMPONENTS", "PUBLIC", "money_routers", "money_routes", "vems_routes"]
 
 
 def vems_routes(vems: Vems, reads: Reads) -> list[Route]:
@@ -40,4 +43,10 @@ def money_routes(vems: Vems, settlements: Settlements, rails: Mapping[str, Rail]
         *PayeeApi(database, settlements).routes(),
         *StatementApi(database, settlements, rails).routes(),
         *NoticeApi(database).routes(),
+        *AnalyticsApi(database).routes(),
     ]
+
+
+def money_routers(vems: Vems) -> list[APIRouter]:
+    """What is streamed."""
+    return [AnalyticsApi(vems.database).router()]

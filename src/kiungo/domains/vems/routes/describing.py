@@ -71,7 +71,10 @@ def operation(
     found: Operation = {
         "summary": summary,
         "tags": [tag],
-        "responses": {status: {"description": answer, "content": {media_out: {"schema": schema}}}, **_refusals(writes)},
+        "responses": {
+            status: {"description": answer, "content": {media_out: {"schema": schema}}},
+            **refusals(writes=writes),
+        },
     }
     if body is not None:
         content = {kind: {"schema": body} for kind in media}
@@ -119,7 +122,8 @@ def _answer(data: Schema) -> Schema:
     return {"type": "object", "required": ["success", "data"], "properties": {"success": {"const": True}, "data": data}}
 
 
-def _refusals(writes: bool) -> dict[str, Any]:
+def refusals(*, writes: bool = False) -> dict[str, Any]:
+    """Every status a call can be refused with."""
     content = {JSON: {"schema": {"$ref": f"#/components/schemas/{REFUSED}"}}}
     found: dict[str, Any] = {}
     for status, description in sorted({**_READS, **(_WRITES if writes else {})}.items()):
