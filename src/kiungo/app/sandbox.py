@@ -4,6 +4,7 @@ HTTP twins share one port, each below its own first path segment; the mail relay
 folder it works through again and again. They forget everything when they stop.
 """
 
+import random
 import secrets
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from random import Random
 from typing import Final
 
 from kiungo.app.registry import ConnectorSettings, FollowSettings
+from kiungo.app.sandbox_faults import KNOWN, NAME, FaultDesk
 from kiungo.base.time import SystemClock
 from kiungo.connectors.afyalink.settings import AfyaLinkSettings
 from kiungo.connectors.afyalink.twin import AfyaLinkTwin
@@ -41,23 +43,25 @@ CLAIMS_ASKED_AT_ONCE: Final = 100
 class Sandbox:
     """The running twins. A test or a story may plan faults in each of them."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, seed: int | None = None) -> None:
         clock = SystemClock()
-        # Every start is another seed; nothing goes wrong unless somebody plans it.
-        self.afyalink = AfyaLinkTwin(clock, Faults(Random()))  # noqa: S311 - it draws faults, not secrets
-        self.sha = ShaTwin(clock, Faults(Random()))  # noqa: S311
+        # Every start is another seed unless one is given; nothing goes wrong unless somebody plans it.
+        chosen = random.randrange(2**32) if seed is None else seed  # noqa: S311 - it draws faults, not secrets
+        self.faults = {name: Faults(Random(f"{chosen}/{name}")) for name in KNOWN}  # noqa: S311
+        self.afyalink = AfyaLinkTwin(clock, self.faults["afyalink"])
+        self.sha = ShaTwin(clock, self.faults["sha"])
         money = FLOAT_MINOR // 100
-        self.mpesa = MpesaTwin(clock, Faults(Random()), balance_shillings=money)  # noqa: S311
-        self.sms = SmsTwin(clock, Faults(Random()))  # noqa: S311
-        self.smtp = SmtpTwin(Faults(Random()))  # noqa: S311
+        self.mpesa = MpesaTwin(clock, self.faults["mpesa"], balance_shillings=money)
+        self.sms = SmsTwin(clock, self.faults["sms"])
+        self.smtp = SmtpTwin(self.faults["smtp"])
         self._folder = tempfile.TemporaryDirectory(prefix="kiungo-bank-")
         # Numbers go on from the clock, so that a statement of this run is none of an earlier one's.
         box = LocalFolder(Path(self._folder.name))
-        bank_faults = Faults(Random())  # noqa: S311
-        self.bank = BankTwin(clock, bank_faults, box, balance_minor=FLOAT_MINOR, _count=int(time.time()))
+        self.bank = BankTwin(clock, self.faults["bank"], box, balance_minor=FLOAT_MINOR, _count=int(time.time()))
         self._keys = {name: secrets.token_urlsafe(32) for name in ("callback", "report", "notice")}
         self._closing = threading.Event()
-        self._served = _served({"afyalink": self.afyalink, "sha": self.sha, "mpesa": self.mpesa, "sms": self.sms}, port)
+        twins: dict[str, Twin] = {"afyalink": self.afyalink, "sha": self.sha, "mpesa": self.mpesa, "sms": self.sms}
+        self._served = _served(twins | {NAME: FaultDesk(self.faults)}, port)
         self.smtp.start()
         self._bank_thread = threading.Thread(target=self._work_as_bank, name="bank-twin", daemon=True)
         self._bank_thread.start()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kiungo.app.cli import access, audit, data, demo, fhir, jobs, listening, payor, serving
+from kiungo.app.cli import access, audit, data, demo, fhir, jobs, listening, payor, sandbox, serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ app.command("migrate", short_help="Bring the database's schema forward.")(data.m
 app.command("backup", short_help="Copy the whole database into one file.")(data.backup)
 app.command("restore", short_help="Load a backup into the database.")(data.restore)
 app.command("check", short_help="Compare rows, totals and balances with the record.")(payor.check)
+app.add_typer(sandbox.commands, name="sandbox")
 app.add_typer(payor.commands, name="payor")
 app.add_typer(fhir.commands, name="fhir")
 app.add_typer(jobs.commands, name="jobs")

@@ -30,6 +30,10 @@ class Faults:
             self.struck[name] += 1
         return struck
 
+    def planned(self, name: str) -> int:
+        """How often a fault is still planned to strike."""
+        return sum(self._planned.get(name, ()))
+
     def calm(self) -> None:
         """No more faults from now on."""
         self.rates.clear()
