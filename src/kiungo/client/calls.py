@@ -1,12 +1,16 @@
 """What both clients share: which answers are tried again, how long to wait, and what to send."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from kiungo import __version__
 from kiungo.base.errors import Unavailable
 from kiungo.client.answers import CLAIM_SERVICE_AWAY, CLAIM_UNDECIDED
+from kiungo.client.steps import Ask, Lost, Pause, Reply, Steps, send
 
 TIMEOUT_S = 30.0
 
@@ -24,6 +28,44 @@ class Waits:
         yield from self.between_attempts_s
 
 
+class ClaimCalls:
+    """Requests to one server as one caller; only its own errors are tried again: what it refused, it would again."""
+
+    def __init__(self, base_url: str, api_key: str | None, provider_id: str | None, waits: Waits) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._headers = headers_of(api_key, provider_id)
+        self._waits = waits
+
+    def get(self, path: str) -> Steps[Reply]:
+        """Read. Raises: Unavailable CLAIM_SERVICE_AWAY."""
+        return self._send("GET", path, {}, None)
+
+    def post(self, path: str, body: Mapping[str, Any], idempotency_key: str | None) -> Steps[Reply]:
+        """Send, with a key of its own that is the same over its attempts: a repeat never makes a second claim.
+
+        Raises: Unavailable CLAIM_SERVICE_AWAY.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._send("POST", path, headers, render(body))
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Steps[Reply]:
+        ask = Ask(method, self._base_url + path, {**self._headers, **headers}, body)
+        last, made = "", 0
+        for wait_s in self._waits.attempts():
+            if wait_s is not None:
+                yield Pause(wait_s)
+            made += 1
+            try:
+                reply = yield from send(ask)
+            except Lost as error:
+                last = str(error)
+                continue
+            if reply.status < 500:
+                return reply
+            last = f"HTTP {reply.status}"
+        raise away(made, last)
+
+
 def headers_of(api_key: str | None, provider_id: str | None) -> dict[str, str]:
     """The headers of every call; what is not known is not sent."""
     headers = {"User-Agent": f"kiungo-client/{__version__}", "Accept": "application/json"}
@@ -34,14 +76,15 @@ def headers_of(api_key: str | None, provider_id: str | None) -> dict[str, str]:
     return headers
 
 
-def submission_headers(idempotency_key: str | None) -> Mapping[str, str]:
-    """A key of its own for each submission, the same over its attempts: a repeat never makes a second claim."""
-    return {"Content-Type": "application/json", "Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+def render(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON; a Decimal is sent as a string, which the API takes as an exact amount."""
+    return json.dumps(body, default=_exact).encode()
 
 
-def is_tried_again(status: int) -> bool:
-    """Only the server's own errors are; what the server refused, it would refuse again."""
-    return status >= 500
+def _exact(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def away(attempts: int, last: str) -> Unavailable:
