@@ -4,7 +4,6 @@ A demand that the base type makes already is left out: it is judged once, with t
 """
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.definitions import Element
@@ -13,6 +12,7 @@ from kiungo.fhir.profiles.invariants import Judge, judge_of
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import Node, TypeRef
 from kiungo.fhir.profiles.patterns import is_fixed, matches
+from kiungo.fhir.profiles.quantities import compared
 from kiungo.fhir.profiles.references import target_check
 from kiungo.fhir.profiles.run import Run
 from kiungo.kernel import json
@@ -161,29 +161,10 @@ def _length_check(most: int, source: str) -> ValueCheck:
 
 
 def _limit_check(limit: Any, source: str, *, least: bool) -> ValueCheck:
-    word = "less than the least" if least else "more than the most"
+    word, sign = ("less than the least", -1) if least else ("more than the most", 1)
 
     def check(item: Item, run: Run) -> None:
-        value, bound = item.value, limit
-        if value.__class__ is dict and bound.__class__ is dict:
-            if value.get("code") != bound.get("code") or value.get("system") != bound.get("system"):
-                return  # units that only a conversion could compare
-            value, bound = value.get("value"), bound.get("value")
-        one, other = _comparable(value), _comparable(bound)
-        if one is None or other is None or one.__class__ is not other.__class__:
-            return
-        if (one < other) if least else (one > other):
+        if compared(item.value, limit) == sign:
             run.error("value", item.at, f"is {word} {shown(limit)} that {source} allows", source)
 
     return check
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, str):
-        return value
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        return None
