@@ -108,15 +108,17 @@ def test_prefer_decides_the_body(server: Server) -> None:
 
 
 def test_media_types(server: Server) -> None:
-    assert server.ask("POST", "/Patient", b"<Patient/>", headers={"Content-Type": "application/xml"}).status_code == 415
-    assert server.ask("GET", "/Patient", headers={"Accept": "application/fhir+xml"}).status_code == 406
+    assert server.ask("POST", "/Patient", b"<Patient/>", headers={"Content-Type": "text/turtle"}).status_code == 415
+    assert server.ask("POST", "/Patient", b"<Patient/>", headers={"Content-Type": "application/xml"}).status_code == 400
+    assert server.ask("GET", "/Patient", headers={"Accept": "text/turtle"}).status_code == 406
     assert server.ask("GET", "/Patient?_format=ttl").status_code == 406
 
 
 def test_unknown_types_and_methods(server: Server) -> None:
     assert server.ask("GET", "/Foo/1").json()["resourceType"] == "OperationOutcome"
     assert server.ask("GET", "/Foo/1").status_code == 404
-    assert server.ask("PATCH", "/Patient/1", b"[]").status_code == 405
+    assert server.ask("PATCH", "/Patient/1/_history", b"[]").status_code == 405
+    assert server.ask("PUT", "/Patient/1/_history", b"{}").status_code == 405
     assert server.ask("PUT", "/Patient/a_b", patient(id="a_b")).status_code == 400
     assert server.ask("PUT", "/Patient/a", patient(id="b")).status_code == 400
 

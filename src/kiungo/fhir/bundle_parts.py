@@ -12,6 +12,7 @@ import msgspec
 from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, define
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared
+from kiungo.fhir.patching import parse_patch_entry
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import dangling, rewritten
 from kiungo.fhir.search.asked import Params
@@ -25,8 +26,9 @@ BUNDLE_REFERENCE = define(
 )
 
 ENTRIES_MAX = 2_000
-ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
-INTERACTIONS = {"DELETE": "d", "POST": "c", "PUT": "u", "GET": "r", "HEAD": "r"}
+WITH_RESOURCE = ("POST", "PUT", "PATCH")
+ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
+INTERACTIONS = {"DELETE": "d", "POST": "c", "PUT": "u", "PATCH": "u", "GET": "r", "HEAD": "r"}
 
 
 class RequestPart(msgspec.Struct):
@@ -126,7 +128,11 @@ def understand(store: Store, body: bytes) -> Work:
                 text = rewritten(entry.text, names, store.base_url)
                 if work.kind == "transaction" and entry.type != "Bundle":
                     _refuse_dangling(text)
-                entry.prepared = _prepared(entry, text)
+                if entry.method == "PATCH":
+                    parse_patch_entry(text)  # refused here already when it is none
+                    entry.text = text
+                else:
+                    entry.prepared = _prepared(entry, text)
             except KiungoError as error:
                 _failed(work, entry.position, error)
     return work
@@ -155,7 +161,7 @@ def placed(error: KiungoError, position: int) -> KiungoError:
 def _entry(store: Store, position: int, part: EntryPart) -> Entry:
     request = part.request
     if request is None or request.method not in ORDER:
-        raise wrong_entry("has no request with method POST, PUT, DELETE, GET or HEAD")
+        raise wrong_entry("has no request with method POST, PUT, PATCH, DELETE, GET or HEAD")
     path, _, query = request.url.partition("?")
     steps = [step for step in path.removeprefix(store.base_url).strip("/").split("/") if step]
     if not steps or steps[0] not in type_ids():
@@ -168,7 +174,7 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
         version=None,
         params=pairs(query) if query else None,
         full_url=part.fullUrl,
-        text=bytes(part.resource) if request.method in ("POST", "PUT") else b"",
+        text=bytes(part.resource) if request.method in WITH_RESOURCE else b"",
         prepared=None,
         if_match=_version("ifMatch", request.ifMatch),
         if_none_exist=pairs(request.ifNoneExist) if request.ifNoneExist is not None else None,
@@ -180,9 +186,9 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
         entry.version = int(rest[1]) if len(rest) == 2 and rest[1].isdecimal() else None
     elif rest or (request.method == "POST" and entry.id is not None):
         raise wrong_entry("has a request.url this server does not take in a bundle")
-    if request.method in ("POST", "PUT") and not entry.text:
+    if request.method in WITH_RESOURCE and not entry.text:
         raise wrong_entry("has no resource")
-    if request.method in ("PUT", "DELETE") and entry.id is None and entry.params is None:
+    if request.method in ("PUT", "PATCH", "DELETE") and entry.id is None and entry.params is None:
         raise wrong_entry("has a request.url without an id or a condition")
     if entry.if_none_match is not None and (request.method not in ("GET", "HEAD") or entry.id is None or rest):
         raise wrong_entry("has an ifNoneMatch, which only the read of a resource takes")

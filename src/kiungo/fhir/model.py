@@ -64,7 +64,7 @@ class Stored:
     """One version of a resource as it is in the store.
 
     Units: `updated_us` microseconds UTC. Shapes: `person` is the id of the Patient it is about; `outcome` is
-    "created", "updated", "unchanged" or "read"; the body of a deleted version is empty.
+    "created", "updated", "unchanged", "patched" or "read"; the body of a deleted version is empty.
     """
 
     type: str
@@ -85,5 +85,5 @@ class Stored:
 
     @property
     def is_found(self) -> bool:
-        """Whether this call only found it, so that its content is not the caller's own."""
-        return self.outcome == "read"
+        """Whether this call found it, or all but what it patched, so that its content is not the caller's own."""
+        return self.outcome in ("read", "patched")

@@ -27,6 +27,7 @@ from kiungo.fhir.guard import may_read
 from kiungo.fhir.http.preferences import Returned
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.outcome import outcome_of, remark
+from kiungo.fhir.patching import parse_patch_entry, patched, target, write_patched
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.search.asked import Params
 from kiungo.fhir.store import Store
@@ -106,7 +107,7 @@ class Runner:
         written: set[tuple[str, str]] = set()
         for entry in entries:
             with _placing(entry):
-                if entry.method not in ("PUT", "DELETE"):
+                if entry.method not in ("PUT", "PATCH", "DELETE"):
                     found.append(entry)
                     continue
                 decided = self._decided(unit, entry, names, firsts) if entry.id is None else entry
@@ -125,6 +126,8 @@ class Runner:
         found = match(store, unit, call, entry.type, entry.params or ())
         if entry.method == "DELETE":
             return replace(entry, id=found.id if found is not None else None)
+        if entry.method == "PATCH":
+            return replace(entry, id=target(store, unit, call, entry.type, None, entry.params).id, params=None)
         assert entry.prepared is not None
         if found is not None:
             refuse_other_id(entry.prepared, found.id)
@@ -168,6 +171,8 @@ class Runner:
 
     def _renamed(self, unit: "Unit", entry: Entry, names: dict[str, str]) -> Entry:
         """Rewrite references to what exists already and those written as searches; only then prepare again."""
+        if entry.method == "PATCH":
+            return replace(entry, text=references.rewritten(entry.text, names))
         if entry.prepared is None:
             return entry
         wanted = set(references.texts(entry.prepared.tail))
@@ -201,6 +206,8 @@ class Runner:
             return self._answer(201 if stored.created else 200, stored)
         if entry.method == "PUT":
             return self._put(unit, entry)
+        if entry.method == "PATCH":
+            return self._patch(unit, entry)
         return self._read(unit, entry)
 
     def _read(self, unit: "Unit", entry: Entry) -> bytes:
@@ -228,6 +235,13 @@ class Runner:
             stored = put(self._store, unit, self._call, entry.prepared, entry.id, entry.params, entry.if_match)
         self._written[entry.position] = stored
         return self._answer(201 if stored.created else 200, stored)
+
+    def _patch(self, unit: "Unit", entry: Entry) -> bytes:
+        store, call = self._store, self._call
+        current = target(store, unit, call, entry.type, entry.id, entry.params)
+        prepared = patched(store, call, current, parse_patch_entry(entry.text))
+        version = entry.if_match if entry.if_match is not None else current.version
+        return self._answer(200, write_patched(store, unit, call, prepared, version))
 
     def _delete(self, unit: "Unit", entry: Entry) -> bytes:
         gone = remove(self._store, unit, self._call, entry.type, entry.id, entry.params, entry.if_match)

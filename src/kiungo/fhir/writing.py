@@ -66,7 +66,7 @@ def put(
             return make(store, unit, call, prepared, prepared.body_id, if_match)
         logical_id = found.id
         refuse_other_id(prepared, logical_id)
-    _refuse_change(store, unit, call, "u", prepared.type, logical_id)
+    refuse_change(store, unit, call, "u", prepared.type, logical_id)
     refuse_reserved(store.reserved, prepared.tree)
     authorise_content(call, "u", prepared, logical_id)
     return store.repository.update(unit, call, replace(prepared, id=logical_id), if_match)
@@ -116,7 +116,7 @@ def remove(
         if found is None:
             return None
         logical_id = found.id
-    _refuse_change(store, unit, call, "d", type_name, logical_id)
+    refuse_change(store, unit, call, "d", type_name, logical_id)
     return store.repository.delete(unit, call, type_name, logical_id, if_match)
 
 
@@ -137,7 +137,7 @@ def remove_all(store: Store, unit: "Unit", call: Call, type_name: str, params: P
             hint=f"Narrow the condition, or raise _count (at most {DELETES_MAX})",
         )
     for stored in found:
-        _refuse_change(store, unit, call, "d", type_name, stored.id)
+        refuse_change(store, unit, call, "d", type_name, stored.id)
         store.repository.delete(unit, call, type_name, stored.id)
     return len(found)
 
@@ -153,7 +153,7 @@ def _deletes_max(given: list[str]) -> int:
     return int(given[0])
 
 
-def _refuse_change(store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str) -> None:
+def refuse_change(store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str) -> None:
     """Refuse to change a record that is not the caller's, or another part's; nobody changes it until the unit ends."""
     if not (store.reserved or call.principal.bindings):
         return

@@ -107,3 +107,36 @@ def test_an_outcome_says_the_case_beside_the_rule(server: Server) -> None:
     issue = json.loads(server.ask("GET", "/Patient?nmae=x").content)["issue"][0]
     assert issue["details"]["text"] != issue["diagnostics"]
     assert "did you mean name" in issue["diagnostics"]
+
+
+def test_xml_in_and_out(server: Server) -> None:
+    xml = {"Content-Type": "application/fhir+xml"}
+    body = (
+        b'<Patient xmlns="http://hl7.org/fhir"><active value="true"/><name><family value="Mwangi"/></name>'
+        b'<multipleBirthInteger value="2"/></Patient>'
+    )
+    made = server.ask("POST", "/Patient", body, headers={**xml, "Accept": "application/fhir+xml"})
+    assert (made.status_code, made.headers["content-type"]) == (201, "application/fhir+xml; charset=utf-8")
+    assert b'<family value="Mwangi"/>' in made.content
+    path = "/Patient/" + made.headers["location"].split("/")[-3]
+    assert server.ask("GET", path).json()["multipleBirthInteger"] == 2
+    for query, headers in (
+        ("?_format=xml", {}),
+        ("?_format=application/fhir%2Bxml", {}),
+        ("", {"Accept": "application/xml;q=0.9, application/json;q=0.5"}),
+    ):
+        answer = server.ask("GET", path + query, headers=headers)
+        assert answer.content == made.content, query
+    assert (
+        server.ask("GET", f"{path}?_format=json", headers={"Accept": "application/fhir+xml"}).json()["active"] is True
+    )
+    page = server.ask("GET", "/Patient?family=mwangi&_format=xml")
+    assert page.content.startswith(b'<?xml version="1.0" encoding="UTF-8"?>') or page.content.startswith(b"<")
+    assert b"<Bundle" in page.content
+    assert b"_format=xml" in page.content
+    error = server.ask("GET", "/Patient?nmae=x&_format=xml")
+    assert (error.status_code, b"<OperationOutcome" in error.content) == (400, True)
+    assert server.ask("GET", "/Patient?nmae=x").json()["resourceType"] == "OperationOutcome"
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><Patient xmlns="http://hl7.org/fhir"><id value="&a;"/></Patient>'
+    assert server.ask("POST", "/Patient", bomb, headers=xml).status_code == 400
+    assert server.ask("GET", "/metadata?_format=xml").content.count(b"<CapabilityStatement") == 1

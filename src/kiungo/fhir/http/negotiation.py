@@ -4,6 +4,7 @@
 Source: FHIR R4 3.1.0.1.10 (content types), 3.1.0.1.11 (_format), 3.1.0.1.12 (_pretty).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from functools import lru_cache
 import msgspec
 
 from kiungo.base.errors import Incorrect, Unsupported, define
+from kiungo.fhir.xml import from_xml, to_xml
+from kiungo.kernel import json
 from kiungo.kernel.http import Request, Response
 
 FORMAT_NOT_OFFERED = define("FORMAT_NOT_OFFERED", Unsupported, "Answers are JSON or XML only.", http=406)
 MEDIA_TYPE_WRONG = define("MEDIA_TYPE_WRONG", Incorrect, "A body has a media type this route does not take.", http=415)
 
 FHIR_JSON = b"application/fhir+json; charset=utf-8"
+FHIR_XML = b"application/fhir+xml; charset=utf-8"
+XML_NAMES = frozenset({"xml", "application/xml", "application/fhir+xml", "application/xml+fhir", "text/xml"})
 JSON_NAMES = frozenset({"json", "application/json", "application/fhir+json", "application/json+fhir", "text/json"})
 ANY_NAMES = frozenset({"*/*", "application/*", "*", "text/html", "text/*"})
 Handler = Callable[[Request], Awaitable[Response]]
@@ -50,18 +55,23 @@ def negotiated(handler: Handler) -> Handler:
 def received(request: Request) -> bytes:
     """The body as JSON text. Raises: Incorrect MEDIA_TYPE_WRONG."""
     given = request.raw_headers.get(b"content-type")
-    if given is not None and b"json" not in given.lower():
-        raise Incorrect(
-            MEDIA_TYPE_WRONG, "The body must be JSON", field="Content-Type", hint="Send application/fhir+json"
-        )
-    return request.body
+    if given is None or b"json" in given.lower():
+        return request.body
+    if given.partition(b";")[0].strip().lower().decode("latin-1") in XML_NAMES:
+        return json.dumps(from_xml(request.body))
+    raise Incorrect(
+        MEDIA_TYPE_WRONG, "The body must be JSON or XML", field="Content-Type", hint="Send application/fhir+json"
+    )
 
 
 def written(response: Response, wanted: Format) -> Response:
     """An answer in the format that was asked for; one without a FHIR body as it is."""
     if wanted == AS_IT_IS or not response.body or not response.media_type.startswith(b"application/fhir+json"):
         return response
-    if wanted.is_pretty:
+    if wanted.name == "xml":
+        response.body = to_xml(json.loads(response.body), pretty=wanted.is_pretty)
+        response.media_type = FHIR_XML
+    elif wanted.is_pretty:
         response.body = msgspec.json.format(response.body, indent=2)
     return response
 
@@ -86,6 +96,8 @@ async def _around(handler: Handler, request: Request) -> Response:
     _of_error.set(wanted)
     response = await handler(request)
     _of_error.set(AS_IT_IS)
+    if wanted.name == "xml":
+        return await asyncio.to_thread(written, response, wanted)
     return written(response, wanted)
 
 
@@ -105,13 +117,15 @@ def _taken_from(request: Request) -> Format:
 
 def _named(text: str, field: str) -> str:
     plain = text.partition(";")[0].strip().lower()
+    if plain in XML_NAMES:
+        return "xml"
     if plain in JSON_NAMES or plain in ANY_NAMES:
         return "json"
     raise Unsupported(
         FORMAT_NOT_OFFERED,
         f"There is no answer in {plain[:60]!r}",
         field=field,
-        hint="Ask for application/fhir+json",
+        hint="Ask for application/fhir+json or application/fhir+xml",
     )
 
 
@@ -121,9 +135,12 @@ def _accepted(accept: bytes) -> str:
     best, found = 0.0, ""
     for part in accept.decode("latin-1").split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if media_type == "text/html":
+            return "json"  # a browser, which would take any XML before it
+        name = "xml" if media_type in XML_NAMES else "json" if media_type in JSON_NAMES | ANY_NAMES else ""
         weight = next((_weight(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
-        if weight > best and (media_type in JSON_NAMES or media_type in ANY_NAMES):
-            best, found = weight, "json"
+        if name and weight > best:
+            best, found = weight, name
     return found
 
 

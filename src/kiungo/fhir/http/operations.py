@@ -16,7 +16,8 @@ def operation_routes(store: Store, operations: Iterable[Operation]) -> list[Rout
     found: list[Route] = []
     for operation in operations:
         for path, type_name in operation.places():
-            handler = negotiated(_bound(store, operation, type_name))
+            bound = _bound(store, operation, type_name)
+            handler = bound if operation.has_own_formats else negotiated(bound)
             scope = f"system/{type_name or '*'}.{operation.interactions}"
             found += [
                 Route(

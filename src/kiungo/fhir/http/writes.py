@@ -3,15 +3,16 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from kiungo.base.errors import Incorrect
+from kiungo.base.errors import Conflict, Incorrect
 from kiungo.fhir.bundle_parts import understand
 from kiungo.fhir.guard import admit, may_read
 from kiungo.fhir.http.headers import if_match, version_headers
 from kiungo.fhir.http.negotiation import received
 from kiungo.fhir.http.preferences import preferences
-from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, Stored
+from kiungo.fhir.model import RESOURCE_TYPE_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.packages.enforcing import conform, conform_entries
+from kiungo.fhir.patching import Patch, parse_patch, patched, target, write_patched
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import rewritten
 from kiungo.fhir.search.asked import Params
@@ -24,6 +25,9 @@ from kiungo.kernel.http.messages import parse_query
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
+
+# How often a patch is tried again when others change the resource meanwhile.
+PATCH_TRIES_MAX = 5
 
 
 class WriteApi:
@@ -57,6 +61,44 @@ class WriteApi:
 
         return await request.write(work)
 
+    async def patch(self, type_name: str, request: Request) -> Response:
+        """Change parts of a resource: decided on what is read before, written only if that is still current."""
+        admit(request.call)
+        kept = await request.kept()
+        if kept is not None:
+            return kept
+        logical_id, wanted = request.params.get("id"), if_match(request)
+        condition = None if logical_id is not None else request.query
+        patch = parse_patch(request.headers.get("content-type", ""), request.body)
+        for _ in range(PATCH_TRIES_MAX - 1):
+            try:
+                return await self._patched(type_name, request, patch, logical_id, condition, wanted)
+            except Conflict as error:
+                if error.code != VERSION_CONFLICT or wanted is not None:
+                    raise
+        return await self._patched(type_name, request, patch, logical_id, condition, wanted)
+
+    async def _patched(
+        self,
+        type_name: str,
+        request: Request,
+        patch: Patch,
+        logical_id: str | None,
+        condition: Params | None,
+        wanted: int | None,
+    ) -> Response:
+        store, call = self._store, request.call
+        current = await store.database.read_async(
+            lambda unit: target(store, unit, call, type_name, logical_id, condition)
+        )
+        prepared = await asyncio.to_thread(patched, store, call, current, patch)
+        version = current.version if wanted is None else wanted
+
+        def work(unit: "Unit") -> Response:
+            return self.written(request, write_patched(store, unit, call, prepared, version), 200)
+
+        return await request.write(work)
+
     async def delete(self, type_name: str, request: Request) -> Response:
         """Deleting what is not there is no error; a condition with `_count` deletes as many as that."""
         logical_id = request.params.get("id")
@@ -80,7 +122,7 @@ class WriteApi:
     async def bundle(self, request: Request) -> Response:
         """A batch or transaction; parsed and prepared in a thread, decided in one unit of work."""
         admit(request.call)
-        body = received(request)
+        body = await asyncio.to_thread(received, request)
         work = await asyncio.to_thread(understand, self._store, body)
         await asyncio.to_thread(conform_entries, self._store.libraries, request.call.tenant, work)
         runner = Runner(self._store, request.call, returned=preferences(request.raw_headers.get(b"prefer")).returned)
