@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import adjudication, kernel, load, machine, platform, webhooks
+from benchmarks import adjudication, kernel, load, machine, platform, vems, webhooks
 from benchmarks.claims import LARGE, Run, Sizes, measure_bare
 from benchmarks.engines import Place, place
 from benchmarks.load import Load
@@ -12,7 +12,7 @@ from benchmarks.seeding import seed
 from kiungo.kernel.database import migrate, open_database
 
 ENGINES = ("sqlite", "postgresql")
-PARTS = ("adjudication", "kernel", "claims", "webhooks")
+PARTS = ("adjudication", "kernel", "claims", "webhooks", "vems")
 
 
 def main() -> int:
@@ -24,23 +24,34 @@ def main() -> int:
         figures = adjudication.measure(2 if chosen.quick else 5)
         _say(f"adjudication: {figures}")
         report.adjudication(figures)
-    bare: dict[str, Load] = {}
-    if {"claims", "webhooks"} & set(chosen.parts):
-        try:
-            load.require_wrk()
-        except load.LoadGeneratorMissing as missing:
-            print(missing, file=sys.stderr)
-            report.note(f"Without rates over HTTP: {missing}")
-            chosen.parts = [part for part in chosen.parts if part in ("adjudication", "kernel")]
-        else:
-            with place("sqlite") as somewhere:
-                bare = measure_bare(somewhere.folder, seconds)
-            _say(f"bare: {', '.join(f'{name} {found.rate:.0f}/s' for name, found in bare.items())}")
-            report.bare(bare)
+    bare, bare_bookings = _yardsticks(chosen, seconds, report)
     for engine in chosen.engines:
         _measure(engine, chosen, seconds, bare, report)
+        if "vems" in chosen.parts:
+            vems.measure(engine, bare_bookings, report, seconds=seconds, quick=chosen.quick, say=_say)
     report.write()
     return 0
+
+
+def _yardsticks(chosen: argparse.Namespace, seconds: int, report: Report) -> tuple[dict[str, Load], dict[str, Load]]:
+    """The bare endpoint with claims and with bookings; without a load generator, only what needs none is left."""
+    bare: dict[str, Load] = {}
+    bare_bookings: dict[str, Load] = {}
+    try:
+        load.require_wrk()
+    except load.LoadGeneratorMissing as missing:
+        print(missing, file=sys.stderr)
+        report.note(f"Without rates over HTTP: {missing}")
+        chosen.parts = [part for part in chosen.parts if part not in ("claims", "webhooks")]
+        return bare, bare_bookings
+    with place("sqlite") as somewhere:
+        if {"claims", "webhooks"} & set(chosen.parts):
+            bare = measure_bare(somewhere.folder, seconds)
+            _say(f"bare: {', '.join(f'{name} {found.rate:.0f}/s' for name, found in bare.items())}")
+            report.bare(bare)
+        if "vems" in chosen.parts:
+            bare_bookings = vems.measure_bare(somewhere.folder, seconds)
+    return bare, bare_bookings
 
 
 def _measure(engine: str, chosen: argparse.Namespace, seconds: int, bare: dict[str, Load], report: Report) -> None:

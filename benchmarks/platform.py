@@ -39,7 +39,16 @@ def serve(url: str, folder: Path, *, mode: str = "serve", more: Mapping[str, str
 
 def bare(folder: Path) -> Server:
     """The bare endpoint, on the same server software."""
+    return _program("bare", folder)
+
+
+def payer(folder: Path) -> Server:
+    """A payer that has decided nothing yet."""
+    return _program("payer", folder)
+
+
+def _program(name: str, folder: Path) -> Server:
     port = free_port()
     return Server(
-        ["-m", "benchmarks.bare", str(port)], port=port, ready_path="/", environment={}, log=folder / "bare.log"
+        ["-m", f"benchmarks.{name}", str(port)], port=port, ready_path="/", environment={}, log=folder / f"{name}.log"
     )

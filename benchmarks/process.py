@@ -91,6 +91,11 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+def own_pid() -> int:
+    """This process, as proc(5) numbers it."""
+    return int(Path("/proc/self").resolve().name)
+
+
 def family_cpu_s(parent: int) -> float:
     """Processor time of a process and its living children, such as a PostgreSQL server's backends."""
     total = 0.0

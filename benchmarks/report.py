@@ -4,8 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks import bookings
 from benchmarks.claims import Results
 from benchmarks.load import CONNECTIONS, Load
+from benchmarks.polling import Polled
+from benchmarks.settling import Settled
 from benchmarks.webhooks import Deliveries
 
 FILE = Path(__file__).parent / "RESULTS.md"
@@ -20,6 +23,11 @@ DELIVERIES_PER_S = 500
 FIRST_ATTEMPT_MS = 200
 INDEX_PAGES_MS = 0.8
 BUSY_SHARE = 0.5
+BOOK_SHARE = 15
+SERVICES_SHARE = 3
+SETTLED_S = 20.0
+POLLING_CORE = 0.1
+SETTLEMENTS = 1_000
 
 
 class Report:
@@ -117,6 +125,63 @@ class Report:
             f"{found.cpu_ms_each:.2f} ms of CPU; {found.late} had no attempt yet when the load ended."
         )
 
+    def bookings(self, engine: str, results: bookings.Results, bare: Mapping[str, Load]) -> None:
+        """Bookings over HTTP on one engine, and their targets."""
+        self._head(f"Bookings over HTTP, {engine}, one process, {CONNECTIONS} connections")
+        self._text(
+            "A booking is the guide's cost distribution of two services, for another claim and a known patient each "
+            "time: priced, stored with its FHIR records, its followed claim, audit entries and event, and durable."
+        )
+        self._loads({f"bare {name}, the same body": found for name, found in bare.items()})
+        self._loads(results.loads, results.stored, of="bookings")
+        loads = results.loads
+        rows = []
+        for name, yardstick, share in (
+            ("book", "POST", BOOK_SHARE),
+            ("services", "GET", SERVICES_SHARE),
+            ("booking status", "GET", 0),
+        ):
+            ratio = bare[yardstick].rate / max(0.001, loads[name].rate)
+            wanted, met = (f"1/{share}", _met(ratio <= share)) if share else ("", "")
+            rows.append([f"{name}: share of the bare rate", wanted, f"1/{ratio:.1f}", met])
+            cpu = loads[name].cpu_ms_per_request / max(0.001, bare[yardstick].cpu_ms_per_request)
+            rows.append([f"{name}: CPU, in requests to the bare endpoint", "", f"{cpu:.1f}", ""])
+        for name in ("book", "services", "booking status"):
+            if name + ", grown" in loads:
+                ratio = loads[name].rate / max(0.001, loads[name + ", grown"].rate)
+                grown = results.stored[name + ", grown"]
+                rows.append(
+                    [f"{name}: slower at {grown:,} bookings by", f"{GROWTH}", f"{ratio:.2f}", _met(ratio <= GROWTH)]
+                )
+        self._table(["target", "wanted", "measured", ""], rows)
+
+    def settlements(self, engine: str, settled: Settled, polled: Polled) -> None:
+        """From the payer's decision to the proof, and what waiting for decisions costs."""
+        self._head(f"Settlements, {engine}")
+        self._text(
+            "Two legs each, one by M-Pesa and one by the bank's files, both payees told by SMS, e-mail and in the "
+            "application, both statements matched. Rails and messengers answer at once from a process beside it, "
+            "over loopback; decisions are written as a poll writes them. Unexplained at the end: "
+            f"{settled.unexplained}."
+        )
+        whole_s = settled.reconciled_s
+        wanted = f"{SETTLED_S:.0f} s" if settled.count == SETTLEMENTS else ""
+        met = _met(whole_s < SETTLED_S) if wanted else ""
+        rows = [
+            [f"{settled.count:,} settlements paid", "", f"{settled.paid_s:.1f} s", ""],
+            ["and notified", "", f"{settled.notified_s:.1f} s", ""],
+            ["and reconciled", wanted, f"{whole_s:.1f} s", met],
+            ["CPU of the platform for each", "", f"{settled.cpu_ms_each:.1f} ms", ""],
+            ["CPU to ask about one open claim", "", f"{polled.cpu_us_each:.0f} us", ""],
+            [
+                f"following {polled.open_claims:,} open claims every {polled.interval_s / 60:.0f} minutes",
+                f"{POLLING_CORE:.0%} of a core",
+                f"{polled.core:.1%}",
+                _met(polled.core < POLLING_CORE),
+            ],
+        ]
+        self._table(["target", "wanted", "measured", ""], rows)
+
     def adjudication(self, figures: Mapping[str, float]) -> None:
         """The pure function."""
         self._head("Adjudication alone, per core")
@@ -139,15 +204,13 @@ class Report:
         """Replace RESULTS.md."""
         FILE.write_text("\n".join(self._lines).rstrip() + "\n")
 
-    def _loads(self, loads: Mapping[str, Load], stored: Mapping[str, int] | None = None) -> None:
+    def _loads(self, loads: Mapping[str, Load], stored: Mapping[str, int] | None = None, *, of: str = "claims") -> None:
         rows = []
         for name, found in loads.items():
             at = f"{stored[name]:,}" if stored else ""
             figures = [f"{found.rate:,.0f}", f"{found.cpu_ms_per_request:.3f}", f"{found.p50_ms:.1f}"]
             rows.append([name, *figures, f"{found.p90_ms:.1f}", f"{found.p99_ms:.1f}", str(found.errors), at])
-        self._table(
-            ["load", "per second", "CPU ms each", "p50 ms", "p90 ms", "p99 ms", "errors", "claims stored"], rows
-        )
+        self._table(["load", "per second", "CPU ms each", "p50 ms", "p90 ms", "p99 ms", "errors", f"{of} stored"], rows)
 
     def _head(self, text: str) -> None:
         self._lines += [f"## {text}", ""]

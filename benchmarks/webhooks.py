@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import load, platform
 from benchmarks.engines import Place
-from benchmarks.process import cpu_s
+from benchmarks.process import cpu_s, own_pid
 from benchmarks.seeding import PROVIDER, TENANT, Seeded
 from kiungo.kernel.clients import EgressPolicy
 from kiungo.kernel.database import Database, Unit, open_database
@@ -74,11 +74,11 @@ async def _drain(database: Database, webhooks: Webhooks, *, count: int) -> tuple
         await database.write_async(partial(_emit, webhooks, range(first, first + AT_ONCE)))
     loop = asyncio.get_running_loop()
     dispatcher = webhooks.dispatcher()
-    begun_s, begun_cpu_s = loop.time(), cpu_s(_own_pid())
+    begun_s, begun_cpu_s = loop.time(), cpu_s(own_pid())
     running = asyncio.create_task(dispatcher.run())
     while await database.read_async(_due) and loop.time() - begun_s < DRAIN_TIMEOUT_S:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.05)
-    took_s, used_s = loop.time() - begun_s, cpu_s(_own_pid()) - begun_cpu_s
+    took_s, used_s = loop.time() - begun_s, cpu_s(own_pid()) - begun_cpu_s
     dispatcher.stop()
     await running
     return count / took_s, used_s * 1000 / count
@@ -115,7 +115,3 @@ def _waits(url: str) -> tuple[list[float], int]:
 
 def _percentile(values: list[float], percent: int) -> float:
     return values[min(len(values) - 1, len(values) * percent // 100)] if values else float("nan")
-
-
-def _own_pid() -> int:
-    return int(Path("/proc/self").resolve().name)
