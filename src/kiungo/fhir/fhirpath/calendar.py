@@ -96,13 +96,16 @@ def _fitted(rest: Decimal, last: Decimal) -> Decimal:
 
 
 def _moved_months(parts: Parts, months: int) -> Parts:
-    year, month = int(parts[0]), int(parts[1]) if len(parts) > 1 else 1
+    if len(parts) == 1:
+        years = int(parts[0]) + int(Decimal(months) / 12)
+        if not 1 <= years <= 9999:
+            raise OverflowError
+        return (years,)
+    year, month = int(parts[0]), int(parts[1])
     count = year * 12 + month - 1 + months
     year, month = count // 12, count % 12 + 1
     if not 1 <= year <= 9999:
         raise OverflowError
-    if len(parts) == 1:
-        return (year,)
     if len(parts) == 2:
         return (year, month)
     day = min(int(parts[2]), monthrange(year, month)[1])

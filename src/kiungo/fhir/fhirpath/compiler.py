@@ -36,9 +36,13 @@ FALSE: Collection = [False]
 NOTHING: Collection = []
 
 
-def compiled(tree: Expr) -> Argument:
-    """The closures of an expression. Raises: Incorrect FHIRPATH_SEMANTIC for unknown functions and types."""
-    return _Compiler(_defines_variables(tree)).argument(tree)
+def compiled(tree: Expr, *, strict: bool = False) -> Argument:
+    """The closures of an expression. Raises: Incorrect FHIRPATH_SEMANTIC for unknown functions and types.
+
+    `strict` holds `as` to one item. R4's own invariants and search parameters apply it to many, so without `strict`
+    it chooses among them.
+    """
+    return _Compiler(scoped=_defines_variables(tree), strict=strict).argument(tree)
 
 
 def truth_of(items: Collection) -> bool | None:
@@ -63,8 +67,9 @@ def _defines_variables(tree: object) -> bool:
 
 
 class _Compiler:
-    def __init__(self, scoped: bool) -> None:
+    def __init__(self, *, scoped: bool, strict: bool) -> None:
         self._scoped = scoped
+        self._strict = strict
 
     def argument(self, tree: Expr) -> Argument:
         """Both closures of a tree that has a scope of its own."""
@@ -158,12 +163,13 @@ class _Compiler:
         if not known.least <= len(call.arguments) <= known.most:
             wanted = str(known.least) if known.least == known.most else f"{known.least} to {known.most}"
             raise senseless(f"{call.name}() takes {wanted} arguments and was given {len(call.arguments)}")
-        return known.build(tuple(self._argument_of(call.name, tree) for tree in call.arguments))
+        built = known.build(tuple(self._argument_of(call.name, tree) for tree in call.arguments))
+        return _of_one_item(cast(Step, built)) if call.name == "as" and self._strict else built
 
     def _argument_of(self, function: str, tree: Expr) -> Argument:
         if function in ("is", "as", "ofType"):
             return Argument(tree, lambda run, this: NOTHING, lambda run, this: None)  # a type, not an expression
-        if function == "sort" and isinstance(tree, Unary) and tree.operator == "-":
+        if function == "sort" and isinstance(tree, Unary) and tree.operator != "+":
             descending = self.argument(tree.operand)
             return Argument(tree, descending.items, descending.truth)
         return self.argument(tree)
@@ -197,11 +203,23 @@ class _Compiler:
         operand = self.argument(tree.operand).items
         matches = type_check(specifier(tree.namespace, tree.name), exact_primitives=True)
 
+        strict = self._strict
+
         def cast_to(run: Run, this: Collection) -> Collection:
-            item = singleton(operand(run, this), "as")
-            return [item] if item is not None and matches(item) else NOTHING
+            items = operand(run, this)
+            if strict:
+                singleton(items, "as")
+            return [item for item in items if matches(item)]
 
         return cast_to
+
+
+def _of_one_item(step: Step) -> Step:
+    def one(run: Run, items: Collection, this: Collection) -> Collection:
+        singleton(items, "as()")
+        return step(run, items, this)
+
+    return one
 
 
 def _in_scope(items: Items) -> Items:

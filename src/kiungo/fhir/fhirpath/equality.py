@@ -173,7 +173,8 @@ def _is_number(item: Value) -> bool:
 
 
 def _loose(text: str) -> str:
-    return " ".join(text.casefold().split())
+    """Case does not matter, nor which kind of space stands somewhere; how many does."""
+    return "".join(" " if character.isspace() else character for character in text.casefold())
 
 
 def _places(value: int | Decimal) -> int:

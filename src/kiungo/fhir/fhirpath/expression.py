@@ -109,14 +109,15 @@ def compile(text: str, *, type: str | None = None, strict: bool = False) -> Expr
     """An expression from its text; remembers the last ones it compiled.
 
     Shapes: `type` is the type the expression is about, such as "Patient" or "Observation.component". `strict` refuses
-    what can never mean anything for that type: unknown elements, wrong types, order where there is none.
+    what can never mean anything for that type: unknown elements, wrong types, order where there is none, and holds
+    `as` to one item, which R4's own invariants do not.
     Raises: Incorrect FHIRPATH_SYNTAX, FHIRPATH_SEMANTIC (unknown functions and types, and what `strict` finds).
     """
     try:
         tree = parse(text)
         if strict:
             check(tree, type)
-        return Expression(text, compiled(tree))
+        return Expression(text, compiled(tree, strict=strict))
     except RecursionError:
         raise _too_deep() from None
 

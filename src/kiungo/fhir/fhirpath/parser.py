@@ -188,15 +188,22 @@ class _Parser:
             raise self._wrong("a name, a value or a function is missing")
         self._at += 1
         if token.kind == "word" and self._take("("):
-            return Call(token.text, self._arguments())
+            return Call(token.text, self._arguments(token.text))
         return Member(token.text)
 
-    def _arguments(self) -> tuple[Expr, ...]:
+    def _argument(self, function: str) -> Expr:
+        """An argument; a sort key may end in asc or desc."""
+        found = self._expression(0)
+        if function == "sort" and self._now.kind == "word" and self._now.text in ("asc", "desc"):
+            return Unary(self._next().text, found)
+        return found
+
+    def _arguments(self, name: str) -> tuple[Expr, ...]:
         found: list[Expr] = []
         if not self._is(")"):
-            found.append(self._expression(0))
+            found.append(self._argument(name))
             while self._take(","):
-                found.append(self._expression(0))
+                found.append(self._argument(name))
         self._need(")")
         return tuple(found)
 

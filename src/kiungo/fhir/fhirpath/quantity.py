@@ -85,10 +85,22 @@ def _in_common(left: Quantity, right: Quantity, *, loose: bool = False) -> tuple
         return Fraction(left.value) * one.factor + one.offset, Fraction(right.value) * other.factor + other.offset
     if left.unit == right.unit:
         return Fraction(left.value), Fraction(right.value)
+    return _in_calendar(left, right) if left.is_calendar and right.is_calendar else None
+
+
+def _in_calendar(left: Quantity, right: Quantity) -> tuple[Fraction, Fraction]:
+    """Two calendar durations of which one is in years or months: 12 months a year, else 365 and 30 days."""
     if {left.unit, right.unit} == {"year", "month"}:
         months = [Fraction(q.value) * (12 if q.unit == "year" else 1) for q in (left, right)]
         return months[0], months[1]
-    return None
+    day = find_measure("d")
+    assert day is not None
+    seconds = []
+    for one in (left, right):
+        measure = _measure(one)
+        days = {"year": 365, "month": 30}.get(one.unit, 0)
+        seconds.append(Fraction(one.value) * (measure.factor if measure else days * day.factor))
+    return seconds[0], seconds[1]
 
 
 def _measure(quantity: Quantity, *, loose: bool = False) -> Measure | None:
@@ -153,11 +165,22 @@ def _with_unit(value: Decimal, unit: str) -> Quantity | None:
 
 def converted(quantity: Quantity, unit: str) -> Quantity | None:
     """The same amount in another unit, or None when it measures something else."""
-    if quantity.unit == unit:
-        return quantity
+    if unit in (quantity.unit, "") or quantity.unit == "1":
+        return Quantity(quantity.value, unit or "1")
+    if quantity.is_calendar and unit in UCUM_TO_CALENDAR:
+        # Within the calendar, then under the unit's UCUM name.
+        same = converted(quantity, UCUM_TO_CALENDAR[unit])
+        return None if same is None else Quantity(same.value, unit)
+    if quantity.is_calendar and unit in _LOOSE:
+        pair = _in_common(quantity, Quantity(Decimal(1), unit))
+        return None if pair is None else Quantity(_decimal(pair[0] / pair[1]), unit)
     one, other = _measure(quantity), _measure(Quantity(Decimal(0), unit))
     if one is None or other is None or one.dimension != other.dimension:
         return None
     base = Fraction(quantity.value) * one.factor + one.offset - other.offset
     amount = base / other.factor
-    return Quantity(Decimal(amount.numerator) / Decimal(amount.denominator), unit)
+    return Quantity(_decimal(amount), unit)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return Decimal(value.numerator) / Decimal(value.denominator)

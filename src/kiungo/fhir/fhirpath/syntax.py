@@ -63,7 +63,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """`+` or `-` before an operand."""
+    """`+` or `-` before an operand; `asc` or `desc` behind a sort key."""
 
     operator: str
     operand: "Expr"

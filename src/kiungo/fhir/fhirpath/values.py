@@ -70,6 +70,12 @@ class Node:
         return ".".join(reversed(parts))
 
     @property
+    def indexed_path(self) -> str:
+        """The same with a place on every step: `Patient.name[0].family[0]`."""
+        first, *rest = self.path.split(".")
+        return ".".join([first, *(part if part.endswith("]") else part + "[0]" for part in rest)])
+
+    @property
     def resource(self) -> "Node":
         """The resource the element stands in: the nearest one above it, itself included."""
         node = self

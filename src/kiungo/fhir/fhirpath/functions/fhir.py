@@ -17,36 +17,23 @@ from kiungo.fhir.fhirpath.xhtml import is_safe_narrative
 def _extension(arguments: Arguments) -> Step:
     url = text_argument(arguments[0], "extension")
 
-    def step(run: Run, items: Collection, this: Collection) -> Collection:
-        wanted = url(run, this)
-        if wanted is None:
-            return []
-        found: Collection = []
-        for item in items:
-            add_children(item, "extension", found)
-        run.spend(len(items) + len(found))
-        return [one for one in found if isinstance(one, Node) and one.value.get("url") == wanted]
+    return lambda run, items, this: _extensions(run, items, url(run, this))
 
-    return step
+
+def _extensions(run: Run, items: Collection, url: str | None) -> Collection:
+    found: Collection = []
+    for item in items if url is not None else ():
+        add_children(item, "extension", found)
+    run.spend(len(items) + len(found))
+    return [
+        one for one in found if isinstance(one, Node) and isinstance(one.value, dict) and one.value.get("url") == url
+    ]
 
 
 @condition("hasExtension", 1)
 def _has_extension(arguments: Arguments) -> TruthStep:
-    found = _extension_step(arguments)
-    return lambda run, items, this: bool(found(run, items, this))
-
-
-def _extension_step(arguments: Arguments) -> Step:
     url = text_argument(arguments[0], "hasExtension")
-
-    def step(run: Run, items: Collection, this: Collection) -> Collection:
-        found: Collection = []
-        wanted = url(run, this)
-        for item in items:
-            add_children(item, "extension", found)
-        return [one for one in found if isinstance(one, Node) and one.value.get("url") == wanted]
-
-    return step
+    return lambda run, items, this: bool(_extensions(run, items, url(run, this)))
 
 
 @condition("hasValue")
@@ -67,6 +54,17 @@ def _get_value(arguments: Arguments) -> Step:
             return []
         value = unwrap(items[0])
         return [] if isinstance(value, Node) else [value]
+
+    return step
+
+
+@function("pathname", 0, 1)
+def _pathname(arguments: Arguments) -> Step:
+    short = arguments[0].truth if arguments else None
+
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        brief = short is not None and short(run, this) is True
+        return [item.path if brief else item.indexed_path for item in items if isinstance(item, Node)]
 
     return step
 

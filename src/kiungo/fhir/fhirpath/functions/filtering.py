@@ -106,11 +106,9 @@ def _of_type(arguments: Arguments) -> Step:
 
 @function("sort", 0, 10)
 def _sort(arguments: Arguments) -> Step:
-    """Ascending by each key in turn; a key with a minus before it is descending. A missing key comes first, or last."""
-    # The compiler hands over what stands behind a leading minus, so that texts and dates can descend too.
-    keys = [
-        (argument.items, isinstance(argument.tree, Unary) and argument.tree.operator == "-") for argument in arguments
-    ]
+    """Ascending by each key in turn; a key with a minus before it, or desc behind it, is descending."""
+    # The compiler hands over the operand of a sign or of asc and desc, so that texts and dates can descend too.
+    keys = [(one.items, one.tree.operator if isinstance(one.tree, Unary) else "") for one in arguments]
 
     def step(run: Run, items: Collection, this: Collection) -> Collection:
         rows: list[_Row] = []
@@ -119,19 +117,24 @@ def _sort(arguments: Arguments) -> Step:
         for run.index, item in enumerate(items):
             rows.append(([singleton(key(run, [item]), "A sort key") for key, _ in keys] if keys else [item], item))
         run.index = outer
-        directions = [descending for _, descending in keys] or [False]
+        directions = [direction for _, direction in keys] or [""]
         rows.sort(key=cmp_to_key(partial(_order, directions)))
         return [item for _, item in rows]
 
     return step
 
 
-def _order(directions: list[bool], left: _Row, right: _Row) -> int:
-    for one, other, descending in zip(left[0], right[0], directions, strict=True):
+def _order(directions: list[str], left: _Row, right: _Row) -> int:
+    """A missing key is lower than all others: last under `desc`, and still first under a sign, which turns values."""
+    for one, other, direction in zip(left[0], right[0], directions, strict=True):
         if one is None or other is None:
-            order = (other is None) - (one is None) if descending else (one is not None) - (other is not None)
+            order = (one is not None) - (other is not None)
+            if direction == "desc":
+                order = -order
         else:
             order = compare(one, other) or 0
+            if direction in ("-", "desc"):
+                order = -order
         if order:
-            return -order if descending else order
+            return order
     return 0

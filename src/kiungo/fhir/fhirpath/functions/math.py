@@ -61,9 +61,9 @@ def _exact(value: Decimal) -> Decimal:
 
 
 _math("abs", lambda x: x.copy_abs() if isinstance(x, Decimal) else abs(x), of_quantities=True)
-_math("ceiling", lambda x: int(Decimal(x).to_integral_value(rounding=ROUND_CEILING)))
-_math("floor", lambda x: int(Decimal(x).to_integral_value(rounding=ROUND_FLOOR)))
-_math("truncate", lambda x: int(Decimal(x).to_integral_value(rounding=ROUND_DOWN)))
+_math("ceiling", lambda x: int(Decimal(x).to_integral_value(rounding=ROUND_CEILING)), of_quantities=True)
+_math("floor", lambda x: int(Decimal(x).to_integral_value(rounding=ROUND_FLOOR)), of_quantities=True)
+_math("truncate", lambda x: int(Decimal(x).to_integral_value(rounding=ROUND_DOWN)), of_quantities=True)
 _math("exp", lambda x: Decimal(x).exp())
 _math("ln", lambda x: Decimal(x).ln() if x > 0 else None)
 _math("sqrt", lambda x: Decimal(x).sqrt() if x >= 0 else None)

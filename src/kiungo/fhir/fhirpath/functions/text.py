@@ -162,6 +162,7 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "base64": base64.b64encode,
     "urlbase64": base64.urlsafe_b64encode,
     "hex": binascii.hexlify,
+    "ascii": lambda raw: raw.decode().encode("ascii", "replace"),
 }
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "base64": lambda raw: base64.b64decode(raw, validate=True),

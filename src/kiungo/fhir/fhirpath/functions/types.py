@@ -25,11 +25,8 @@ def _is(arguments: Arguments) -> TruthStep:
 def _as(arguments: Arguments) -> Step:
     matches = type_check(specifier(*type_named(arguments[0].tree)), exact_primitives=True)
 
-    def step(run: Run, items: Collection, this: Collection) -> Collection:
-        item = singleton(items, "as()")
-        return [item] if item is not None and matches(item) else []
-
-    return step
+    # The compiler holds it to one item where it is to be strict.
+    return lambda run, items, this: [item for item in items if matches(item)]
 
 
 @function("type")

@@ -8,7 +8,7 @@ from kiungo.fhir.fhirpath.functions.arguments import text_argument
 from kiungo.fhir.fhirpath.functions.registry import MANY, Arguments, Step, function
 from kiungo.fhir.fhirpath.run import RESERVED, Run
 from kiungo.fhir.fhirpath.temporal import Temporal, rendered
-from kiungo.fhir.fhirpath.values import Collection, unwrap
+from kiungo.fhir.fhirpath.values import Collection
 
 
 @function("iif", 2, 3)
@@ -19,10 +19,7 @@ def _iif(arguments: Arguments) -> Step:
     def step(run: Run, items: Collection, this: Collection) -> Collection:
         if len(items) > 1:
             raise failed(f"iif() decides for one item and was given {len(items)}", hint="Use select(iif(...))")
-        found = condition.items(run, items)
-        if len(found) > 1 or (found and not isinstance(unwrap(found[0]), bool)):
-            raise failed("The first argument of iif() must be true, false or empty", hint="Use exists() in it")
-        if found and unwrap(found[0]) is True:
+        if condition.truth(run, items) is True:
             return then(run, items)
         return otherwise(run, items) if otherwise else []
 
