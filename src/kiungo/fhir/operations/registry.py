@@ -37,7 +37,7 @@ class Operation:
     `definition` is the canonical URL of its OperationDefinition, such as DEFINITIONS + "ValueSet-expand".
     `interactions` are those whose scope the caller needs on the type, such as "r" or "rs"; at the system
     level the scope is of every type ("system/*.r") unless `is_open`, when any credential will do and the
-    handler decides by what it touches.
+    handler decides by what it touches. One that `has_own_formats`, such as CSV, reads `_format` and Accept itself.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Operation:
     interactions: str = "r"
     is_open: bool = False
     body_bytes_max: int | None = None
+    has_own_formats: bool = False
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Every path below /fhir with the type in it, "" at the system level."""
