@@ -23,6 +23,7 @@ from kiungo.ports.registry import Eligibility, RegisteredFacility, RegisteredPat
 REFRESH_PATIENT = "vems.refresh_patient"
 FRESH_US = 30 * 86_400 * 1_000_000
 THREADS = 16
+ATTEMPTS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,11 @@ class People:
         return stored.id
 
     def refresh_later(self, unit: Unit, tenant: int, cr_number: str) -> None:
-        """Ask the registry again when it has time; until then the known answer holds."""
-        enqueue(unit, REFRESH_PATIENT, {"cr_number": cr_number}, tenant=tenant, key=cr_number, lane="registry")
+        """Ask the registry again when it has time, however long it is away; until then the known answer holds."""
+        enqueue(
+            unit, REFRESH_PATIENT, {"cr_number": cr_number}, tenant=tenant, key=cr_number, lane="registry",
+            attempts_max=ATTEMPTS_MAX,
+        )  # fmt: skip
 
     def refresh(self, job: Job) -> Effect | None:
         """The job's handler. A patient the registry no longer knows stays known: bookings refer to them."""
