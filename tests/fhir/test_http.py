@@ -2,6 +2,7 @@
 
 import json
 
+from kiungo.fhir.search.parameters import parameters_of
 from tests.fhir.conftest import BASE, Server, observation, patient
 
 
@@ -179,8 +180,10 @@ def test_metadata_is_public_and_names_only_what_works(server: Server) -> None:
     assert len(rest["resource"]) == 146
     for resource in rest["resource"][::12]:
         for parameter in resource["searchParam"]:
-            text = {"date": "2024-01-01", "number": "1", "quantity": "1", "reference": "Patient/1"}
-            value = text.get(parameter["type"], "x")
+            text = {"date": "2024-01-01", "number": "1", "quantity": "1", "reference": "Patient/1", "special": "1|2"}
+            known = parameters_of(resource["type"]).get(parameter["name"])
+            kinds = [c.kind for c in known.components] if known and known.components else [parameter["type"]]
+            value = "$".join(text.get(kind, "x") for kind in kinds)
             found = server.ask("GET", f"/{resource['type']}?{parameter['name']}={value}")
             assert found.status_code == 200, (resource["type"], parameter["name"], found.text)
 

@@ -3,7 +3,7 @@
 Routes and the console call this; other domains use `repository` inside their own units of work.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, Params, Query
 from kiungo.fhir.search.includes import included
-from kiungo.fhir.search.lookups import Terminology
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.select import Found, run, scope_of
 from kiungo.fhir.subsets import members_of, part_of
@@ -49,7 +48,6 @@ class Store:
     """Reads, searches and histories for callers; `repository` for writes inside a unit.
 
     `base_url` is the server's address, such as https://example.org/fhir; `link_key` seals page links.
-    `terminology_of` gives a tenant's terminology, which `:in`, `:above` and `:below` ask.
     `reserved` names, for the identifier systems of records that callers only read, the API that writes them.
     """
 
@@ -61,14 +59,13 @@ class Store:
         base_url: str,
         link_key: bytes,
         reserved: Mapping[str, str] = MappingProxyType({}),
-        terminology_of: Callable[[int], Terminology] | None = None,
     ) -> None:
         self.database = database
-        self.repository = Repository(database.clock, terminology_of)
+        self.terminologies = Terminologies(database)
+        self.repository = Repository(database.clock, self.terminologies.of)
         self.base_url = base_url.rstrip("/")
         self.reserved = reserved
         self.seal = Seal(link_key)
-        self.terminologies = Terminologies(database)
         self.libraries = Libraries(database, self.terminologies)
         self._reads = reads
 
