@@ -108,6 +108,11 @@ class _Both:
         chosen: Terminology = self._local if self._given.find("ValueSet", value_set) else self._tenant
         return chosen.holds(value_set, system, code)
 
+    def knows(self, system: str, code: str, version: str | None) -> bool | None:
+        """Whether a code system has a code; those named on the command line first."""
+        chosen: Terminology = self._local if self._given.find("CodeSystem", system) else self._tenant
+        return chosen.knows(system, code, version)
+
 
 def _judge(
     read: list[Read], others: list[Read], urls: list[str], source: Source, terminology: Terminology

@@ -13,6 +13,7 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.packages.policy import Policy, policy
 from kiungo.fhir.profiles.conformance import BaseSource, Layers, chosen
 from kiungo.fhir.profiles.library import Library
+from kiungo.fhir.profiles.membership import known_in
 from kiungo.fhir.terminology import Terminologies
 from kiungo.fhir.terminology.shelves import packaged, stored
 from kiungo.kernel.database import Database
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 1.0
 TENANTS_MAX = 64
+ANSWERS_MAX = 20_000
 Json = dict[str, Any]
 
 
@@ -51,10 +53,23 @@ class TenantTerminology:
 
     def __init__(self, terminologies: Terminologies, tenant: int) -> None:
         self._terminology = terminologies.of(tenant)
+        self._known: dict[tuple[str, str, str | None], bool | None] = {}
+        self._asked_s = 0.0
 
     def holds(self, value_set: str, system: str | None, code: str) -> bool | None:
         """Yes, no, or None when it cannot be known."""
         return self._terminology.member(value_set, system, code)
+
+    def knows(self, system: str, code: str, version: str | None) -> bool | None:
+        """Whether a code system has a code; None when its codes are not all here. Answers hold for a second."""
+        now_s = time.monotonic()
+        if now_s - self._asked_s > LOOK_AGAIN_S or len(self._known) > ANSWERS_MAX:
+            self._known.clear()
+            self._asked_s = now_s
+        key = (system, code, version)
+        if key not in self._known:
+            self._known[key] = self._terminology.read(lambda reading: known_in(reading, system, code, version))
+        return self._known[key]
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kiungo.fhir.profiles.findings import At, Json
+from kiungo.fhir.profiles.references import type_in_text
 from kiungo.fhir.profiles.resources import inner_scope
 from kiungo.fhir.profiles.run import Run, in_bundle
 
@@ -61,7 +62,7 @@ def _check_address(entry: Json, kind: Any, at: At, run: Run) -> None:
         return
     name, logical_id = resource.get("resourceType"), resource.get("id")
     parts = url.rstrip("/").split("/")
-    looks_restful = len(parts) >= 5 and parts[-2][:1].isupper() and parts[-2].isalpha()
+    looks_restful = len(parts) >= 5 and type_in_text(url) is not None
     if looks_restful and logical_id is None and kind not in _VERBS:
         run.error("invalid", at, f"has the fullUrl {url[:100]}, but its resource has no id")
     elif looks_restful and logical_id is not None and parts[-2:] != [name, logical_id]:

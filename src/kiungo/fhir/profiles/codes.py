@@ -6,6 +6,7 @@ anybody. Answers come from a port, so that a whole terminology service or none m
 
 from typing import Any, Protocol
 
+from kiungo.fhir.profiles.findings import At
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.run import Run
 
@@ -16,6 +17,9 @@ class Terminology(Protocol):
     """Whether a code is in a value set. Shapes: None is "cannot be known"; a system of None matches any."""
 
     def holds(self, value_set: str, system: str | None, code: str) -> bool | None: ...
+
+    def knows(self, system: str, code: str, version: str | None) -> bool | None:
+        """Whether a code system has a code; None when its codes are not all here."""
 
 
 class Codes:
@@ -32,6 +36,14 @@ class Codes:
         if True in answers:
             return True
         return None if None in answers else (False if answers else None)
+
+    def check_coding(self, o: Json, at: At, run: Run) -> None:
+        """Note a code that its own system does not have."""
+        system, code, version = o.get("system"), o.get("code"), o.get("version")
+        if system.__class__ is not str or code.__class__ is not str:
+            return
+        if self._terminology.knows(str(system), str(code), version if isinstance(version, str) else None) is False:
+            run.error("code-invalid", at, f"has the code {str(code)[:80]}, which {system} does not have")
 
     def check(self, item: Item, run: Run, strength: str, url: str, source: str) -> None:
         """Note a code that is not in its value set: an error when required, else a warning."""

@@ -149,7 +149,8 @@ def _children_of(node: Node, name: str, library: "Library") -> list[Node]:
         if choice in node.children:
             child = node.children[choice]
             inner = [n for n in child.slices.values() if n.min] if child.slices else []
-            return [child, *inner]
+            # A choice narrowed to one of its types by a slice that must be there is of that type.
+            return inner if choice.endswith("[x]") and inner else [child, *inner]
     found = []
     for ref in node.types or ():
         for profile in ref.profiles:

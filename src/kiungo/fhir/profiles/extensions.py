@@ -112,6 +112,8 @@ def _check_context(structure: Json, url: str, at: At, run: Run) -> None:
     run.error("extension", at, f"may not stand here; {url} belongs to {allowed}", url)
 
 
+# What a type stands under, by the kind of its definition.
+_ABOVE = {"R": ("DomainResource", "Resource"), "B": ("BackboneElement", "Element"), "C": ("Element",)}
 # R4's own definitions carry this one at the type, not at its code as its context says.
 _ALSO = {
     "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": frozenset({"ElementDefinition.type.code"})
@@ -163,6 +165,8 @@ def _places_of(resource_type: str, steps: tuple[str, ...]) -> frozenset[str]:
         names = {path, f"{parent}.{element}", f"{parent}.{stem}", path.removesuffix("[x]"), inner, "Element"}
         if "." in inner:
             names |= {"BackboneElement"}
+        above = definitions.find_type(parent)
+        names |= {f"{one}.{element}" for one in _ABOVE.get(above.kind if above else "", ())}
         kind = inner
     if not steps:
         names |= {"Resource", "Element"}

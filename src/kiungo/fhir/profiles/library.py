@@ -68,6 +68,9 @@ class Plan:
 class Library:
     """Judges resources and elements against base types and profiles."""
 
+    conformance: Source
+    codes: Codes
+
     def __init__(self, conformance: Source, terminology: Terminology) -> None:
         self.conformance = conformance
         self.codes = Codes(terminology)

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 ANSWERS_MAX = 20_000
 
 
+def known_in(reading: Reading, system: str, code: str, version: str | None) -> bool | None:
+    """Whether a code system has a code; None when its codes are not all here."""
+    try:
+        codes = reading.system(system, version)
+    except KiungoError:
+        return None
+    if codes is None:
+        return None
+    return True if codes.has(code) else False if codes.is_complete else None
+
+
 class _Reading(Reading):
     """Reads from a source of conformance resources instead of tables."""
 
@@ -41,6 +52,15 @@ class LocalTerminology:
         known = self._answers.get(key)
         if known is None:
             known = self._answers.put(key, (self._look(value_set, system, code),))
+        answer: bool | None = known[0]
+        return answer
+
+    def knows(self, system: str, code: str, version: str | None) -> bool | None:
+        """Whether a code system has a code; None when its codes are not all here."""
+        key = ("knows", system, code, version)
+        known = self._answers.get(key)
+        if known is None:
+            known = self._answers.put(key, (known_in(self._reading, system, code, version),))
         answer: bool | None = known[0]
         return answer
 

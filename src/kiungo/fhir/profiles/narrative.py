@@ -19,7 +19,7 @@ _ELEMENTS = """
 _ATTRIBUTES = """
     id title style class lang dir accesskey tabindex span width height align valign char charoff abbr axis headers
     scope rowspan colspan cellpadding cellspacing border frame rules summary name href hreflang rel rev charset type
-    shape coords src alt longdesc usemap ismap cite datetime start value compact nowrap xml:lang xmlns bgcolor
+    shape coords src alt longdesc usemap ismap cite datetime start value compact nowrap xml:lang xml:space xmlns bgcolor
     clear noshade size data-fhir-source
 """
 ELEMENTS = frozenset(_ELEMENTS.split())

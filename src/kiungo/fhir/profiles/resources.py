@@ -98,6 +98,7 @@ def _check_contained(value: Json, at: At, run: Run) -> None:
 
 def _is_mentioned(root: Json, wanted: str) -> bool:
     """Whether a reference or canonical of the root (also inside contained resources) is this one."""
+    in_html = f'"{wanted}"'  # a picture of the narrative
     stack: list[Any] = [root]
     while stack:
         value = stack.pop()
@@ -105,7 +106,7 @@ def _is_mentioned(root: Json, wanted: str) -> bool:
             stack.extend(value.values())
         elif value.__class__ is list:
             stack.extend(value)
-        elif value == wanted:
+        elif value == wanted or (value.__class__ is str and in_html in value):
             return True
     return False
 

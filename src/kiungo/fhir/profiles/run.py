@@ -13,6 +13,7 @@ from kiungo.fhir.profiles.findings import At, Finding, Json, place
 if TYPE_CHECKING:
     from kiungo.fhir.profiles.library import Library
 
+# Of errors, and of warnings: many of one kind must not hide the other.
 FINDINGS_MAX = 200
 NESTING_MAX = 24
 Fetch = Callable[[str], Json | None]
@@ -53,7 +54,8 @@ class Run:
 
     def add(self, severity: str, code: str, at: At, message: str, rule: str = "") -> None:
         """Note a finding; beyond the limit nothing more is noted."""
-        if len(self.findings) < FINDINGS_MAX:
+        kept = sum(one.severity == severity for one in self.findings) if len(self.findings) > FINDINGS_MAX else 0
+        if kept < FINDINGS_MAX:
             where = place(at)
             self.findings.append(Finding(severity, code, where, f"{where} {message}", rule))
 

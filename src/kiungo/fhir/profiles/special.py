@@ -5,18 +5,31 @@ from typing import Any
 
 from kiungo.fhir.profiles.attachments import check_attachment
 from kiungo.fhir.profiles.bundles import check_bundle
+from kiungo.fhir.profiles.definitional import check_canonical, check_code_system, check_structure, check_value_set
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.narrative import check_narrative
 from kiungo.fhir.profiles.questionnaires.forms import check_form
 from kiungo.fhir.profiles.questionnaires.responses import check_response
 from kiungo.fhir.profiles.run import Run
+from kiungo.fhir.profiles.vitals import check_vital_sign
+
+
+def check_coding(o: Json, at: At, run: Run) -> None:
+    """The code is one of its system's."""
+    run.library.codes.check_coding(o, at, run)
+
 
 Special = Callable[[Json, At, Run], None]
 SPECIAL: dict[str, Special] = {
     "Attachment": check_attachment,
     "Bundle": check_bundle,
+    "Coding": check_coding,
+    "CodeSystem": check_code_system,
+    "Observation": check_vital_sign,
+    "StructureDefinition": check_structure,
+    "ValueSet": check_value_set,
     "Narrative": check_narrative,
     "Questionnaire": check_form,
     "QuestionnaireResponse": check_response,
 }
-SPECIAL_PRIMITIVES: dict[str, Callable[[Any, At, Run], None]] = {}
+SPECIAL_PRIMITIVES: dict[str, Callable[[Any, At, Run], None]] = {"canonical": check_canonical}

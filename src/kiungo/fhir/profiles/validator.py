@@ -8,7 +8,7 @@ from kiungo.fhir.profiles.findings import Finding, root_at
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.library import FHIR, Library, claimed
 from kiungo.fhir.profiles.resources import own_scope
-from kiungo.fhir.profiles.run import FINDINGS_MAX, Fetch, Run, fetch_nothing
+from kiungo.fhir.profiles.run import Fetch, Run, fetch_nothing
 from kiungo.fhir.validation.compiler import validate_any
 
 
@@ -57,5 +57,5 @@ class Validator:
         for url in wanted:
             if url not in mine:
                 self.library.judge(url, item, run, missing_is_error=True)
-        ordered = tuple(dict.fromkeys((*found, *run.findings)))[:FINDINGS_MAX]
+        ordered = tuple(dict.fromkeys((*found, *run.findings)))
         return Report(root, ordered, (*mine, *wanted))
