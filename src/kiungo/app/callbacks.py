@@ -10,6 +10,7 @@ from kiungo.connectors.mpesa import webhook as money
 from kiungo.connectors.mpesa.webhook import CALLBACK_REFUSED, CallbackAddresses
 from kiungo.connectors.sms import webhook as sms
 from kiungo.connectors.sms.webhook import SMS_REPORT_REFUSED
+from kiungo.domains.vems.notifications.service import apply_report
 from kiungo.kernel.database import Database
 from kiungo.kernel.http import Request, Response, Route
 
@@ -62,7 +63,9 @@ class Callbacks:
             raise NotFound(SMS_REPORT_REFUSED, "There is nothing at this address")
         sms.check(self._sms, request.params["secret"])
         fields = _form(request.body)
-        await self._database.write_async(lambda unit: sms.receive(unit, tenant=TENANT, fields=fields))
+        await self._database.write_async(
+            lambda unit: sms.receive(unit, tenant=TENANT, fields=fields, apply=apply_report)
+        )
         return Response.json({"received": True})
 
 

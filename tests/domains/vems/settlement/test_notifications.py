@@ -67,8 +67,22 @@ def reports(world: World, sms: SmsTwin) -> None:
     world.clock.turn(seconds=3)
     for callback in sms.take_due(world.clock.now_us()):
         fields = dict(parse_qsl(callback.body.decode()))
-        world.database.write(lambda unit, f=fields: webhook.receive(unit, tenant=TENANT, fields=f))
+        world.database.write(lambda unit, f=fields: take(unit, f))
     world.step(10)
+
+
+def take(unit, fields) -> bool:
+    return webhook.receive(unit, tenant=TENANT, fields=fields, apply=notifications.apply_report)
+
+
+def test_a_report_that_is_faster_than_our_own_answer_is_applied_later(telling: World, sms: SmsTwin) -> None:
+    early = {"id": "ATXid_00000001", "status": "Success"}
+    assert telling.database.write(lambda unit: take(unit, early))
+    assert not telling.database.write(lambda unit: take(unit, early))
+    telling.step()
+    pay(telling)
+    telling.step(10)
+    assert sorted(state for (_, channel), state in told(telling).items() if channel == "sms") == ["delivered", "sent"]
 
 
 def test_payees_are_told_on_every_channel_in_their_language(telling: World, sms: SmsTwin, smtp: SmtpTwin) -> None:
@@ -96,7 +110,7 @@ def test_delivery_reports_close_a_message_and_a_late_one_changes_nothing(telling
     states = sorted(state for (_, channel), state in told(telling).items() if channel == "sms")
     assert states == ["delivered", "failed"]
     late = {"id": "ATXid_00000001", "status": "Success"}
-    telling.database.write(lambda unit: webhook.receive(unit, tenant=TENANT, fields=late))
+    telling.database.write(lambda unit: take(unit, late))
     telling.step(10)
     assert sorted(s for (_, c), s in told(telling).items() if c == "sms") == states
 
