@@ -101,15 +101,23 @@ class LentDatabase:
     def lend(self) -> str:
         """The URL of a database as the migrations leave it."""
         name = "test_" + uuid.uuid4().hex
-        if self._name is None:
+        if self._name is None or not self._renamed(self._name, name):
             source = name_of(self._template_url)
             self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
             with psycopg.connect(with_database(self._template_url, name), autocommit=True) as connection:
                 self._fingerprint = self._look(connection)
-        else:
-            self._admin.execute(f"ALTER DATABASE {self._name} RENAME TO {name}")
         self._name = name
         return with_database(self._template_url, name)
+
+    def _renamed(self, old: str, new: str) -> bool:
+        """Whether it has its new name; one that somebody left behind keeps coming back to is dropped instead."""
+        self._end_others(old, 0)
+        try:
+            self._admin.execute(f"ALTER DATABASE {old} RENAME TO {new}")
+        except psycopg.errors.ObjectInUse:
+            self._drop()
+            return False
+        return True
 
     def take_back(self) -> None:
         """Empty it for the next test, or drop it when this one has touched the schema."""
