@@ -2,12 +2,13 @@
 
 import typer
 
-from kiungo.app.cli import fhir_packages, fhir_validation, fhir_views, terminology
+from kiungo.app.cli import fhir_packages, fhir_uscdi, fhir_validation, fhir_views, terminology
 
 commands = typer.Typer(no_args_is_help=True, help="The FHIR server: terminology and what belongs to it.")
 commands.add_typer(terminology.commands, name="terminology")
 commands.command("validate", short_help="Judge files against R4 and profiles.")(fhir_validation.validate)
 commands.command("install", short_help="Install an implementation guide (.tgz).")(fhir_packages.install)
+commands.command("uscdi", short_help="What of USCDI v3 a record has, lacks or has wrong.")(fhir_uscdi.uscdi)
 commands.command("packages", short_help="List installed packages.")(fhir_packages.list_packages)
 commands.command("uninstall", short_help="Take a package out.")(fhir_packages.uninstall)
 commands.command("must-conform", short_help="The profiles that writes must meet.")(fhir_packages.must_conform)
