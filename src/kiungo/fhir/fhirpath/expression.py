@@ -82,7 +82,7 @@ class Expression:
 
 
 def evaluation(
-    resource: dict[str, Any] | Node | Value,
+    resource: dict[str, Any] | Value | None,
     *,
     root: dict[str, Any] | Node | None = None,
     environment: Mapping[str, object] = NO_VARIABLES,

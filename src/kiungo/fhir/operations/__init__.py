@@ -1,5 +1,31 @@
 """FHIR operations: each module adds what it offers to the registry; importing this package adds them all."""
 
-from kiungo.fhir.operations import terminology, validating, views
+from kiungo.fhir.operations import (
+    converting,
+    diff,
+    documents,
+    everything,
+    graph,
+    lastn,
+    metas,
+    paths,
+    purging,
+    terminology,
+    validating,
+    views,
+)
 
-__all__ = ["terminology", "validating", "views"]
+__all__ = [
+    "converting",
+    "diff",
+    "documents",
+    "everything",
+    "graph",
+    "lastn",
+    "metas",
+    "paths",
+    "purging",
+    "terminology",
+    "validating",
+    "views",
+]
