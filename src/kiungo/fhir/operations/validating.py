@@ -51,7 +51,7 @@ async def validate(store: Store, request: Request, place: Place) -> Response:
         raise wrong("resource", "is missing", "Send the resource, or Parameters with it")
     if sent is None and stored is not None:
         places = places_in(stored.body, stored.type)
-    report = await asyncio.to_thread(_judged, store, request.call, content, profiles)
+    report = await asyncio.to_thread(judged, store, request.call, content, profiles)
     findings = (*_about_the_call(content, place, mode), *report.findings)
     return resource(outcome(findings, content, places, note=_note(report)))
 
@@ -80,7 +80,7 @@ def _inside_parameters(body: bytes, sent: Json) -> Places:
     return places
 
 
-def _judged(store: Store, call: Call, content: Json, profiles: list[str]) -> Report:
+def judged(store: Store, call: Call, content: Json, profiles: list[str]) -> Report:
     """The report, with the tenant's profiles; references lead to what the caller may read."""
     policy = store.libraries.policy_of(call.tenant).get(str(content.get("resourceType")), ())
     validator = Validator(store.libraries.of(call.tenant), _fetching(store, call))
