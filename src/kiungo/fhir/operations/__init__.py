@@ -11,6 +11,7 @@ from kiungo.fhir.operations import (
     paths,
     purging,
     terminology,
+    uscdi,
     validating,
     views,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "paths",
     "purging",
     "terminology",
+    "uscdi",
     "validating",
     "views",
 ]
