@@ -59,11 +59,11 @@ def _show(found: Assessment, *, as_json: bool) -> None:
         print_json(content)
         return
     rows: list[list[object]] = [
-        [group["name"], row["name"], row["status"], row["with_value"], f"{row['type']}: {row['path']}"[:60]]
+        [group["name"], row["name"], row["status"], row["with_value"], row["type"]]
         for group in content["classes"]
         for row in group["elements"]
     ]
-    print_table(f"{found.patient}: {content['version']}", ["class", "data element", "", "found", "where"], rows)
+    print_table(f"{found.patient}: {content['version']}", ["class", "data element", "", "found", "kept in"], rows)
     for group in content["classes"]:
         for row in group["elements"]:
             for text in row["problems"][:2]:

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from kiungo.base.errors import KiungoError
@@ -11,7 +12,7 @@ from kiungo.fhir.profiles.base import Walk, walk_of
 from kiungo.fhir.profiles.codes import Codes, Terminology
 from kiungo.fhir.profiles.compiler import ObjectCheck, all_checks, object_checks
 from kiungo.fhir.profiles.conformance import Source
-from kiungo.fhir.profiles.findings import At, Json, errors_of
+from kiungo.fhir.profiles.findings import At, Finding, Json, errors_of
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import Node
 from kiungo.fhir.profiles.resources import scope_of
@@ -145,6 +146,16 @@ class Library:
         if item.value is None:
             return False
         return not errors_of(run.quietly(lambda: self.judge(url, item, run, missing_is_error=True)))
+
+    def why_not(self, item: Item, urls: tuple[str, ...], run: Run) -> str | None:
+        """The first error of a value against the first of some profiles; None when it meets one of them."""
+        first: list[Finding] = []
+        for url in urls:
+            found = errors_of(run.quietly(partial(self.judge, url, item, run, missing_is_error=True)))
+            if not found:
+                return None
+            first = first or found
+        return first[0].message if first else None
 
     def judge_resource(self, resource: Json, at: At, run: Run) -> None:
         """Judge a resource, in its own scope, by R4's rules and by the profiles it claims."""

@@ -42,10 +42,10 @@ def target_check(types: tuple[TypeRef, ...], library: "Library", source: str) ->
         wanted_profiles = profiles.get(kind or "")
         if target is not None and wanted_profiles:
             found = Item(target, None, str(target.get("resourceType")), item.at)
-            if not any(library.meets(found, profile, run) for profile in wanted_profiles):
-                run.error(
-                    "structure", item.at, f"points to a {kind} that meets none of {', '.join(wanted_profiles)}", source
-                )
+            why = library.why_not(found, wanted_profiles, run)
+            if why is not None:
+                listed = " or ".join(wanted_profiles)
+                run.error("structure", item.at, f"points to a {kind} that does not meet {listed}: {why}", source)
 
     return check
 
@@ -71,7 +71,8 @@ def _types_and_profiles(
         names.add(tree.name)
         profiles.setdefault(tree.name, []).append(target)
     kept = {name: tuple(found) for name, found in profiles.items() if name not in bare}
-    return (frozenset(names) if is_known else None), kept
+    # A target that is not known here may be met by anything.
+    return (frozenset(names), kept) if is_known else (None, {})
 
 
 def target_of(reference: dict[str, Any], run: Run) -> tuple[str | None, dict[str, Any] | None]:

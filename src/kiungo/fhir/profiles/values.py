@@ -108,8 +108,9 @@ def _profiles_check(profiles: dict[str, tuple[str, ...]], library: "Library") ->
         if len(wanted) == 1:
             library.judge(wanted[0], item, run)
             return
-        if not any(library.meets(item, one, run) for one in wanted):
-            run.error("structure", item.at, f"meets none of the profiles {', '.join(wanted)}", wanted[0])
+        why = library.why_not(item, wanted, run)
+        if why is not None:
+            run.error("structure", item.at, f"does not meet {' or '.join(wanted)}: {why}", wanted[0])
 
     return check
 

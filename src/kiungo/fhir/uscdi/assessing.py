@@ -101,7 +101,8 @@ class _Asking:
             if len(self._reports) >= JUDGED_MAX:
                 self.is_cut = True
                 return None
-            self._reports[key] = self._validator.check(resource, (element.profile_url,))
+            reports = [self._validator.check(resource, (url,)) for url in element.profile_urls]
+            self._reports[key] = next((one for one in reports if one.is_valid), reports[0])
         return self._reports[key]
 
 

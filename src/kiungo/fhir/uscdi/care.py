@@ -12,6 +12,8 @@ _GOALS, _STATUS, _LAB = "Goals", "Health Status/Assessments", "Laboratory"
 _MEDICINE, _PROBLEM, _PROCEDURE, _VITAL = "Medications", "Problems", "Procedures", "Vital Signs"
 _SCREENING = "us-core-observation-screening-assessment"
 _CONCERN = "us-core-condition-problems-health-concerns"
+_DIAGNOSIS = "us-core-condition-encounter-diagnosis"
+_LISTED = ("problem-list-item", "encounter-diagnosis")
 _RESULT = "value | component.value | hasMember | dataAbsentReason"
 
 
@@ -41,8 +43,9 @@ def _prescribed(name: str, path: str) -> DataElement:
     return DataElement(_MEDICINE, name, "MedicationRequest", "us-core-medicationrequest", path)
 
 
-def _problem(name: str, path: str, code: str = "problem-list-item", group: str = _PROBLEM) -> DataElement:
-    return DataElement(group, name, "Condition", _CONCERN, path, category(code))
+def _problem(name: str, path: str, *codes: str, group: str = _PROBLEM) -> DataElement:
+    wanted = " or ".join(category(code) for code in codes or _LISTED)
+    return DataElement(group, name, "Condition", _CONCERN, path, wanted, other_profile=_DIAGNOSIS)
 
 
 def _vital(
@@ -90,7 +93,7 @@ ROWS: tuple[DataElement, ...] = (
     _encounter("Disposition", "hospitalization.dischargeDisposition"),
     DataElement(_GOALS, "Patient's goals", "Goal", "us-core-goal", "description"),
     DataElement(_GOALS, "Goals for social determinants", "Goal", "us-core-goal", "description", category("sdoh")),
-    _problem("Health concerns", "code", "health-concern", _STATUS),
+    _problem("Health concerns", "code", "health-concern", group=_STATUS),
     _assessed(_STATUS, "Functional status", "functional-status"),
     _assessed(_STATUS, "Disability status", "disability-status"),
     _assessed(_STATUS, "Mental or cognitive status", "cognitive-status"),

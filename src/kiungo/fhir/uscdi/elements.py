@@ -13,7 +13,8 @@ class DataElement:
     """One USCDI data element and where US Core keeps it.
 
     Shapes: `group` the data class; `where` a FHIRPath condition that picks the resources of `type` that speak of it
-    ("" picks all), `path` the FHIRPath of its value in them; `ages_months` the ages it is expected at, None any.
+    ("" picks all), `path` the FHIRPath of its value in them; `ages_months` the ages it is expected at, None any;
+    `other_profile` a second profile that will do as well.
     """
 
     group: str
@@ -23,6 +24,12 @@ class DataElement:
     path: str
     where: str = ""
     ages_months: tuple[int, int] | None = None
+    other_profile: str = ""
+
+    @property
+    def profile_urls(self) -> tuple[str, ...]:
+        """The addresses of the profiles of which one must be met."""
+        return tuple(US_CORE + one for one in (self.profile, self.other_profile) if one)
 
     @property
     def profile_url(self) -> str:
