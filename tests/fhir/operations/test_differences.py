@@ -91,7 +91,7 @@ def test_diff_and_convert_over_http(server: Server) -> None:
     assert back[0]["part"][2] == {"name": "value", "valueCode": "female"}
 
     xml = server.ask("POST", "/$convert", patient(), headers={"Accept": "application/fhir+xml"})
-    assert (xml.status_code, xml.content[:9]) == (200, b"<Patient ")
+    assert (xml.status_code, b"<Patient " in xml.content) == (200, True)
     again = server.ask("POST", "/$convert", xml.content, headers={"Content-Type": "application/fhir+xml"})
     assert again.json() == patient()
     assert server.ask("POST", "/$convert", {"resourceType": "Patient", "nme": 1}).status_code == 400

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+from kiungo.fhir.prepare import prepare
 from tests.fhir.conftest import Server, observation, patient
 
 
@@ -88,7 +89,8 @@ def test_a_document(server: Server) -> None:
     answer = server.ask("GET", f"/Composition/{made}/$document")
     assert answer.json()["type"] == "document"
     assert shown(answer) == [f"Composition/{made}", f"Patient/{one}", doctor, first]
-    kept = server.ask("GET", f"/Composition/{made}/$document?persist=true")
+    assert server.ask("GET", f"/Composition/{made}/$document?persist=true").status_code == 400
+    kept = server.ask("POST", f"/Composition/{made}/$document?persist=true")
     assert server.ask("GET", f"/Bundle/{kept.json()['id']}").json()["type"] == "document"
     key = server.new_key("system/Composition.r", "system/Patient.r", "system/Practitioner.r")
     refused = server.ask("GET", f"/Composition/{made}/$document", key=key)
@@ -161,15 +163,8 @@ def test_a_record_of_another_part_is_not_purged(server: Server) -> None:
     one, [_, encounter, _, _] = person(server)
     tree = server.ask("GET", f"/{encounter}").json()
     tree["identifier"] = [{"system": "urn:kiungo:payor:claim", "value": "1"}]
-    server.database.write(
-        lambda unit: server.store.repository.update(unit, server.call, _prepared(tree)),
-    )
+    prepared = prepare(tree, id=tree["id"])
+    server.database.write(lambda unit: server.store.repository.update(unit, server.call, prepared))
     key = server.new_key("system/*.cruds", "purge:records")
     assert server.ask("POST", f"/Patient/{one}/$purge?dryRun=false", key=key).status_code == 403
     assert server.ask("GET", f"/{encounter}").status_code == 200
-
-
-def _prepared(tree: dict[str, Any]) -> Any:
-    from kiungo.fhir.prepare import prepare
-
-    return prepare(tree, id=tree["id"])

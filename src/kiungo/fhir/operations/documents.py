@@ -9,7 +9,7 @@ from kiungo.base.errors import Incorrect, define
 from kiungo.base.time import iso_millis
 from kiungo.fhir.model import Stored
 from kiungo.fhir.operations.compartments import referred
-from kiungo.fhir.operations.parameters import arguments
+from kiungo.fhir.operations.parameters import arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
 from kiungo.fhir.outcome import FHIR_JSON
 from kiungo.fhir.prepare import prepare
@@ -33,6 +33,8 @@ async def document(store: Store, request: Request, place: Place) -> Response:
     """The document of a stored Composition; with `persist=true` it is kept too."""
     asked = arguments(request, ("persist",))
     call = request.call
+    if asked.flag("persist") and request.method != "POST":
+        raise wrong("persist", "changes the store, so it needs POST", "Send the call as POST")
     composition = await store.read(call, "Composition", place.id)
     named = list(dict.fromkeys(text for text in texts(composition.body) if not text.startswith("#")))
     found = await store.database.read_async(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFINITION = "urn:kiungo:operation:Patient-purge"
 SCOPE = "purge:records"
-AT_ONCE_MAX = 2_000
+AT_ONCE_MAX = 1_000
 PURGE_IN_PARTS = define("PURGE_IN_PARTS", Conflict, "A record is too large to be purged by one call.")
 
 
