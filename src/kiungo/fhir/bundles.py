@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 from kiungo.base.time import iso_millis
 from kiungo.fhir.model import METHODS, Stored
@@ -53,6 +54,13 @@ def search_entry(base: str, stored: Stored, mode: bytes) -> bytes:
         stored.id.encode(),
         stored.body,
         mode,
+    )
+
+
+def outcome_entry(issues: list[dict[str, Any]]) -> bytes:
+    """Several things the searcher should know."""
+    return b'{"resource":%b,"search":{"mode":"outcome"}}' % json.dumps(
+        {"resourceType": "OperationOutcome", "issue": issues}
     )
 
 

@@ -77,6 +77,12 @@ def allow_search(call: Call, query: Query) -> None:
             "A credential bound to a patient cannot search through other records with a chain or _has",
             hint="Search each type by its own parameters",
         )
+    if query.explain:
+        raise Forbidden(
+            NOT_YOURS,
+            "_explain counts records, also those that a bound credential may not see",
+            hint="Leave _explain out, or use a credential without a binding",
+        )
     query.conditions.append(_within(query.type, call.principal.bindings[PERSON]))
 
 

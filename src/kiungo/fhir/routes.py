@@ -19,6 +19,8 @@ from kiungo.fhir.http.preferences import preferences
 from kiungo.fhir.http.writes import WriteApi
 from kiungo.fhir.operations.registry import OPERATIONS
 from kiungo.fhir.outcome import FHIR_JSON
+from kiungo.fhir.search.asked import Params
+from kiungo.fhir.searching import COMPARTMENTS
 from kiungo.fhir.store import Store
 from kiungo.fhir.subsets import members_of, part_of
 from kiungo.kernel.auth.scopes import ANY_CREDENTIAL
@@ -50,6 +52,8 @@ def routes(store: Store) -> list[Route]:
             openapi=HIDDEN,
             body_bytes_max=BUNDLE_BYTES_MAX,
         ),
+        Route("GET", "/fhir", negotiated(api.search_all), scope=ANY_CREDENTIAL, api="fhir", openapi=HIDDEN),
+        Route("POST", "/fhir/_search", negotiated(api.search_all), scope=ANY_CREDENTIAL, api="fhir", openapi=HIDDEN),
         Route("GET", "/fhir/_history", negotiated(api.system_history), scope="system/*.r", api="fhir", openapi=HIDDEN),
     ]
     patterns: tuple[tuple[str, str, TypedHandler, str], ...] = (
@@ -67,6 +71,11 @@ def routes(store: Store) -> list[Route]:
         ("GET", "/{id}/_history", api.history, "r"),
         ("GET", "/{id}/_history/{version}", api.vread, "r"),
     )
+    for name in COMPARTMENTS:
+        compartment = negotiated(partial(api.search_inside, name))
+        for method, tail in (("GET", ""), ("POST", "/_search")):
+            path = f"/fhir/{name}/{{id}}/{{type}}{tail}"
+            found.append(Route(method, path, compartment, scope=ANY_CREDENTIAL, api="fhir", openapi=HIDDEN))
     for name in resource_types():
         for method, tail, handler, interaction in patterns:
             found.append(
@@ -125,10 +134,24 @@ class FhirApi:
 
     async def search_by_form(self, type_name: str, request: Request) -> Response:
         """The same with the parameters in the body, and those of the address."""
-        if not request.raw_headers.get(b"content-type", FORM).startswith(FORM):
-            raise Incorrect(MEDIA_TYPE_WRONG, "A _search body is form-encoded", hint=f"Send {FORM.decode()}")
-        params = [*request.query, *parse_query(request.body)]
-        found = await self._store.search(request.call, type_name, params, lenient=_is_lenient(request))
+        found = await self._store.search(request.call, type_name, _params(request), lenient=_is_lenient(request))
+        return Response(200, found, media_type=FHIR_JSON)
+
+    async def search_all(self, request: Request) -> Response:
+        """A page of matches of several types; the caller's scopes decide which."""
+        found = await self._store.search(request.call, None, _params(request), lenient=_is_lenient(request))
+        return Response(200, found, media_type=FHIR_JSON)
+
+    async def search_inside(self, owner: str, request: Request) -> Response:
+        """A page of what belongs to one patient, encounter, device, practitioner or related person."""
+        type_name = request.params["type"]
+        found = await self._store.search(
+            request.call,
+            None if type_name == "*" else type_name,
+            _params(request),
+            owner=(owner, request.params["id"]),
+            lenient=_is_lenient(request),
+        )
         return Response(200, found, media_type=FHIR_JSON)
 
     async def history(self, type_name: str, request: Request) -> Response:
@@ -144,3 +167,12 @@ class FhirApi:
 
 def _is_lenient(request: Request) -> bool:
     return preferences(request.raw_headers.get(b"prefer")).is_lenient
+
+
+def _params(request: Request) -> Params:
+    """The parameters of the address, and those of a form where there is one."""
+    if request.method != "POST":
+        return request.query
+    if not request.raw_headers.get(b"content-type", FORM).startswith(FORM):
+        raise Incorrect(MEDIA_TYPE_WRONG, "A _search body is form-encoded", hint=f"Send {FORM.decode()}")
+    return [*request.query, *parse_query(request.body)]

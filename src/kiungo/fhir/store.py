@@ -4,12 +4,11 @@ Routes and the console call this; other domains use `repository` inside their ow
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Incorrect, Unavailable
-from kiungo.fhir import bundles, history
+from kiungo.fhir import bundles, history, searching
 from kiungo.fhir.guard import admit, allow_search, authorise, may_read
 from kiungo.fhir.model import Stored
 from kiungo.fhir.packages.sources import Libraries
@@ -17,10 +16,6 @@ from kiungo.fhir.paging import Seal, link
 from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, Params, Query
-from kiungo.fhir.search.includes import included
-from kiungo.fhir.search.query import parse_query
-from kiungo.fhir.search.select import Found, run, scope_of
-from kiungo.fhir.subsets import members_of, part_of
 from kiungo.fhir.terminology.service import Terminologies
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth.principal import Call
@@ -31,17 +26,6 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 SEARCH_DEADLINE_MS = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPage:
-    """One page: matches, what was included, the total when asked for, and where the next page begins."""
-
-    matches: tuple[Stored, ...]
-    included: tuple[Stored, ...]
-    truncated: bool
-    total: int | None
-    next: list[Any] | None
 
 
 class Store:
@@ -105,16 +89,29 @@ class Store:
         self._reads.note(call, "vread", type_name, logical_id, stored.person)
         return stored
 
-    async def search(self, call: Call, type_name: str, params: Params, *, lenient: bool = False) -> bytes:
+    async def search(
+        self,
+        call: Call,
+        type_name: str | None,
+        params: Params,
+        *,
+        owner: tuple[str, str] | None = None,
+        lenient: bool = False,
+    ) -> bytes:
         """A page of a search as a Bundle; `lenient` leaves out unknown parameters and says so in the page.
 
-        Raises: Incorrect (a parameter, SEARCH_TOO_COSTLY), Forbidden.
+        Without a type it goes across types; `owner` keeps it in that resource's compartment.
+        Raises: Incorrect (a parameter, SEARCH_TOO_COSTLY), Forbidden, NotFound.
         """
-        query, after = self._understood(call, type_name, params, lenient=lenient)
+        place = searching.Place(type_name, owner)
+        early = searching.understand(self, None, call, place, params, lenient=lenient) if type_name else None
+
+        def look(unit: "Unit") -> tuple[searching.Asked, searching.SearchPage]:
+            asked = early or searching.understand(self, unit, call, place, params, lenient=lenient)
+            return asked, searching.search(self, unit, call, asked)
+
         try:
-            page = await self.database.read_async(
-                lambda unit: self._searched(unit, call, query, after), deadline_ms=SEARCH_DEADLINE_MS
-            )
+            asked, page = await self.database.read_async(look, deadline_ms=SEARCH_DEADLINE_MS)
         except Unavailable as error:
             if error.code != DATABASE_DEADLINE:
                 raise
@@ -123,49 +120,12 @@ class Store:
                 "The search needs more time than one search may take",
                 hint="Add a more selective parameter (a patient, an identifier, a code) or drop _total and _sort",
             ) from error
-        return self._rendered(call, query, page)
+        return searching.rendered(self, call, asked, page)
 
-    def search_in(self, unit: "Unit", call: Call, type_name: str, params: Params) -> bytes:
+    def search_in(self, unit: "Unit", call: Call, type_name: str | None, params: Params) -> bytes:
         """The same inside a unit of work, for the GET entries of a bundle."""
-        query, after = self._understood(call, type_name, params)
-        return self._rendered(call, query, self._searched(unit, call, query, after))
-
-    def _understood(
-        self, call: Call, type_name: str, params: Params, *, lenient: bool = False
-    ) -> tuple[Query, list[Any] | None]:
-        type_id(type_name)
-        query = parse_query(type_name, params, lenient=lenient)
-        _members(query)  # refused before anything is asked
-        self.settle(call, query)
-        after = self.seal.open(call, type_name, query.text, query.cursor) if query.cursor else None
-        return query, after
-
-    def _searched(self, unit: "Unit", call: Call, query: Query, after: list[Any] | None) -> SearchPage:
-        scope = scope_of(unit, call.tenant, query.type, self.repository.terminology(call.tenant))
-        found: Found = run(unit, scope, query, after)
-        matches = self.visible(call, found.resources)
-        added: tuple[Stored, ...] = ()
-        truncated = False
-        if query.includes or query.revincludes:
-            extra, truncated = included(unit, scope, query, matches)
-            added = self.visible(call, extra)
-        return SearchPage(matches, added, truncated, found.total, found.next)
-
-    def _rendered(self, call: Call, query: Query, page: SearchPage) -> bytes:
-        self.note(call, "search", query.type, (*page.matches, *page.included))
-        address = f"{self.base_url}/{query.type}"
-        links = [("self", link(address, query.text))]
-        if page.next is not None:
-            links.append(("next", link(address, query.text, self.seal.close(call, query.type, query.text, page.next))))
-        kept = _members(query)
-        entries = [bundles.search_entry(self.base_url, part_of(s, kept), b"match") for s in page.matches]
-        entries += [bundles.search_entry(self.base_url, s, b"include") for s in page.included]
-        if page.truncated:
-            entries.append(bundles.remark_entry("incomplete", "More resources are included than one page may hold"))
-        if query.ignored:
-            names = ", ".join(query.ignored)
-            entries.append(bundles.remark_entry("not-supported", f"Ignored, as unknown to {query.type}: {names}"))
-        return bundles.bundle("searchset", entries, links=links, total=page.total)
+        asked = searching.understand(self, unit, call, searching.Place(type_name), params)
+        return searching.rendered(self, call, asked, searching.search(self, unit, call, asked))
 
     def refuse_hidden(self, call: Call, stored: Stored) -> None:
         """Refuse a version that the caller may not see: its record may be about another person now than then."""
@@ -219,8 +179,3 @@ class Store:
             values = [last.updated_us, last.rid, last.version]
             links.append(("next", link(address, query.text, self.seal.close(call, place, query.text, values))))
         return bundles.bundle("history", [bundles.history_entry(self.base_url, s) for s in shown], links=links)
-
-
-def _members(query: Query) -> frozenset[str] | None:
-    """The members of each match that were asked for; a count shows no match at all."""
-    return None if query.summary == "count" else members_of(query.type, query.text)

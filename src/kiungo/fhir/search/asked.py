@@ -118,9 +118,12 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Add what `parameter` of `source` refers to (or, reversed, what refers by it), perhaps only one type."""
+    """Add what `parameters` of `source` refer to (or, reversed, what refers by them), perhaps only one type.
 
-    source: str
+    Shapes: `source` is None for every type.
+    """
+
+    source: str | None
     parameters: tuple[Parameter, ...]
     target: str | None
     iterate: bool
@@ -141,3 +144,4 @@ class Query:
     cursor: str | None = None
     text: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    explain: bool = False

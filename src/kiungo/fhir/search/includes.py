@@ -56,7 +56,7 @@ def _forward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -
     wanted: dict[str, dict[str, None]] = {}
     sources = {source.key: source for p in include.parameters for source in p.sources}
     for stored in page:
-        if stored.type != include.source or not stored.body:
+        if include.source not in (None, stored.type) or not stored.body:
             continue
         tree = json.loads(stored.body)
         literal = dict(_literal_references(tree))

@@ -25,11 +25,15 @@ _COLUMNS = "r.rid, r.fid, r.version, r.updated_us, r.method, r.person, r.body"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page: its resources in order, where the next begins (None: this is the last), and the total."""
+    """One page: its resources in order, where the next begins (None: this is the last), and the total.
+
+    Shapes: `keys` has the values each resource is ordered by.
+    """
 
     resources: tuple[Stored, ...]
     next: list[Any] | None
     total: int | None
+    keys: tuple[list[Any], ...] = ()
 
 
 def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None) -> Found:
@@ -44,11 +48,12 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     if query.summary == "count":
         return Found((), None, total)
     rows = _page(unit, scope, chosen, order, after, query.count + 1)
-    more = len(rows) > query.count
+    more = len(rows) > query.count > 0
     width = len(order.keys)
     rows = rows[: query.count]
     resources = tuple(_stored(scope.type, row[width:]) for row in rows)
-    return Found(resources, list(rows[-1][:width]) if more else None, total)
+    keys = tuple(list(row[:width]) for row in rows)
+    return Found(resources, keys[-1] if more else None, total, keys)
 
 
 def _run_collected(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None) -> Found:
@@ -104,7 +109,7 @@ def _page(
     unit: "Unit", scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int
 ) -> list[tuple[Any, ...]]:
     """Rows of (sort values..., columns...). The page's keys are found first, then its bodies are fetched."""
-    keys = _keys_sql(scope, chosen, order, after)
+    keys = keys_sql(scope, chosen, order, after)
     names = [f"p.v{n}" for n in range(len(order.keys))]
     directions = ", ".join(
         f"{name} {'DESC' if key.descending else 'ASC'}" for name, key in zip(names, order.keys, strict=True)
@@ -116,7 +121,8 @@ def _page(
     return unit.rows(text, (*keys.parameters, limit))
 
 
-def _keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None) -> Sql:
+def keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None) -> Sql:
+    """The statement that finds a page's keys, but for its limit."""
     tests = tests_sql(scope, chosen)
     rest = order.after(after) if after is not None else Sql("")
     columns = ", ".join(f"{key.expression} AS v{n}" for n, key in enumerate(order.keys))
