@@ -13,6 +13,7 @@ from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
 from kiungo.console.payor.pages import PayorPages
 from kiungo.console.rendering import go_to
+from kiungo.console.vems.pages import VemsPages
 from kiungo.console.webhooks import WebhookPages
 from kiungo.domains.payor.errors import SHAPE as PAYOR_SHAPE
 from kiungo.domains.payor.registers import Registers
@@ -79,6 +80,7 @@ def site_of(
             *access.routes(),
             *ASSET_ROUTES,
             *PayorPages(payor, desk, reads).routes(),
+            *VemsPages(vems, money.settlements, money.rails, reads).routes(),
             *WebhookPages(front.database, webhooks).routes(),
         ],
         routers=[

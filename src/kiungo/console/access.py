@@ -8,8 +8,8 @@ from kiungo.base.errors import KiungoError, Unauthenticated
 from kiungo.console.assets import NOT_AN_API
 from kiungo.console.forms import parse_form
 from kiungo.console.rendering import go_to, html
-from kiungo.console.visit import CSRF_FIELD, Visit, cookie_of, error_page, form_token, token_fits
-from kiungo.kernel.auth import Call
+from kiungo.console.visit import CSRF_FIELD, MENU, Visit, cookie_of, error_page, form_token, token_fits
+from kiungo.kernel.auth import Call, may
 from kiungo.kernel.auth.sessions import COOKIE, close_session, cookie_header, find_session, open_session
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import ErrorShape, Request, Response, Route
@@ -46,7 +46,8 @@ class Access:
             value = await self.database.write_async(lambda unit: open_session(unit, request.call, key))
         except Unauthenticated:
             return self._form(request, "This key opens nothing. It may be mistyped, revoked or expired.", 401)
-        return go_to(FIRST_PAGE, (cookie_header(value, secure=self.secure),))
+        first = await self.database.read_async(lambda unit: _first_page(unit, value))
+        return go_to(first, (cookie_header(value, secure=self.secure),))
 
     async def leave(self, request: Request) -> Response:
         """End the session and show the sign-in form."""
@@ -63,8 +64,9 @@ class Access:
         return go_to(SIGN_IN, (cookie_header("", secure=self.secure, lifetime_s=0),))
 
     async def home(self, request: Request) -> Response:
-        """The claims for who has a session, the sign-in form for everybody else."""
-        return go_to(FIRST_PAGE if cookie_of(request, COOKIE) else SIGN_IN)
+        """The first page they may see for who has a session, the sign-in form for everybody else."""
+        value = cookie_of(request, COOKIE)
+        return go_to(await self.database.read_async(lambda unit: _first_page(unit, value)) if value else SIGN_IN)
 
     def refuse(self, error: KiungoError, request_id: str) -> Response:
         """An error as a page; a visitor without a session is sent to the sign-in form."""
@@ -97,3 +99,12 @@ class Access:
     def error_shape(self) -> ErrorShape:
         """How errors under /console look."""
         return ErrorShape("console", ("/console",), self.refuse)
+
+
+def _first_page(unit: Unit, value: str) -> str:
+    """The first place of the menu a session may go to; the claims where it may go nowhere, which says so."""
+    found = find_session(unit, value.encode())
+    if found is None:
+        return SIGN_IN
+    principal = found[0].principal("session")
+    return next((entry.address for entry in MENU if may(principal, entry.scope).allowed), FIRST_PAGE)

@@ -41,6 +41,7 @@ MENU = (
     MenuEntry("submit", "Submit", "/console/claims/new", "write:claims"),
     MenuEntry("review", "Review desk", "/console/review", "review:claims"),
     MenuEntry("codes", "Codes", "/console/codes", "read:claims"),
+    MenuEntry("vems", "Equipment", "/console/vems/bookings", "read:bookings"),
     MenuEntry("webhooks", "Webhooks", "/console/webhooks", READ_WEBHOOKS),
 )
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,18 @@ from kiungo.domains.vems.roles import OPEN_SCOPES
 from kiungo.domains.vems.routes import COMPONENTS, PUBLIC, money_routers, money_routes, vems_routes
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.domains.vems.settlement.flows import SettlementFlows
+from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.fhir.repository import Repository
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import create_key
 from kiungo.kernel.config import Settings
 from kiungo.kernel.database import open_database
-from kiungo.kernel.http.front import open_front
+from kiungo.kernel.http import ErrorShape, Route
+from kiungo.kernel.http.front import Front, open_front
 from kiungo.kernel.http.server import server_of
 from kiungo.kernel.outbox import Outbox, Subscriber
 from kiungo.kernel.secrets import new_key, parse_keyring
+from kiungo.ports.payment import Rail
 from tests.domains.vems.cases import body
 from tests.domains.vems.conftest import JOHN
 from tests.domains.vems.settlement.world import World
@@ -42,6 +45,7 @@ class Office:
     world: World
     vems: Vems
     people: dict[str, dict[str, str]]
+    url: str
 
     def key(self, *scopes: str, name: str = "Test", **more: Any) -> dict[str, str]:
         made = self.world.database.write(
@@ -81,9 +85,21 @@ class Office:
         return int(self.world.database.read(lambda unit: unit.value(f"SELECT count(*) FROM {table}")))
 
 
+More = Callable[
+    [Front, Vems, Settlements, Mapping[str, Rail]], tuple[Sequence[Route], Sequence[ErrorShape], Sequence[str]]
+]
+
+
+def nothing_more(
+    _front: Front, _vems: Vems, _settlements: Settlements, _rails: Mapping[str, Rail]
+) -> tuple[Sequence[Route], Sequence[ErrorShape], Sequence[str]]:
+    """The API alone."""
+    return (), (), ()
+
+
 @contextmanager
-def open_office(database_url: str, folder: Path, clock: TurnedClock) -> Iterator[Office]:
-    """Serve bookings and their money until the block ends."""
+def open_office(database_url: str, folder: Path, clock: TurnedClock, more: More = nothing_more) -> Iterator[Office]:
+    """Serve bookings and their money until the block ends; `more` are routes beside the API's."""
     for name in [name for name in os.environ if name.startswith("KIUNGO_") and "TEST" not in name]:
         del os.environ[name]
     database = open_database(database_url, clock=clock)
@@ -105,12 +121,13 @@ def open_office(database_url: str, folder: Path, clock: TurnedClock) -> Iterator
     database.write(lambda unit: load_sample(vems.contracts, unit, call))
     database.write(lambda unit: vems.people.keep(unit, call, JOHN))
     rails = {"mpesa": world.mpesa, "bank": world.bank}
+    pages, shapes, public = more(front, vems, world.settlements, rails)
     site = front.site(
-        routes=[*vems_routes(vems, front.reads), *money_routes(vems, world.settlements, rails, front.reads)],
+        routes=[*vems_routes(vems, front.reads), *money_routes(vems, world.settlements, rails, front.reads), *pages],
         routers=money_routers(vems),
-        shapes=[SHAPE],
+        shapes=[SHAPE, *shapes],
         components=COMPONENTS,
-        public=PUBLIC,
+        public=[*PUBLIC, *public],
         open_scopes=OPEN_SCOPES,
     )
     server = server_of(site, settings)
@@ -121,7 +138,7 @@ def open_office(database_url: str, folder: Path, clock: TurnedClock) -> Iterator
         assert thread.is_alive()
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     with httpx.Client(base_url=url, timeout=30) as client:
-        yield Office(client, world, vems, {})
+        yield Office(client, world, vems, {}, url)
     server.should_exit = True
     thread.join(10)
     world.http.close()

@@ -126,7 +126,7 @@ class LegApi:
         call, reference = request.call, request.params["reference"]
 
         def work(unit: Unit) -> Response:
-            _visible(unit, call, reference)
+            visible_leg(unit, call, reference)
             made = desk.pay_again(self.settlements, unit, call, reference)
             return Response.json({"success": True, "data": _shown(unit, call, made)}, 201)
 
@@ -136,7 +136,7 @@ class LegApi:
         call, reference = request.call, request.params["reference"]
 
         def work(unit: Unit) -> Response:
-            _visible(unit, call, reference)
+            visible_leg(unit, call, reference)
             step(unit, reference)
             return Response.json({"success": True, "data": _shown(unit, call, reference)})
 
@@ -162,7 +162,8 @@ def _own(call: Call) -> str | None:
     return bound.get("payee") or bound.get("facility")
 
 
-def _visible(unit: Unit, call: Call, reference: str) -> Leg:
+def visible_leg(unit: Unit, call: Call, reference: str) -> Leg:
+    """A payment the caller may see. Raises: NotFound LEG_NOT_FOUND, also for another payee's."""
     leg = store.peek_leg(unit, call.tenant, reference)
     own = _own(call)
     if leg is None or (own is not None and own != leg.payee_id):
@@ -173,7 +174,7 @@ def _visible(unit: Unit, call: Call, reference: str) -> Leg:
 
 
 def _shown(unit: Unit, call: Call, reference: str) -> dict[str, Any]:
-    leg = _visible(unit, call, reference)
+    leg = visible_leg(unit, call, reference)
     steps = [
         {"at": views.moment(at_us), "what": what, "by": who, "text": detail}
         for at_us, what, ref, who, detail in store.steps_of(unit, call.tenant, leg.booking_no)

@@ -199,11 +199,16 @@ def read_payee(sent: Sent, payee_id: str) -> Payee:
     return Payee(payee_id, name, language, phone, email)
 
 
+def missing_payee(payee_id: str) -> NotFound:
+    """The refusal of an unknown payee."""
+    return NotFound(PAYEE_NOT_FOUND, f"No payee {payee_id[:64]}", field="payee", hint="Create the payee first")
+
+
 def shown(unit: Unit, call: Call, payee_id: str) -> Mapping[str, Any]:
     """A payee with all that is known of it. Raises: NotFound PAYEE_NOT_FOUND."""
     found = payees.find_payee(unit, call.tenant, payee_id)
     if found is None:
-        raise NotFound(PAYEE_NOT_FOUND, f"No payee {payee_id[:64]}", field="payee", hint="Create the payee first")
+        raise missing_payee(payee_id)
     return views.payee(found) | {
         "details": [views.details(one) for one in payees.details_of(unit, call.tenant, payee_id)],
         "clawbacks": [

@@ -1,6 +1,6 @@
 """Rails over HTTP: their floats and pauses, statements, the queue of lines nobody placed, and the balance proof."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -169,10 +169,7 @@ class StatementApi:
         """The rail a path names. Raises: NotFound RAIL_NOT_FOUND."""
         rail = request.params["rail"]
         if rail not in self.rails:
-            connected = ", ".join(sorted(self.rails)) or "none is"
-            raise NotFound(
-                RAIL_NOT_FOUND, f"No rail {rail[:32]} is connected", field="rail", hint=f"Connected: {connected}"
-            )
+            raise missing_rail(rail, self.rails)
         return rail
 
     async def _decide(self, request: Request, step: Any) -> Response:
@@ -215,6 +212,12 @@ class StatementApi:
             Route("POST", f"{rail}/explain", self.explain, scope=RECONCILE, api=API, openapi=EXPLAIN),
             Route("GET", f"{rail}/proof", self.proof, scope=READ_STATEMENTS, api=API, openapi=PROOF),
         ]  # fmt: skip
+
+
+def missing_rail(rail: str, rails: Iterable[str]) -> NotFound:
+    """The refusal of a rail that is not connected."""
+    connected = ", ".join(sorted(rails)) or "none is"
+    return NotFound(RAIL_NOT_FOUND, f"No rail {rail[:32]} is connected", field="rail", hint=f"Connected: {connected}")
 
 
 def rail_view(settlements: Settlements, unit: Unit, tenant: int, rail: str) -> dict[str, Any]:

@@ -153,3 +153,12 @@ def clawbacks(
         Clawback(number, payee_id, Money(amount, currency), Money(recovered, currency), reason, created_us)
         for number, payee_id, currency, amount, recovered, reason, created_us in rows
     ]
+
+
+def counts_of(unit: Unit, tenant: int, *, payee: str | None = None) -> dict[str, int]:
+    """How many payments are in each state."""
+    condition, values = (" AND payee_id = ?", (payee,)) if payee is not None else ("", ())
+    rows = unit.rows(
+        f"SELECT state, count(*) FROM settlement_leg WHERE tn = ?{condition} GROUP BY state", (tenant, *values)
+    )
+    return dict(rows)

@@ -154,13 +154,15 @@ def page(
     facility: str | None = None,
     state: str | None = None,
     approval: str | None = None,
+    claim_id: str | None = None,
     before: tuple[int, str] | None = None,
     limit: int = 50,
 ) -> list[BookingRow]:
     """Bookings, newest first, from before one."""
     conditions: list[str] = ["tn = ?"]
     values: list[Any] = [tenant]
-    for column, value in (("facility", facility), ("state", state), ("approval", approval)):
+    asked = (("facility", facility), ("state", state), ("approval", approval), ("claim_id", claim_id))
+    for column, value in asked:
         if value is not None:
             conditions.append(f"{column} = ?")
             values.append(value)

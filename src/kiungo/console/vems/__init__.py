@@ -1,0 +1,1 @@
+"""The dashboard of equipment bookings: figures, bookings, settlements, payments, contracts, payees, banks."""

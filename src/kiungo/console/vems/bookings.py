@@ -1,0 +1,129 @@
+"""Bookings: the list, and one with its shares, its claim, its money and its whole trail."""
+
+import re
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from kiungo.base.errors import Incorrect, KiungoError, NotFound
+from kiungo.base.money import Money
+from kiungo.console.forms import filled
+from kiungo.console.vems.frame import HOME, own_facility, show
+from kiungo.console.vems.overview import MODES
+from kiungo.console.visit import Visit
+from kiungo.domains.vems import correcting, trail
+from kiungo.domains.vems.desk import Booked, BookingDesk
+from kiungo.domains.vems.mapping.people import patient_view
+from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS, READ_SETTLEMENTS
+from kiungo.domains.vems.routes.shapes import read_cursor
+from kiungo.domains.vems.settlement import listing, store
+from kiungo.domains.vems.store import bookings, claims
+from kiungo.domains.vems.store.bookings import BookingRow
+from kiungo.kernel.audit import Reads
+from kiungo.kernel.database import Unit
+from kiungo.kernel.http import Response
+
+ADDRESS: Final = f"{HOME}/bookings"
+SHOWN: Final = 25
+STATES: Final = ("pending", "confirmed", "completed", "cancelled")
+APPROVALS: Final = ("pending", "approved", "partially_paid", "rejected")
+FILTERS: Final = ("q", "state", "approval", "facility")
+DONE: Final = {
+    "propose": "Your correction is kept. A second person has to confirm the same amount.",
+    "confirm": "Corrected. What was paid beyond it is claimed back.",
+}
+_NUMBER: Final = re.compile(r"VB[0-9A-F]{12}\Z", re.ASCII)
+
+
+async def show_list(desk: BookingDesk, reads: Reads, visit: Visit) -> Response:
+    """Bookings, newest first, narrowed by number, claim, state, approval and facility."""
+    query, tenant = visit.query, visit.call.tenant
+    given = {name: query.get(name, "") for name in FILTERS}
+    facility = own_facility(visit) or given["facility"] or None
+    error: KiungoError | None = None
+
+    def find(unit: Unit) -> list[BookingRow]:
+        asked = given["q"]
+        if _NUMBER.match(asked.upper()):
+            row = bookings.find(unit, tenant, asked.upper())
+            return [row] if row is not None and facility in (None, row.facility) else []
+        return bookings.page(
+            unit, tenant, facility=facility, state=_known(given["state"], STATES),
+            approval=_known(given["approval"], APPROVALS), claim_id=asked or None,
+            before=read_cursor(query.get("cursor")), limit=SHOWN + 1,
+        )  # fmt: skip
+
+    try:
+        found = await desk.database.read_async(find)
+    except Incorrect as problem:
+        found, error = [], problem
+    for row in found[:SHOWN]:
+        reads.note(visit.call, "list", "booking", row.booking_no, row.patient_fhir)
+    kept = filled(query, *FILTERS)
+    last = found[SHOWN - 1] if len(found) > SHOWN else None
+    following = urlencode(kept | {"cursor": f"{last.created_us}_{last.booking_no}"}) if last else ""
+    context = {
+        "filters": {**given, "any": any(given.values())},
+        "states": [("", "All"), *((state, state.capitalize()) for state in STATES)],
+        "approvals": [("", "All"), *((one, one.replace("_", " ").capitalize()) for one in APPROVALS)],
+        "bound": own_facility(visit),
+        "modes": MODES,
+        "bookings": found[:SHOWN],
+        "first_page": f"{ADDRESS}?{urlencode(kept)}" if query.get("cursor") else "",
+        "next_page": f"{ADDRESS}?{following}" if last else "",
+    }
+    return show(visit, "bookings", "bookings.html", context, error)
+
+
+async def show_one(desk: BookingDesk, reads: Reads, visit: Visit, error: KiungoError | None = None) -> Response:
+    """One booking with everything that happened to it."""
+    call, number = visit.call, visit.request.params["booking_no"]
+
+    def read(unit: Unit) -> dict[str, Any]:
+        booked = desk.find(unit, call, number)
+        return _context(desk, unit, visit, booked)
+
+    context = await desk.database.read_async(read)
+    reads.note(call, "read", "booking", number, context["booking"].patient_fhir)
+    return show(visit, "bookings", "booking.html", context, error)
+
+
+def _context(desk: BookingDesk, unit: Unit, visit: Visit, booked: Booked) -> dict[str, Any]:
+    call, row = visit.call, booked.row
+    proposal = correcting.waiting(unit, call.tenant, row.booking_no)
+    may_correct = visit.can(OVERRIDE_BOOKINGS) and row.approval in correcting.DECIDED
+    numbers = listing.numbers_of(unit, call.tenant, row.booking_no) if visit.can(READ_SETTLEMENTS) else []
+    legs = [leg for one in numbers for leg in store.legs_of(unit, call.tenant, one)]
+    shares = [line.share for line in booked.lines]
+    claim = claims.find(unit, call.tenant, row.booking_no)
+    return {
+        "booking": row,
+        "mode": MODES[row.mode],
+        "patient": _patient(desk, unit, visit, row),
+        "lines": booked.lines,
+        "totals": {
+            "vendor": Money(sum(share.vendor.minor for share in shares), row.currency),
+            "facility": Money(sum(share.facility.minor for share in shares), row.currency),
+            "fee": Money(sum(share.fee.minor for share in shares), row.currency),
+        },
+        "approved": None if claim is None or claim.approved_minor is None
+        else Money(claim.approved_minor, row.currency),
+        "paid": Money(sum(leg.amount.minor for leg in legs if leg.state == "posted"), row.currency),
+        "claim": claim,
+        "settlements": numbers,
+        "legs": legs,
+        "trail": trail.read(unit, call.tenant, row.booking_no),
+        "may_correct": may_correct,
+        "proposal": proposal,
+        "is_own": proposal is not None and proposal.by_id == call.principal.id,
+    }  # fmt: skip
+
+
+def _patient(desk: BookingDesk, unit: Unit, visit: Visit, row: BookingRow) -> dict[str, Any]:
+    try:
+        return dict(patient_view(desk.patient(unit, visit.call, row)))
+    except NotFound:
+        return {"name": row.patient_cr}
+
+
+def _known(value: str, choices: tuple[str, ...]) -> str | None:
+    return value if value in choices else None
