@@ -12,7 +12,7 @@ from kiungo.fhir.definitions.rules import ElementRules, element_rules, type_rule
 from kiungo.fhir.profiles import extensions
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.invariants import Judge, judge_of
-from kiungo.fhir.profiles.items import Item
+from kiungo.fhir.profiles.items import Item, is_primitive
 from kiungo.fhir.profiles.references import type_in_text
 from kiungo.fhir.profiles.resources import enter
 from kiungo.fhir.profiles.run import Run
@@ -36,27 +36,29 @@ def walk_of(type_name: str) -> Walk:
             handler = _handler(key, kind, element.name, facts)
             if handler is not None:
                 table[key] = handler
+            if is_primitive(kind):
+                table["_" + key] = _sibling
     own = [judge_of(one) for one in rules.invariants if one.key not in _ELSEWHERE]
     special = SPECIAL.get(type_name)
     return _walker(type_name, table, own, special)
 
 
 def _walker(type_name: str, table: dict[str, Handler], own: list[Judge], special: Special | None) -> Walk:
-    get = table.get
+    get, has_nothing = table.get, table.keys().isdisjoint
     source = f"FHIR R4 {type_name}"
 
     def walk(o: Json, at: At, run: Run) -> None:
-        for key, value in o.items():
-            handler = get(key)
-            if handler is not None:
+        if not has_nothing(o):
+            for key, value in o.items():
+                handler = get(key)
+                if handler is None:
+                    continue
                 if value.__class__ is list:
                     for index, one in enumerate(value):
                         if one is not None:
                             handler(one, (at, key, index), run)
                 else:
                     handler(value, (at, key, -1), run)
-            elif key[:1] == "_":
-                _sibling(value, (at, key, -1), run)
         if own:
             item = Item(o, None, type_name, at)
             for judge in own:
@@ -69,13 +71,10 @@ def _walker(type_name: str, table: dict[str, Handler], own: list[Judge], special
 
 def _sibling(value: Any, at: At, run: Run) -> None:
     """The extensions of a primitive."""
-    many = value if value.__class__ is list else [value]
-    for index, one in enumerate(many):
-        inner = one.get("extension") if one.__class__ is dict else None
-        if inner.__class__ is list:
-            where: At = (at[0], at[1], index) if value.__class__ is list else at
-            for position, extension in enumerate(inner):
-                extensions.check(extension, (where, "extension", position), run)
+    inner = value.get("extension") if value.__class__ is dict else None
+    if inner.__class__ is list:
+        for position, extension in enumerate(inner):
+            extensions.check(extension, (at, "extension", position), run)
 
 
 def _handler(key: str, kind: str, name: str, facts: ElementRules) -> Handler | None:

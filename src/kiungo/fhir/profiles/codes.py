@@ -4,6 +4,7 @@ A terminology answers yes, no or does not know. Only a definite no is an error; 
 anybody. Answers come from a port, so that a whole terminology service or none may stand behind it.
 """
 
+import time
 from typing import Any, Protocol
 
 from kiungo.fhir.profiles.findings import At
@@ -11,6 +12,8 @@ from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.run import Run
 
 Json = dict[str, Any]
+RIGHT_MAX = 10_000
+RIGHT_S = 1.0
 
 
 class Terminology(Protocol):
@@ -25,10 +28,12 @@ class Terminology(Protocol):
 class Codes:
     """Judges codes, codings, concepts and quantities against value sets."""
 
-    __slots__ = ("_terminology",)
+    __slots__ = ("_right", "_terminology", "_until_s")
 
     def __init__(self, terminology: Terminology) -> None:
         self._terminology = terminology
+        self._right: set[tuple[str, str]] = set()
+        self._until_s = 0.0
 
     def holds(self, url: str, value: Any, type_name: str) -> bool | None:
         """Whether a value has a code of the value set; None when it cannot be known."""
@@ -42,8 +47,21 @@ class Codes:
         system, code, version = o.get("system"), o.get("code"), o.get("version")
         if system.__class__ is not str or code.__class__ is not str:
             return
-        if self._terminology.knows(str(system), str(code), version if isinstance(version, str) else None) is False:
+        if (system, code) in self._right and time.monotonic() < self._until_s:
+            return
+        answer = self._terminology.knows(str(system), str(code), version if isinstance(version, str) else None)
+        if answer is False:
             run.error("code-invalid", at, f"has the code {str(code)[:80]}, which {system} does not have")
+        elif version is None:
+            self._remember(str(system), str(code))
+
+    def _remember(self, system: str, code: str) -> None:
+        """Keep what was found right, for a second: most records use the same few codes."""
+        now_s = time.monotonic()
+        if now_s > self._until_s or len(self._right) >= RIGHT_MAX:
+            self._right = set()
+            self._until_s = now_s + RIGHT_S
+        self._right.add((system, code))
 
     def check(self, item: Item, run: Run, strength: str, url: str, source: str) -> None:
         """Note a code that is not in its value set: an error when required, else a warning."""

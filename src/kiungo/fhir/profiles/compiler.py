@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kiungo.fhir.definitions import UNBOUNDED, Element
 from kiungo.fhir.profiles.findings import At, Json
-from kiungo.fhir.profiles.items import Item, elements_of, items, reads_of
+from kiungo.fhir.profiles.items import Item, elements_of, reader, reads_of
 from kiungo.fhir.profiles.nodes import Node
 from kiungo.fhir.profiles.run import Run
 from kiungo.fhir.profiles.slices import SliceCheck, slice_check
@@ -71,11 +71,11 @@ def _element_check(node: Node, type_name: str, library: "Library", source: str, 
     slicing = _slicing(node, element, library, source, depth)
     if not (least or most is not None or checks or slicing):
         return None
-    key, label = reads[0].key, node.name
+    key, label, read = reads[0].key, node.name, reader(reads)
     rule = node.min_source or source
 
     def check(o: Json, at: At, run: Run) -> None:
-        found = items(o, reads, at)
+        found = read(o, at)
         if least and len(found) < least:
             run.error("required", at, _too_few(label, least, len(found), rule), rule)
         if most is not None and len(found) > most:
@@ -88,7 +88,23 @@ def _element_check(node: Node, type_name: str, library: "Library", source: str, 
 
     if most is None and not checks and slicing is None and len(reads) == 1:
         return _only_required(key, least, rule)
+    if _is_fixed_text(node, element) and slicing is None and len(checks) == 1:
+        return _quick_fixed(key, node.fixed[1] if node.fixed else "", check)
     return check
+
+
+def _is_fixed_text(node: Node, element: Element) -> bool:
+    return node.fixed is not None and node.fixed[1].__class__ is str and element.max == 1
+
+
+def _quick_fixed(key: str, wanted: str, check: ObjectCheck) -> ObjectCheck:
+    """An element with one fixed text: the right one is seen at a glance, anything else is looked at in full."""
+
+    def quick(o: Json, at: At, run: Run) -> None:
+        if o.get(key) != wanted:
+            check(o, at, run)
+
+    return quick
 
 
 def _only_required(key: str, least: int, rule: str) -> ObjectCheck:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.profiles.findings import errors_of
-from kiungo.fhir.profiles.items import Item, children
+from kiungo.fhir.profiles.items import Item, children, reads_of
 from kiungo.fhir.profiles.nodes import Node, Slicing
 from kiungo.fhir.profiles.patterns import beneath, is_fixed, matches
 from kiungo.fhir.profiles.run import Run
@@ -31,6 +31,9 @@ def steps_of(path: str) -> list[str]:
 
 def matcher(slicing: Slicing, one: Node, whole: Node, library: "Library", checks: "list[ValueCheck]") -> Matcher:
     """Whether a value belongs to a slice: every discriminator agrees."""
+    quick = _by_texts(slicing, one, whole, library)
+    if quick is not None:
+        return quick
     tests: list[tuple[list[str], Test]] = []
     for kind, path in slicing.discriminators:
         steps = steps_of(path)
@@ -53,6 +56,44 @@ def matcher(slicing: Slicing, one: Node, whole: Node, library: "Library", checks
         return True
 
     return fits
+
+
+def _by_texts(slicing: Slicing, one: Node, whole: Node, library: "Library") -> Matcher | None:
+    """Discriminators that are fixed texts at plain paths, the usual case: read straight from the JSON."""
+    wanted: list[tuple[list[str], str]] = []
+    types = one.type_names()
+    for kind, path in slicing.discriminators:
+        steps = steps_of(path)
+        nodes, patterns = _defined(one, whole, steps, library)
+        fixed = {node.fixed[1] for node in nodes if node.fixed and node.fixed[1].__class__ is str}
+        if kind != "value" or not steps or len(fixed) != 1 or len(patterns) != 1 or not _are_plain(steps, types):
+            return None
+        wanted.append((steps, fixed.pop()))
+    if not wanted:
+        return None
+
+    def fits(item: Item, _run: Run) -> bool:
+        return all(_has_text(item.value, steps, 0, text) for steps, text in wanted)
+
+    return fits
+
+
+def _are_plain(steps: list[str], types: tuple[str, ...]) -> bool:
+    """Whether every step has one JSON name whatever the type."""
+    for step in steps:
+        reads = [reads_of(name, step) for name in types]
+        if not reads or any(len(found) != 1 for found in reads):
+            return False
+        types = tuple({found[0].type for found in reads})
+    return True
+
+
+def _has_text(value: Any, steps: list[str], position: int, text: str) -> bool:
+    if value.__class__ is list:
+        return any(_has_text(one, steps, position, text) for one in value)
+    if position == len(steps):
+        return bool(value == text)
+    return value.__class__ is dict and _has_text(value.get(steps[position]), steps, position + 1, text)
 
 
 def _by_trying(checks: "list[ValueCheck]") -> Matcher:

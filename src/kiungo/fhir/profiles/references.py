@@ -90,14 +90,16 @@ def target_of(reference: dict[str, Any], run: Run) -> tuple[str | None, dict[str
 
 def type_in_text(text: str) -> str | None:
     """The resource type a relative or RESTful reference names; None when it names none."""
+    name, slash, rest = text.partition("/")
+    if slash and "/" not in rest:
+        return name if name in _RESOURCES else None
     if text.startswith(("#", "urn:")):
         return None
     parts = text.partition("/_history/")[0].partition("|")[0].split("/")
-    if len(parts) < 2:
-        return None
-    name = parts[-2]
-    definition = definitions.find_type(name)
-    return name if definition is not None and definition.kind == "R" else None
+    return parts[-2] if len(parts) >= 2 and parts[-2] in _RESOURCES else None
+
+
+_RESOURCES = frozenset(definitions.resource_types())
 
 
 def _check_place(item: Item, run: Run, allowed: set[str], target: Any, source: str) -> None:

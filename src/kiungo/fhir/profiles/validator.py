@@ -57,5 +57,5 @@ class Validator:
         for url in wanted:
             if url not in mine:
                 self.library.judge(url, item, run, missing_is_error=True)
-        ordered = tuple(dict.fromkeys((*found, *run.findings)))
+        ordered = tuple(dict.fromkeys((*found, *run.findings))) if found or run.findings else ()
         return Report(root, ordered, (*mine, *wanted))
