@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.settlement.simulation import Simulation
+from tests.simulation.settlement.simulation import BANK_FAULTS, MPESA_FAULTS, Simulation
 
 SEEDS = 200
 GROUPS = 8
@@ -35,6 +35,16 @@ def seeds(count: int, group: int) -> list[int]:
 def test_no_seed_breaks_an_invariant(group: int, fast_folder: Path, sqlite_template: Path) -> None:
     for seed in seeds(SEEDS, group):
         Simulation(seed, fast_folder, sqlite_template).run()
+
+
+@pytest.mark.parametrize("fault", sorted({*MPESA_FAULTS, *BANK_FAULTS}))
+def test_each_fault_alone_and_often_breaks_nothing(fault: str, fast_folder: Path, sqlite_template: Path) -> None:
+    struck = 0
+    for seed in range(2):
+        simulation = Simulation(seed, fast_folder, sqlite_template, only=fault)
+        simulation.run()
+        struck += simulation.struck[fault]
+    assert struck, "the fault never struck: this tests nothing"
 
 
 def test_a_seed_replays_exactly(fast_folder: Path, sqlite_template: Path) -> None:
