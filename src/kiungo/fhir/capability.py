@@ -1,17 +1,56 @@
 """The CapabilityStatement: what this server offers, generated from what it does.
 
-Every search parameter listed is one the search really answers.
+Interactions are the routes there are, search parameters those that have rows, operations those that are registered;
+a test asks each of them. Nothing is written here that does not follow from something that runs.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from kiungo.fhir import definitions
-from kiungo.fhir.search.grammar import MODIFIERS
+from kiungo.fhir.http.negotiation import JSON_NAMES, XML_NAMES
+from kiungo.fhir.operations.registry import OPERATIONS, Operation
+from kiungo.fhir.patching import FORMATS as PATCH_FORMATS
+from kiungo.fhir.search.grammar import COMMON, MODIFIERS, PREFIXED_KINDS, PREFIXES
 from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
+from kiungo.fhir.search.query import RESULT_PARAMETERS
+from kiungo.fhir.searching import COMPARTMENTS
+from kiungo.fhir.writing import DELETES_MAX
 from kiungo.kernel import json
 
-_INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
-_SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
+# Each interaction and the route below /fhir/{type} that answers it.
+TYPE_INTERACTIONS = {
+    "read": ("GET", "/{id}"),
+    "vread": ("GET", "/{id}/_history/{version}"),
+    "update": ("PUT", "/{id}"),
+    "patch": ("PATCH", "/{id}"),
+    "delete": ("DELETE", "/{id}"),
+    "history-instance": ("GET", "/{id}/_history"),
+    "history-type": ("GET", "/_history"),
+    "create": ("POST", ""),
+    "search-type": ("GET", ""),
+}
+SYSTEM_INTERACTIONS = {
+    "transaction": ("POST", ""),
+    "batch": ("POST", ""),
+    "history-system": ("GET", "/_history"),
+    "search-system": ("GET", ""),
+}
+# Result parameters that are our own, or belong to the page's link.
+_UNLISTED = frozenset({"_cursor"})
+_FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
+COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
+_SECURITY = {
+    "cors": False,
+    "service": [
+        {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
+            ]
+        }
+    ],
+    "description": "X-API-Key, or an OAuth2 bearer token with scopes such as system/Patient.rs",
+}
 
 
 def searchable(type_name: str) -> list[Parameter]:
@@ -29,6 +68,23 @@ def statement(base_url: str, version: str, date: str) -> bytes:
             if parameter.kind == "reference":
                 for target in parameter.targets:
                     referring[target].append(f"{name}:{parameter.code}")
+    assert {name for name in _FORMATS if "+" not in name} <= JSON_NAMES | XML_NAMES
+    rest = {
+        "mode": "server",
+        "security": _SECURITY,
+        "resource": [_resource(name, referring[name]) for name in types],
+        "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+        "searchParam": [
+            *(
+                {"name": n, "type": "special" if n.startswith("_t") else "string"}
+                for n in sorted(RESULT_PARAMETERS - _UNLISTED)
+            ),
+            *({"name": name, "type": kind} for name, kind in sorted(COMMON.items())),
+            {"name": "_type", "type": "special"},
+        ],
+        "operation": _operations([*OPERATIONS.of_system(), *_of_other_types(types)]),
+        "compartment": [COMPARTMENT + name[0].lower() + name[1:] for name in COMPARTMENTS],
+    }
     return json.dumps(
         {
             "resourceType": "CapabilityStatement",
@@ -38,57 +94,55 @@ def statement(base_url: str, version: str, date: str) -> bytes:
             "software": {"name": "Kiungo", "version": version},
             "implementation": {"description": "Kiungo FHIR R4 server", "url": base_url},
             "fhirVersion": definitions.FHIR_VERSION,
-            "format": ["application/fhir+json", "json"],
-            "rest": [
-                {
-                    "mode": "server",
-                    "security": {
-                        "cors": False,
-                        "service": [
-                            {
-                                "coding": [
-                                    {
-                                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                                        "code": "OAuth",
-                                    }
-                                ]
-                            }
-                        ],
-                        "description": "X-API-Key, or an OAuth2 bearer token with scopes such as system/Patient.rs",
-                    },
-                    "resource": [_resource(name, referring[name]) for name in types],
-                    "interaction": [{"code": code} for code in _SYSTEM_INTERACTIONS],
-                }
-            ],
+            "format": list(_FORMATS),
+            "patchFormat": list(PATCH_FORMATS),
+            "rest": [{name: value for name, value in rest.items() if value != []}],
         }
     )
+
+
+def _of_other_types(types: tuple[str, ...]) -> list[Operation]:
+    """Operations on types that R4 does not have, such as ViewDefinition; they have no resource to stand at."""
+    found = [o for o in OPERATIONS.all() if o.types and not set(o.types) & set(types)]
+    return [operation for operation in found if "system" not in operation.levels]
+
+
+def _operations(offered: Iterable[Operation]) -> list[dict[str, Any]]:
+    return [{"name": operation.name, "definition": operation.definition} for operation in offered]
 
 
 def _resource(type_name: str, referring: list[str]) -> dict[str, Any]:
     parameters = searchable(type_name)
     entry: dict[str, Any] = {
         "type": type_name,
-        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "documentation": f"A delete by condition with _count takes up to {DELETES_MAX} resources, all or none",
+        "interaction": [{"code": code} for code in TYPE_INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,
-        "conditionalRead": "not-match",
+        "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        "conditionalDelete": "multiple",
         "referencePolicy": ["literal", "logical"],
-        "searchInclude": [f"{type_name}:{p.code}" for p in parameters if p.kind == "reference"],
-        "searchRevInclude": referring,
+        "searchInclude": ["*", *(f"{type_name}:{p.code}" for p in parameters if p.kind == "reference")],
+        "searchRevInclude": ["*", *referring],
         "searchParam": [_parameter(p) for p in parameters],
+        "operation": _operations(OPERATIONS.of_type(type_name)),
     }
     return {name: value for name, value in entry.items() if value != []}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    modifiers = ", ".join(f":{m}" for m in sorted(MODIFIERS[parameter.kind]))
+    modifiers = (
+        {"not"} if parameter.code == "_id" else set() if parameter.code in OWN_COLUMNS else MODIFIERS[parameter.kind]
+    )
+    types = [":[type]"] if parameter.kind == "reference" else []
+    told = ", ".join([*(f":{m}" for m in sorted(modifiers)), *types])
+    prefixes = f"; prefixes: {', '.join(PREFIXES)}" if parameter.kind in PREFIXED_KINDS else ""
     return {
         "name": parameter.code,
         "definition": parameter.url,
         "type": parameter.kind,
-        "documentation": f"Modifiers: {modifiers}",
+        **({"documentation": f"Modifiers: {told}{prefixes}"} if told or prefixes else {}),
     }

@@ -40,6 +40,8 @@ MODIFIERS = {
     "composite": frozenset({"missing"}),
     "special": frozenset({"missing"}),
 }
+# Conditions that every type takes beside its parameters, with the kinds R4 gives them.
+COMMON = {"_text": "string", "_content": "string", "_list": "special", "_has": "string", "_filter": "special"}
 NOT_OFFERED = frozenset({"_query", "_contained", "_containedType", "_score"})
 _PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
 
