@@ -29,7 +29,7 @@ def test_values_come_with_type_and_path(tmp_path: Path) -> None:
         {"type": "integer", "value": 7},
     ]
     assert (
-        RUNNER.invoke(app, ["fhir", "path", "name.family", file]).stdout == "Patient.name[0].family\tstring\tOtieno\n"
+        RUNNER.invoke(app, ["fhir", "path", "name.family", file]).stdout == "Patient.name[0].family  string  Otieno\n"
     )
 
 

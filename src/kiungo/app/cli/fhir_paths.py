@@ -71,4 +71,4 @@ def _answer(text: str, read: Read, *, strict: bool) -> dict[str, Any]:
 def _line(item: dict[str, Any]) -> str:
     value = item.get("value")
     shown = value if isinstance(value, str) else json.dumps(value).decode()
-    return f"{item.get('path', '')}\t{item['type']}\t{shown}".lstrip("\t")
+    return "  ".join([*((item["path"],) if "path" in item else ()), item["type"], shown])

@@ -15,7 +15,8 @@ from kiungo.fhir.fhirpath.values import Collection, Value, described, quantity_o
 
 INTEGER_MIN, INTEGER_MAX = -(2**31), 2**31 - 1
 TEXT_MAX = 1_000_000
-_PRECISE = Context(prec=34)
+# Beyond 10**400 there is no number; the digits of one would fill the memory.
+_PRECISE = Context(prec=34, Emax=400, Emin=-400)
 Number = int | Decimal
 
 

@@ -11,7 +11,7 @@ from kiungo.fhir.fhirpath import arithmetic, equality
 from kiungo.fhir.fhirpath.errors import failed, senseless
 from kiungo.fhir.fhirpath.functions import FUNCTIONS
 from kiungo.fhir.fhirpath.functions.registry import Argument, Items, Step, Truth, TruthStep
-from kiungo.fhir.fhirpath.run import Run, singleton
+from kiungo.fhir.fhirpath.run import CHARACTERS_BITS_A_STEP, Run, singleton
 from kiungo.fhir.fhirpath.syntax import (
     Binary,
     Call,
@@ -179,7 +179,14 @@ class _Compiler:
         if tree.operator == "|":
             return lambda run, this: equality.union(run, left(run, this), right(run, this))
         compute = arithmetic.OPERATORS[tree.operator]
-        return lambda run, this: compute(left(run, this), right(run, this))
+
+        def computed(run: Run, this: Collection) -> Collection:
+            found = compute(left(run, this), right(run, this))
+            if found and found[0].__class__ is str:
+                run.spend(len(found[0]) >> CHARACTERS_BITS_A_STEP)
+            return found
+
+        return computed
 
     def _binary_truth(self, tree: Binary) -> Truth:
         left, right = self.argument(tree.left), self.argument(tree.right)

@@ -194,7 +194,7 @@ def key_of(item: Value) -> object | None:
     if isinstance(value, str):
         return value
     if isinstance(value, int | Decimal):
-        return ("number", Decimal(value).normalize())
+        return ("number", value)  # equal numbers have equal hashes, whole or decimal
     return None
 
 

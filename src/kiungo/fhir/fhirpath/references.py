@@ -50,8 +50,8 @@ def _container(run: Run, at: Node) -> Node:
 def _contained(container: Node, id: str) -> Node | None:
     if not id:
         return container
-    contained = container.value.get("contained", ()) if isinstance(container.value, dict) else ()
-    for index, one in enumerate(contained):
+    contained = container.value.get("contained") if isinstance(container.value, dict) else None
+    for index, one in enumerate(contained if isinstance(contained, list) else ()):
         if isinstance(one, dict) and one.get("id") == id:
             found = resource_node(one)
             return Node(one, found.type, container, "contained", index)
@@ -64,7 +64,7 @@ def _in_bundle(top: Node, reference: str) -> Node | None:
         return None
     wanted = reference.split("/_history/", 1)[0]
     for index, entry in enumerate(_entries(top)):
-        full = entry.get("fullUrl", "")
+        full = str(entry.get("fullUrl", ""))
         resource = entry.get("resource")
         if not isinstance(resource, dict):
             continue
@@ -76,5 +76,5 @@ def _in_bundle(top: Node, reference: str) -> Node | None:
 
 
 def _entries(bundle: Node) -> list[dict[str, Any]]:
-    entries = bundle.value.get("entry", []) if isinstance(bundle.value, dict) else []
-    return [entry for entry in entries if isinstance(entry, dict)]
+    entries = bundle.value.get("entry") if isinstance(bundle.value, dict) else None
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -14,6 +14,8 @@ from kiungo.fhir.fhirpath.values import Collection, Node, Value, resource_node
 STEPS_MAX = 2_000_000
 TIME_MAX_S = 5.0
 STEPS_BETWEEN_LOOKS = 20_000
+# Sixteen characters of a computed text are one step.
+CHARACTERS_BITS_A_STEP = 4
 _CONSTANTS = {
     "ucum": "http://unitsofmeasure.org",
     "sct": "http://snomed.info/sct",

@@ -35,15 +35,19 @@ def add_children(item: Value, name: str, found: Collection) -> None:
 
 
 def _add(parent: Node, raw: Any, extra: Any, type_: Type, name: str, found: Collection) -> None:
-    if raw.__class__ is list or extra.__class__ is list:
-        raw_list, extra_list = raw or (), extra or ()
-        for index in range(max(len(raw_list), len(extra_list))):
-            one = raw_list[index] if index < len(raw_list) else None
-            beside = extra_list[index] if index < len(extra_list) else None
-            if one is not None or beside is not None:
-                found.append(Node(one, _exact(type_, one), parent, name, index, beside))
-    else:
-        found.append(Node(raw, _exact(type_, raw), parent, name, -1, extra))
+    """Append one element, or each of a list. What JSON has in the wrong shape is taken as it is, or left out."""
+    if raw.__class__ is not list and extra.__class__ is not list:
+        found.append(Node(raw, _exact(type_, raw), parent, name, -1, extra if extra.__class__ is dict else None))
+        return
+    values = raw if raw.__class__ is list else ()
+    besides = extra if extra.__class__ is list else ()
+    for index in range(max(len(values), len(besides))):
+        one = values[index] if index < len(values) else None
+        beside = besides[index] if index < len(besides) else None
+        if one is not None or beside.__class__ is dict:
+            found.append(
+                Node(one, _exact(type_, one), parent, name, index, beside if beside.__class__ is dict else None)
+            )
 
 
 def _exact(type_: Type, raw: Any) -> Type:

@@ -12,8 +12,10 @@ from functools import cache, lru_cache
 from kiungo.formats.ucum.table import ARBITRARY, ATOMS, BASES, BINARY_PREFIXES, OFFSETS, PREFIXES, SAME
 
 CODE_LENGTH_MAX = 200
-EXPONENT_MAX = 100
+EXPONENT_MAX = 30
 DEPTH_MAX = 20
+# About 10**600: no unit of this world is larger or smaller.
+FACTOR_BITS_MAX = 2_000
 _EXPONENT = re.compile(r"([+-]?[0-9]{1,3})$")
 Dimension = tuple[tuple[str, int], ...]
 
@@ -53,6 +55,8 @@ def find_measure(code: str) -> Measure | None:
         factor, exponents = reader.term()
         reader.end()
     except (_Wrong, ZeroDivisionError):
+        return None
+    if factor.numerator.bit_length() + factor.denominator.bit_length() > FACTOR_BITS_MAX:
         return None
     return Measure(factor, tuple(sorted((name, n) for name, n in exponents.items() if n)))
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from kiungo.fhir.fhirpath.errors import failed
 from kiungo.fhir.fhirpath.functions.registry import Argument, Step
-from kiungo.fhir.fhirpath.run import Run, singleton
+from kiungo.fhir.fhirpath.run import CHARACTERS_BITS_A_STEP, Run, singleton
 from kiungo.fhir.fhirpath.values import Collection, Value, described, unwrap
 
 
@@ -56,6 +56,15 @@ def number_of(item: Value, name: str) -> int | Decimal:
     return number
 
 
+def charged(run: Run, found: Value | None) -> Collection:
+    """A computed value as a collection; long texts cost steps, so that they cannot fill the memory."""
+    if found is None:
+        return []
+    if isinstance(found, str):
+        run.spend(len(found) >> CHARACTERS_BITS_A_STEP)
+    return [found]
+
+
 def of_text(name: str, compute: Callable[[str], Value | None]) -> Step:
     """A function from one text to one value."""
 
@@ -63,7 +72,6 @@ def of_text(name: str, compute: Callable[[str], Value | None]) -> Step:
         text = text_input(items, name)
         if text is None:
             return []
-        found = compute(text)
-        return [] if found is None else [found]
+        return charged(run, compute(text))
 
     return step

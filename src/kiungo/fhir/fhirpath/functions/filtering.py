@@ -39,9 +39,10 @@ def _select(arguments: Arguments) -> Step:
     def step(run: Run, items: Collection, this: Collection) -> Collection:
         outer = run.index
         found: Collection = []
-        run.spend(len(items))
         for run.index, item in enumerate(items):
-            found += projection(run, [item])
+            made = projection(run, [item])
+            run.spend(1 + len(made))
+            found += made
         run.index = outer
         return found
 

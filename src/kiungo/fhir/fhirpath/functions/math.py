@@ -23,8 +23,7 @@ from kiungo.fhir.fhirpath.run import Run, singleton
 from kiungo.fhir.fhirpath.values import Collection, Value, quantity_of
 
 Number = int | Decimal
-DIGITS_MAX = 1_000
-_PRECISE = Context(prec=28)
+_PRECISE = Context(prec=28, Emax=400, Emin=-400)
 
 
 def _math(name: str, compute: Callable[[Number], Number | None], *, of_quantities: bool = False) -> None:
@@ -49,9 +48,7 @@ def _computed(compute: Callable[[Number], Number | None], number: Number) -> Num
             found = compute(number)
         except (DecimalException, OverflowError):
             return None
-    if isinstance(found, Decimal) and (not found.is_finite() or abs(found.adjusted()) > DIGITS_MAX):
-        return None
-    return found
+    return None if isinstance(found, Decimal) and not found.is_finite() else found
 
 
 def _exact(value: Decimal) -> Decimal:

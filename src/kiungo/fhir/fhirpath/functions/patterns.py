@@ -4,6 +4,7 @@ A pattern comes from a caller, so it is compiled once, and runs against a clock.
 Source: FHIRPath N1, 5.6.9 and 5.6.10; 3.0.0-ballot for matchesFull and flags.
 """
 
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import regex  # type: ignore[import-untyped]  # it comes without annotations
 
 from kiungo.fhir.fhirpath.errors import failed, too_costly
-from kiungo.fhir.fhirpath.functions.arguments import text_argument, text_input
+from kiungo.fhir.fhirpath.functions.arguments import charged, text_argument, text_input
 from kiungo.fhir.fhirpath.functions.registry import Argument, Arguments, Step, TruthStep, condition, function
-from kiungo.fhir.fhirpath.run import Run
+from kiungo.fhir.fhirpath.run import STEPS_BETWEEN_LOOKS, Run
 from kiungo.fhir.fhirpath.values import Collection
 
 PATTERN_LENGTH_MAX = 2_000
 MATCH_TIME_MAX_S = 0.5
+SLOW_S = 0.002
 TEXT_MAX = 1_000_000
 _FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE}
 _GROUP = regex.compile(r"\$(?:\{(?P<name>\w+)\}|(?P<number>[0-9]{1,2})|(?P<dollar>\$))")
@@ -38,9 +40,14 @@ def _compiled(pattern: str, flags: str) -> Any:
         raise failed(f"The regular expression cannot be read: {error}", hint="Escape a backslash as \\\\") from None
 
 
-def _timed(run: Callable[[], Any]) -> Any:
+def _timed(run: Run, match: Callable[[], Any]) -> Any:
+    """What a match gives; slow ones make the evaluation look at its clock."""
+    started_s = time.monotonic()
     try:
-        return run()
+        found = match()
+        if time.monotonic() - started_s > SLOW_S:
+            run.spend(STEPS_BETWEEN_LOOKS)
+        return found
     except TimeoutError:
         raise too_costly(
             f"The regular expression needs more than {MATCH_TIME_MAX_S} s", hint="Avoid repeats within repeats: (a+)+"
@@ -64,7 +71,7 @@ def _matching(name: str, arguments: Arguments, *, whole: bool) -> TruthStep:
             return None
         compiled = _compiled(wanted, flags(run, this))
         find = compiled.fullmatch if whole else compiled.search
-        return _timed(lambda: find(text, timeout=MATCH_TIME_MAX_S)) is not None
+        return _timed(run, lambda: find(text, timeout=MATCH_TIME_MAX_S)) is not None
 
     return step
 
@@ -91,7 +98,7 @@ def _replace_matches(arguments: Arguments) -> Step:
             return []
         if not wanted:
             return [text]
-        return [_replaced(_compiled(wanted, flags(run, this)), text, new)]
+        return charged(run, _timed(run, lambda: _replaced(_compiled(wanted, flags(run, this)), text, new)))
 
     return step
 
@@ -108,7 +115,7 @@ def _replaced(compiled: Any, text: str, new: str) -> str:
             raise too_costly(f"replaceMatches() would make a text longer than {TEXT_MAX:,} characters", "Replace less")
         return found
 
-    result: str = _timed(lambda: compiled.sub(made, text, timeout=MATCH_TIME_MAX_S))
+    result: str = compiled.sub(made, text, timeout=MATCH_TIME_MAX_S)
     return result
 
 

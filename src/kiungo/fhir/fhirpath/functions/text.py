@@ -10,7 +10,14 @@ import json
 from collections.abc import Callable
 
 from kiungo.fhir.fhirpath.errors import failed, too_costly
-from kiungo.fhir.fhirpath.functions.arguments import integer_argument, of_text, text_argument, text_input, text_of
+from kiungo.fhir.fhirpath.functions.arguments import (
+    charged,
+    integer_argument,
+    of_text,
+    text_argument,
+    text_input,
+    text_of,
+)
 from kiungo.fhir.fhirpath.functions.registry import Arguments, Step, TruthStep, condition, function
 from kiungo.fhir.fhirpath.run import Run
 from kiungo.fhir.fhirpath.values import Collection, Value
@@ -56,8 +63,7 @@ def _with_text(name: str, arguments: Arguments, compute: Callable[[str, str], Va
         text, second = text_input(items, name), other(run, this)
         if text is None or second is None:
             return []
-        found = compute(text, second)
-        return [] if found is None else [found]
+        return charged(run, compute(text, second))
 
     return step
 
@@ -107,7 +113,7 @@ def _substring(arguments: Arguments) -> Step:
         if text is None or start is None or not 0 <= start < len(text):
             return []
         length = count(run, this) if count else None
-        return [text[start:]] if length is None else [text[start : start + max(0, length)]]
+        return charged(run, text[start:] if length is None else text[start : start + max(0, length)])
 
     return step
 
@@ -122,7 +128,7 @@ def _replace(arguments: Arguments) -> Step:
             return []
         if len(text) + text.count(old) * len(new) > TEXT_MAX:
             raise too_costly(f"replace() would make a text longer than {TEXT_MAX:,} characters", "Replace less at once")
-        return [text.replace(old, new)]
+        return charged(run, text.replace(old, new))
 
     return step
 
@@ -153,7 +159,7 @@ def _join(arguments: Arguments) -> Step:
         mark = (separator(run, this) if separator else None) or ""
         if sum(map(len, texts)) + len(mark) * len(texts) > TEXT_MAX:
             raise too_costly(f"join() would make a text longer than {TEXT_MAX:,} characters", "Join less at once")
-        return [mark.join(texts)]
+        return charged(run, mark.join(texts))
 
     return step
 
