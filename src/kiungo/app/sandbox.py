@@ -13,15 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Final
+from urllib.parse import urlsplit
 
 from kiungo.app.registry import ConnectorSettings, FollowSettings
 from kiungo.app.sandbox_faults import KNOWN, NAME, FaultDesk
+from kiungo.app.sandbox_payor import PayorBehindSha
 from kiungo.base.time import SystemClock
 from kiungo.connectors.afyalink.settings import AfyaLinkSettings
 from kiungo.connectors.afyalink.twin import AfyaLinkTwin
 from kiungo.connectors.bank_eft.client import LocalFolder
 from kiungo.connectors.bank_eft.settings import BankSettings
 from kiungo.connectors.bank_eft.twin import BankTwin
+from kiungo.connectors.hcms.connector import HcmsPayer, open_payer
 from kiungo.connectors.hcms.settings import HcmsSettings
 from kiungo.connectors.mpesa.settings import MpesaSettings
 from kiungo.connectors.mpesa.twin import MpesaTwin
@@ -31,6 +34,7 @@ from kiungo.connectors.sms.settings import SmsSettings
 from kiungo.connectors.sms.twin import SmsTwin
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.connectors.smtp.twin import SmtpTwin
+from kiungo.kernel.clients import EgressPolicy
 from kiungo.kernel.sandbox import Faults, Served, Twin, serve
 
 HOST: Final = "127.0.0.1"
@@ -59,8 +63,12 @@ class Sandbox:
         box = LocalFolder(Path(self._folder.name))
         self.bank = BankTwin(clock, self.faults["bank"], box, balance_minor=FLOAT_MINOR, _count=int(time.time()))
         self._keys = {name: secrets.token_urlsafe(32) for name in ("callback", "report", "notice")}
+        self._payor: HcmsPayer | None = None
         self._closing = threading.Event()
-        twins: dict[str, Twin] = {"afyalink": self.afyalink, "sha": self.sha, "mpesa": self.mpesa, "sms": self.sms}
+        self._behind_sha = PayorBehindSha(self.sha)
+        twins: dict[str, Twin] = {
+            "afyalink": self.afyalink, "sha": self._behind_sha, "mpesa": self.mpesa, "sms": self.sms,
+        }  # fmt: skip
         self._served = _served(twins | {NAME: FaultDesk(self.faults)}, port)
         self.smtp.start()
         self._bank_thread = threading.Thread(target=self._work_as_bank, name="bank-twin", daemon=True)
@@ -81,6 +89,16 @@ class Sandbox:
 
         Shapes: `ours` is where the twins reach us; `payor_key` is the key of our payor's provider.
         """
+        hcms = HcmsSettings.model_validate(
+            {
+                "base_url": f"{ours}/api",
+                "api_key": payor_key,
+                "webhook_secret": self.notice_secret,
+                "batch_max": CLAIMS_ASKED_AT_ONCE,
+            }
+        )
+        if payor_key:
+            self._stand_behind_sha(hcms, ours)
         self.sms.report_url = f"{ours}/callbacks/sms/1/{self._keys['report']}"
         afyalink, sha, mpesa, sms = self.afyalink, self.sha, self.mpesa, self.sms
         return ConnectorSettings(
@@ -93,14 +111,7 @@ class Sandbox:
                     "agent": afyalink.agent,
                 }
             ),
-            hcms=HcmsSettings.model_validate(
-                {
-                    "base_url": f"{ours}/api",
-                    "api_key": payor_key,
-                    "webhook_secret": self.notice_secret,
-                    "batch_max": CLAIMS_ASKED_AT_ONCE,
-                }
-            ),
+            hcms=hcms,
             sha=ShaSettings.model_validate(
                 {
                     "base_url": self._served.url("sha"),
@@ -142,11 +153,19 @@ class Sandbox:
 
     def close(self) -> None:
         """Stop everything; nothing of it stays."""
+        if self._payor is not None:
+            self._payor.close()
         self._closing.set()
         self._bank_thread.join(timeout=5)
         self._served.close()
         self.smtp.close()
         self._folder.cleanup()
+
+    def _stand_behind_sha(self, settings: HcmsSettings, ours: str) -> None:
+        """Our payor decides what comes in as the authority's bundles."""
+        host = urlsplit(ours).hostname or HOST
+        self._payor = open_payer(settings, EgressPolicy(allow_loopback=True, allowed=(host,)))
+        self._behind_sha.stand_behind(self._payor)
 
     def _work_as_bank(self) -> None:
         """A bank with short days: payments are made at once, and their statement follows."""

@@ -101,12 +101,17 @@ class ClaimDesk:
         return row
 
     def claim_arrived(self, unit: Unit, tenant: int, booking_no: str, payer: str, reference: str) -> None:
-        """A payer took a claim for a booking of ours: it can be revised no more, whoever submitted the claim."""
+        """A payer took a claim for a booking of ours: it can be revised no more, whoever submitted the claim.
+
+        One we are submitting ourselves is told when its answer is here, and not twice.
+        """
         bookings.hold(unit, tenant, booking_no)
         row = bookings.find(unit, tenant, booking_no)
         if row is None or payer not in self.payers:
             return
         known = claims.find(unit, tenant, booking_no) or self._inserted(unit, tenant, row, payer)
+        if known.state == "submitting":
+            return
         if known.reference is not None and known.status not in ("unknown", "rejected"):
             return
         claims.update(
