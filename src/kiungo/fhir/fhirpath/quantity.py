@@ -48,10 +48,10 @@ class Quantity:
 
 def compare(left: Quantity, right: Quantity) -> int | None:
     """-1, 0 or 1, or None when the units cannot be compared."""
+    if left.unit == right.unit:
+        return (left.value > right.value) - (left.value < right.value)
     pair = _in_common(left, right)
-    if pair is None:
-        return None
-    return (pair[0] > pair[1]) - (pair[0] < pair[1])
+    return None if pair is None else (pair[0] > pair[1]) - (pair[0] < pair[1])
 
 
 def equal(left: Quantity, right: Quantity) -> bool | None:

@@ -107,9 +107,9 @@ def add_all_children(item: Value, found: Collection) -> None:
     value = item.value if isinstance(item.value, dict) else item.extra
     if not value:
         return
-    for name, child in item.type.children.items():
-        if not child.key or child.key in value or child.extra_key in value:
-            add_children(item, name, found)
+    order = item.type.order
+    for _, name in sorted({order[key] for key in value if key in order}):
+        add_children(item, name, found)
 
 
 def add_descendants(roots: Collection, found: Collection, spend: Any) -> None:

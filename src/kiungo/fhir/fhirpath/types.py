@@ -64,7 +64,7 @@ class Child:
 class Type:
     """A type of FHIR R4. Shapes: `system` names the System type of a primitive's value, else None."""
 
-    __slots__ = ("_children", "ancestors", "base", "is_open", "is_primitive", "is_resource", "name", "system")
+    __slots__ = ("_children", "_order", "ancestors", "base", "is_open", "is_primitive", "is_resource", "name", "system")
 
     def __init__(self, name: str, base: "Type | None", kind: str) -> None:
         self.name = name
@@ -75,6 +75,7 @@ class Type:
         self.system = _SYSTEM_OF.get(name, "String") if self.is_primitive else None
         self.ancestors: frozenset[str] = frozenset({name}) | (base.ancestors if base else frozenset())
         self._children: dict[str, Child] | None = None
+        self._order: dict[str, tuple[int, str]] | None = None
 
     @property
     def children(self) -> dict[str, Child]:
@@ -82,6 +83,20 @@ class Type:
         found = self._children
         if found is None:
             found = self._children = _children_of(self.name)
+        return found
+
+    @property
+    def order(self) -> dict[str, tuple[int, str]]:
+        """For each JSON name: the place of its element in the definition, and the element's name."""
+        found = self._order
+        if found is None:
+            found = {}
+            for place, (name, child) in enumerate(self.children.items()):
+                for key, type_ in child.written:
+                    found[key] = (place, name)
+                    if type_.is_primitive:
+                        found["_" + key] = (place, name)
+            self._order = found
         return found
 
     @property
