@@ -148,6 +148,7 @@ class World:
     bank_faults: Mapping[str, float] = field(default_factory=dict)
     notifies: bool = False
     given_twin: MpesaTwin | None = None
+    given_bank: BankTwin | None = None
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []
@@ -157,8 +158,9 @@ class World:
         self.http = httpx.Client(transport=SteppedTransport(self.twin))
         tokens = TokenKeeper(self.database, KEYRING, TENANT, "mpesa")
         self.mpesa = MpesaRail(DarajaClient(self.http, self.settings, tokens), self.settings, tenant=TENANT)
-        self.folder = MemoryFolder()
-        self.bank_twin = BankTwin(self.clock, Faults(Random(self.rng.random()), self.bank_faults), self.folder)
+        self.folder = self.given_bank.folder if self.given_bank else MemoryFolder()
+        bank_faults = Faults(Random(self.rng.random()), self.bank_faults)
+        self.bank_twin = self.given_bank or BankTwin(self.clock, bank_faults, self.folder)
         self.bank = BankRail(self.folder, BANK_SETTINGS, self.clock)
         rails: dict[str, Rail] = {"mpesa": self.mpesa, "bank": self.bank}
         topics = ("leg_paid", "leg_failed", "leg_unknown", "leg_returned", "settled")
