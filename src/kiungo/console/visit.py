@@ -42,6 +42,7 @@ MENU = (
     MenuEntry("review", "Review desk", "/console/review", "review:claims"),
     MenuEntry("codes", "Codes", "/console/codes", "read:claims"),
     MenuEntry("vems", "Equipment", "/console/vems/bookings", "read:bookings"),
+    MenuEntry("fhir", "Records", "/console/fhir", "system/*.rs"),
     MenuEntry("webhooks", "Webhooks", "/console/webhooks", READ_WEBHOOKS),
 )
 
