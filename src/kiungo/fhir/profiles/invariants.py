@@ -1,6 +1,6 @@
 """Invariants: a frequent one is Python, any other is FHIRPath compiled once.
 
-An answer that is empty or not a boolean is no, as the reference validator has it.
+An error is noted unless the answer is yes, as the reference validator has it; a warning only when it is no.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class _Evaluated:
             return None
         try:
             if self._asked is None:
-                self._asked = asked(self._invariant.expression)
+                self._asked = asked(self._invariant.expression, lenient=self._invariant.severity != "error")
             return self._asked(item, run)
         except KiungoError as error:
             if self._asked is None:

@@ -104,6 +104,11 @@ def _to_the_day_if_a_moment(value: Any, _run: Run) -> bool | None:
     return len(value) >= 10 if value.__class__ is str else True
 
 
+def _no_version_in_full_url(o: Json, _run: Run) -> bool:
+    url = o.get("fullUrl")
+    return url.__class__ is not str or "/_history/" not in url  # without an address there is nothing to object to
+
+
 def _contact_has_something(o: Json, _run: Run) -> bool:
     return "name" in o or "telecom" in o or "address" in o or "organization" in o
 
@@ -125,6 +130,7 @@ NATIVE: dict[str, Question] = {
     "code.empty() or system.exists()": _code_has_system,
     "value.empty() or system.exists()": _value_has_system,
     "data.empty() or contentType.exists()": _data_has_type,
+    "fullUrl.contains('/_history/').not()": _no_version_in_full_url,
     "start.hasValue().not() or end.hasValue().not() or (start <= end)": _ordered_period,
     _CONTAINED: _reference_is_contained,
     _CONTAINED + " or (reference='#' and %rootResource!=%resource)": _reference_is_contained,

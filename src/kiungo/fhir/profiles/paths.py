@@ -9,16 +9,18 @@ from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.run import Run
 
 Asked = Callable[[Item, Run], bool]
+"""Whether an expression is true; `lenient` ones also hold when there is no answer."""
 _LIMITS = fhirpath.Limits(steps_max=500_000, time_max_s=2.0)
 
 
-def asked(expression: str) -> Asked:
+def asked(expression: str, *, lenient: bool = False) -> Asked:
     """A compiled expression as a question. Raises: Incorrect FHIRPATH_SYNTAX, FHIRPATH_SEMANTIC."""
     compiled = fhirpath.compile(expression)
 
     def ask(item: Item, run: Run) -> bool:
         evaluation = _evaluation(run)
-        return compiled.is_true(evaluation, _node(item, evaluation))
+        node = _node(item, evaluation)
+        return compiled.is_true(evaluation, node) or (lenient and not compiled.items(evaluation, node))
 
     return ask
 
