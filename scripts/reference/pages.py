@@ -95,7 +95,8 @@ def decisions_page(root: Path) -> str:
     opening = (
         "One page each: what was decided, why, what follows, and what enforces it. A decision is changed by a new one. "
         "The tens are areas: 0001-0009 the whole, 0010 the FHIR store, 0020 claims, 0030 access, HTTP and audit, "
-        "0040 webhooks, ledger and secrets, 0050 keeping data, 0060 bookings, 0070 settlement."
+        "0040 webhooks, ledger and secrets, 0050 keeping data, 0060 bookings, 0070 settlement, "
+        "0080 what the FHIR server understands."
     )
     return page("Decisions", opening, table(["", "decision"], rows))
 
