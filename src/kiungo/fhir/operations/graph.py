@@ -17,6 +17,7 @@ from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, 
 from kiungo.fhir.outcome import FHIR_JSON
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.kernel import json
+from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.http import Request, Response
 
@@ -42,6 +43,7 @@ async def graph(store: Store, request: Request, place: Place) -> Response:
 
 
 async def _definition(store: Store, call: Call, named: str) -> dict[str, Any]:
+    require(call.principal, "system/GraphDefinition.r")
     if "://" not in named:
         stored = await store.read(call, "GraphDefinition", named.removeprefix("GraphDefinition/"))
         found: dict[str, Any] = json.loads(stored.body)
@@ -97,6 +99,7 @@ class _Walk:
 
     async def _searched(self, stored: Stored, wanted: str, params: str) -> list[Stored]:
         """What refers back: the search of the definition with `{ref}` as this resource."""
+        require(self._call.principal, f"system/{wanted}.s")
         pairs = parse_qsl(params.replace("{ref}", f"{stored.type}/{stored.id}"))
         page = json.loads(await self._store.search(self._call, wanted, [*pairs, ("_count", str(RESOURCES_MAX))]))
         found = []
