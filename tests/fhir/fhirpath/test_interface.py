@@ -10,7 +10,7 @@ import pytest
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.fhirpath import Limits, Node, Offline, compile, evaluation, resource_node
 from kiungo.fhir.fhirpath.errors import FHIRPATH_EXECUTION, FHIRPATH_SEMANTIC, FHIRPATH_SYNTAX, FHIRPATH_TOO_COSTLY
-from kiungo.fhir.fhirpath.expression import CACHED_MAX
+from kiungo.fhir.fhirpath.expression import CACHED_LENGTH_MAX, CACHED_MAX, _remembered
 from kiungo.kernel.json import loads
 
 PATIENT: dict[str, Any] = {
@@ -135,11 +135,16 @@ def test_work_is_bounded() -> None:
 
 def test_the_cache_of_expressions_is_bounded() -> None:
     assert compile("name.family") is compile("name.family")
-    assert compile.cache_info().maxsize == CACHED_MAX  # type: ignore[attr-defined]
+    long = "name | " * 200 + "'" + "x" * CACHED_LENGTH_MAX + "'"
+    assert compile(long) is not compile(long)
+    for number in range(CACHED_MAX + 1):
+        compile(f"name[{number}]")
+    assert _remembered.cache_info().currsize == CACHED_MAX
 
 
 def test_a_resource_of_another_world_is_read_as_json() -> None:
     view = {"resourceType": "ViewDefinition", "select": [{"column": [{"path": "id", "name": "id"}]}], "n": 2}
     assert [n.value for n in _nodes("select.column.path", view)] == ["id"]
     assert compile("n + 1")(view) == [3]
-    assert resource_node(view).path == "Element"
+    assert [n.path for n in _nodes("select.column.path", view)] == ["ViewDefinition.select[0].column[0].path"]
+    assert resource_node(view).path == "ViewDefinition"

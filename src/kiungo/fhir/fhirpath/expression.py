@@ -10,15 +10,16 @@ from kiungo.fhir.fhirpath.checker import check
 from kiungo.fhir.fhirpath.compiler import compiled, truth_of
 from kiungo.fhir.fhirpath.errors import too_costly
 from kiungo.fhir.fhirpath.functions.registry import Argument
-from kiungo.fhir.fhirpath.host import Offline
+from kiungo.fhir.fhirpath.host import Silent
 from kiungo.fhir.fhirpath.parser import parse
 from kiungo.fhir.fhirpath.run import DEFAULT_LIMITS, Host, Limits, Run
 from kiungo.fhir.fhirpath.syntax import Member, Path, Special
 from kiungo.fhir.fhirpath.values import Collection, Node, Value, resource_node
 
 CACHED_MAX = 2048
+CACHED_LENGTH_MAX = 2_000
 NO_VARIABLES: Mapping[str, object] = {}
-_OFFLINE = Offline()
+_SILENT = Silent()
 
 
 class Expression:
@@ -94,7 +95,7 @@ def evaluation(
     context = resource_node(resource) if isinstance(resource, dict) else resource
     own = context.resource if isinstance(context, Node) else None
     top = resource_node(root) if root is not None else _outermost(own)
-    return Run(context, own, top, environment, host or _OFFLINE, limits, moment)
+    return Run(context, own, top, environment, host or _SILENT, limits, moment)
 
 
 def _outermost(resource: Node | None) -> Node | None:
@@ -104,15 +105,20 @@ def _outermost(resource: Node | None) -> Node | None:
     return resource
 
 
-@lru_cache(maxsize=CACHED_MAX)
 def compile(text: str, *, type: str | None = None, strict: bool = False) -> Expression:
-    """An expression from its text; remembers the last ones it compiled.
+    """An expression from its text; remembers the last ones it compiled, long ones excepted.
 
     Shapes: `type` is the type the expression is about, such as "Patient" or "Observation.component". `strict` refuses
     what can never mean anything for that type: unknown elements, wrong types, order where there is none, and holds
     `as` to one item, which R4's own invariants do not.
     Raises: Incorrect FHIRPATH_SYNTAX, FHIRPATH_SEMANTIC (unknown functions and types, and what `strict` finds).
     """
+    if len(text) > CACHED_LENGTH_MAX:
+        return _compiled(text, type, strict)
+    return _remembered(text, type, strict)
+
+
+def _compiled(text: str, type: str | None, strict: bool) -> Expression:
     try:
         tree = parse(text)
         if strict:
@@ -120,6 +126,9 @@ def compile(text: str, *, type: str | None = None, strict: bool = False) -> Expr
         return Expression(text, compiled(tree, strict=strict))
     except RecursionError:
         raise _too_deep() from None
+
+
+_remembered = lru_cache(maxsize=CACHED_MAX)(_compiled)
 
 
 def truth_of_result(items: Collection) -> bool:

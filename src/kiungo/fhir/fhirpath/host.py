@@ -55,6 +55,13 @@ class Offline:
             self.traced.append((name, list(items)))
 
 
+class Silent(Offline):
+    """The host of evaluations that name none: it keeps nothing of what it sees, for it is shared by all of them."""
+
+    def trace(self, name: str, items: Collection) -> None:
+        """Nothing is kept."""
+
+
 def _codings(node: Node) -> list[dict[str, Any]]:
     value = node.value if isinstance(node.value, dict) else {}
     found: list[dict[str, Any]] = value.get("coding", []) if "coding" in value else [value]

@@ -64,10 +64,17 @@ class Node:
         parts: list[str] = []
         node: Node | None = self
         while node is not None:
-            name = node.name or node.type.name
+            name = node.name or node.root_name
             parts.append(name if node.index < 0 else f"{name}[{node.index}]")
             node = node.parent
         return ".".join(reversed(parts))
+
+    @property
+    def root_name(self) -> str:
+        """What a path that begins here begins with: the resource's type, also where R4 does not know it."""
+        if self.type.is_open and isinstance(self.value, dict):
+            return str(self.value.get("resourceType", self.type.name))
+        return self.type.name
 
     @property
     def indexed_path(self) -> str:

@@ -1,11 +1,11 @@
-"""What FHIR adds: extension, hasValue, getValue, resolve, memberOf, conformsTo, subsumes, htmlChecks.
+"""What FHIR adds: extension, hasValue, getValue, resolve, memberOf, conformsTo, subsumes, checkModifiers, htmlChecks.
 
 Source: FHIR R4 2.9.1.3 (additional functions).
 """
 
 from kiungo.fhir.fhirpath.errors import failed
 from kiungo.fhir.fhirpath.functions.arguments import text_argument
-from kiungo.fhir.fhirpath.functions.registry import Arguments, Step, TruthStep, condition, function
+from kiungo.fhir.fhirpath.functions.registry import MANY, Arguments, Step, TruthStep, condition, function
 from kiungo.fhir.fhirpath.references import resolved
 from kiungo.fhir.fhirpath.run import Run, singleton
 from kiungo.fhir.fhirpath.tree import add_children
@@ -115,6 +115,23 @@ def _conforms_to(arguments: Arguments) -> TruthStep:
         if answer is None:
             raise failed(f"The profile {url} is not known here", hint="Install the package that defines it")
         return answer
+
+    return step
+
+
+@function("checkModifiers", 0, MANY)
+def _check_modifiers(arguments: Arguments) -> Step:
+    known = [text_argument(argument, "checkModifiers") for argument in arguments]
+
+    def step(run: Run, items: Collection, this: Collection) -> Collection:
+        allowed = {one(run, this) for one in known}
+        found: Collection = []
+        for item in items:
+            add_children(item, "modifierExtension", found)
+        for one in found:
+            if isinstance(one, Node) and isinstance(one.value, dict) and one.value.get("url") not in allowed:
+                raise failed(f"{one.path} changes the meaning in a way that is not known here")
+        return items
 
     return step
 
