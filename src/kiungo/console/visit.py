@@ -41,7 +41,11 @@ MENU = (
     MenuEntry("submit", "Submit", "/console/claims/new", "write:claims"),
     MenuEntry("review", "Review desk", "/console/review", "review:claims"),
     MenuEntry("codes", "Codes", "/console/codes", "read:claims"),
+    MenuEntry("vems", "Equipment", "/console/vems", "read:analytics"),
     MenuEntry("vems", "Equipment", "/console/vems/bookings", "read:bookings"),
+    MenuEntry("vems", "Equipment", "/console/vems/settlements", "read:settlements"),
+    MenuEntry("vems", "Equipment", "/console/vems/payees", "read:payees"),
+    MenuEntry("vems", "Equipment", "/console/vems/contracts", "read:contracts"),
     MenuEntry("fhir", "Records", "/console/fhir", "system/*.rs"),
     MenuEntry("webhooks", "Webhooks", "/console/webhooks", READ_WEBHOOKS),
 )
@@ -89,8 +93,12 @@ class Visit:
 
     @property
     def menu(self) -> list[MenuEntry]:
-        """The places this visitor may go to."""
-        return [entry for entry in MENU if self.can(entry.scope)]
+        """The places this visitor may go to; of a place with several doors, the first that is open to them."""
+        found: dict[str, MenuEntry] = {}
+        for entry in MENU:
+            if self.can(entry.scope):
+                found.setdefault(entry.key, entry)
+        return list(found.values())
 
     @property
     def csrf_field(self) -> Markup:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kiungo.base.time import TurnedClock
+from kiungo.base.time import TurnedClock, date_of, iso_millis
 from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
 from kiungo.console.vems.pages import VemsPages
@@ -83,11 +83,14 @@ def fill(office: Office) -> dict[str, str]:
     world.fund("900000.00")
     for month in range(3):
         for number in range(4):
-            booked = office.booked(claimID=f"CLAIM-{month}-{number}")
+            days = [
+                {"serviceCode": code, "serviceDate": iso_millis(world.clock.now_us())} for code in ("F8735", "F8736")
+            ]
+            booked = office.booked(claimID=f"CLAIM-{month}-{number}", services=days[number % 2 :])
             world.clock.turn(seconds=(2 + month) * DAY_S)
             decision: dict[str, Any] = {"reason": "the fund's letter", "approvalStatus": "approved"}
             if number == 2:
-                decision = {**decision, "approvalStatus": "partially_paid", "approvedAmount": "20000.00"}
+                decision = {**decision, "approvalStatus": "partially_paid", "approvedAmount": "9000.00"}
             if number == 3:
                 decision = {**decision, "approvalStatus": "rejected"}
             if number == 1:
@@ -107,8 +110,13 @@ def fill(office: Office) -> dict[str, str]:
     world.settle()
     waiting = office.get("/legs", legStatus="waiting")["data"]
     submitted = office.get("/legs", legStatus="submitted")["data"]
-    lines = [(1_000_000, "", "OWN1"), (-900_000, "", "MNAZI MOJA HOSP"), (-4_500, "", "LEDGER FEE"), (12_345, "", "?")]
-    body = camt(statement(*lines))
+    lines = [
+        (1_000_000, "", "OWN1"),
+        (-round(submitted[0]["amount"] * 100), "", "MNAZI MOJA HOSP"),
+        (-4_500, "", "LEDGER FEE"),
+        (12_345, "", "?"),
+    ]
+    body = camt(statement(*lines, day=date_of(world.clock.now_us())))
     answer = office.client.post("/vems/v1/rails/bank/statements", content=body, headers=office.person("ann"))
     assert answer.status_code == 200, answer.text
     office.booked(claimID="CLAIM-OPEN")

@@ -16,17 +16,17 @@ DAY = date(2026, 3, 2)
 Line = tuple[int, str, str]
 
 
-def statement(*lines: Line, account: str = BANK_SETTINGS.account, number: int = 1) -> Statement:
+def statement(*lines: Line, account: str = BANK_SETTINGS.account, number: int = 1, day: date = DAY) -> Statement:
     """A statement of (minor with sign, our reference, party) lines, from nothing on."""
     entries = tuple(
         Entry(
-            DAY, DAY, Money(abs(minor), "KES"), "credit" if minor > 0 else "debit", f"T{number}{place}", "NTRF",
+            day, day, Money(abs(minor), "KES"), "credit" if minor > 0 else "debit", f"T{number}{place}", "NTRF",
             parts=(Part(Money(abs(minor), "KES"), reference, party, party),),
         )
         for place, (minor, reference, party) in enumerate(lines)
     )  # fmt: skip
     closing = Money(sum(minor for minor, _, _ in lines), "KES")
-    return Statement(account, f"S{number}", number, Money(0, "KES"), DAY, closing, DAY, entries)
+    return Statement(account, f"S{number}", number, Money(0, "KES"), day, closing, day, entries)
 
 
 def camt(found: Statement) -> bytes:

@@ -1,0 +1,103 @@
+"""The dashboard in a real browser: names for every control, contrast, small screens, and the desk's work."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.console.test_browser import FAINT, NAMELESS, browser, page
+from tests.console.vems.conftest import Dashboard
+from tests.domains.vems.settlement.world import VENDOR
+
+__all__ = ["browser", "page"]  # the console's fixtures, used here by their names
+
+pytestmark = pytest.mark.slow
+HOME = "/console/vems"
+
+
+@pytest.fixture
+def places(references: dict[str, str]) -> list[str]:
+    booking = references["booking"]
+    return [
+        HOME, f"{HOME}/bookings", f"{HOME}/bookings/{booking}", f"{HOME}/settlements", f"{HOME}/settlements/{booking}",
+        f"{HOME}/payments", f"{HOME}/payments/{references['unknown']}", f"{HOME}/payees", f"{HOME}/payees/{VENDOR}",
+        f"{HOME}/rails", f"{HOME}/rails/bank",
+    ]  # fmt: skip
+
+
+def sign_in(page: Page, dashboard: Dashboard, name: str, role: str) -> None:
+    page.goto(dashboard.url + "/console/")
+    page.get_by_label("API key").fill(dashboard.key(name, role))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("navigation", name="Equipment")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_has_a_name_can_be_read_and_fits_a_phone(
+    page: Page, dashboard: Dashboard, places: list[str], scheme: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for role, seen in (
+        ("settlement_officer", places),
+        ("contract_manager", [f"{HOME}/contracts", f"{HOME}/contracts/new"]),
+    ):
+        page.context.clear_cookies()
+        sign_in(page, dashboard, "Ada", role)
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            for place in seen:
+                page.goto(dashboard.url + place)
+                assert page.evaluate(NAMELESS) == [], place
+                assert page.evaluate(FAINT) == [], place
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+
+
+def test_two_persons_close_an_unknown_payment(
+    page: Page, browser: Browser, dashboard: Dashboard, references: dict[str, str]
+) -> None:
+    sign_in(page, dashboard, "Ann", "settlement_officer")
+    page.get_by_role("link", name="Outcome unknown").click()
+    page.get_by_role("link", name=references["unknown"]).click()
+    page.get_by_label("Outcome").select_option("paid")
+    page.get_by_label("Evidence").fill("The vendor's bank confirms it, letter 7")
+    page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_text("Your proposal is kept.")).to_be_visible()
+    expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
+    second = browser.new_context().new_page()
+    sign_in(second, dashboard, "Ben", "settlement_officer")
+    second.goto(f"{dashboard.url}{HOME}/payments/{references['unknown']}")
+    second.get_by_role("button", name="Confirm: paid").click()
+    expect(second.get_by_text("Closed.")).to_be_visible()
+    expect(second.get_by_role("heading", name="Posted")).to_be_visible()
+    expect(second.get_by_text("Proposed paid")).to_be_visible()
+    second.context.close()
+
+
+def test_the_list_of_bookings_narrows_while_typing(
+    page: Page, dashboard: Dashboard, references: dict[str, str]
+) -> None:
+    sign_in(page, dashboard, "Ada", "settlement_officer")
+    page.get_by_role("link", name="Bookings").click()
+    page.evaluate("window.stillHere = true")
+    page.get_by_label("Find").press_sequentially("CLAIM-LOST")
+    expect(page.get_by_role("link", name="VB")).to_have_count(1)
+    page.get_by_label("Approval").select_option("rejected")
+    expect(page.get_by_text("No booking fits")).to_be_visible()
+    assert page.evaluate("window.stillHere") is True
+
+
+def test_the_charts_say_in_words_what_they_draw(page: Page, dashboard: Dashboard, references: dict[str, str]) -> None:
+    sign_in(page, dashboard, "Ada", "settlement_officer")
+    expect(page.get_by_role("img", name="F8736: 2 delivered")).to_be_visible()
+    expect(page.get_by_role("img", name="2026-05: claimed to decided")).to_be_visible()
+    page.get_by_role("link", name="30 days").click()
+    expect(page.get_by_role("link", name="30 days")).to_have_attribute("aria-current", "true")
+
+
+def test_a_contract_is_edited(page: Page, dashboard: Dashboard, references: dict[str, str]) -> None:
+    sign_in(page, dashboard, "Max", "contract_manager")
+    page.get_by_role("link", name="Contracts").click()
+    page.get_by_role("link", name="F8735").first.click()
+    page.get_by_label("Every mode: vendor").fill("9000.00")
+    page.get_by_label("Every mode: facility").fill("5500.00")
+    page.get_by_role("button", name="Save as version").click()
+    expect(page.get_by_text("Saved. Bookings already made keep what they were made by.")).to_be_visible()
+    expect(page.get_by_label("Every mode: facility")).to_have_value("5500.00")
