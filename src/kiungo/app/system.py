@@ -24,6 +24,7 @@ from kiungo.domains.vems.lookup import BookingLookup
 from kiungo.domains.vems.mapping.terms import BOOKING_NO, LINE_ID
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
+from kiungo.fhir.own_parameters import reindexing
 from kiungo.fhir.store import Store
 from kiungo.kernel.clients import EgressPolicy
 from kiungo.kernel.config import Settings
@@ -112,7 +113,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
     vems = _vems(database, store, outbox, outside)
     money = open_money(database, outbox, outside)
     table.update(flows(webhooks, vems, money))
-    background = Background(database, webhooks, settings, _by_the_clock(settings, database, vems, money))
+    background = Background(database, webhooks, settings, _by_the_clock(settings, database, store, vems, money))
     doors = Callbacks(database, outside.settings)
     inside = background if settings.workers_inside else None
     site = site_of(front, store, webhooks, payor, desk, registers, vems, money, doors, inside)
@@ -162,12 +163,15 @@ def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) 
     )
 
 
-def _by_the_clock(settings: Settings, database: Database, vems: Vems, money: Money) -> Housekeeping:
+def _by_the_clock(settings: Settings, database: Database, store: Store, vems: Vems, money: Money) -> Housekeeping:
     """The platform's own housekeeping, and what bookings and their money do by themselves."""
     return housekeeping(database, settings).with_more(
-        {**vems.jobs(), **money.handlers},
+        {**vems.jobs(), **money.handlers, **reindexing.jobs(database, store.repository.own)},
         (*VEMS_SCHEDULES, *MONEY_SCHEDULES),
-        (lambda unit: vems.claims.ensure_pollers(unit, TENANT),),
+        (
+            lambda unit: vems.claims.ensure_pollers(unit, TENANT),
+            lambda unit: reindexing.ensure_standard(unit, TENANT),
+        ),
     )
 
 

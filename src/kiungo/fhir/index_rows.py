@@ -85,6 +85,14 @@ def insert_all(unit: "Unit", some: Iterable[TableRows]) -> None:
     insert(unit, together)
 
 
+def insert_missing(unit: "Unit", some: Iterable[TableRows]) -> None:
+    """The same for rows of which some may be there already."""
+    for rows in some:
+        for table, values in rows.items():
+            if values:
+                unit.many(f"{_INSERT[table]} ON CONFLICT DO NOTHING", list(values))
+
+
 def replace(unit: "Unit", old: TableRows, new: TableRows) -> None:
     """Write only what differs between what is there and what should be."""
     for table in TABLES:

@@ -25,6 +25,7 @@ from kiungo.fhir.model import (
     Prepared,
     Stored,
 )
+from kiungo.fhir.own_parameters.register import OwnParameters
 from kiungo.fhir.prepare import reread, same_content
 from kiungo.fhir.search.asked import Params, Query
 from kiungo.fhir.search.lookups import Terminology
@@ -58,6 +59,8 @@ _CHANGE = (
     "content_hash = ?, body = ? WHERE rid = ?"
 )
 
+SEARCH_PARAMETER = "SearchParameter"
+
 
 def type_id(type_name: str) -> int:
     """The number of a resource type. Raises: NotFound RESOURCE_TYPE_UNKNOWN."""
@@ -73,6 +76,7 @@ class Repository:
     def __init__(self, clock: Clock, terminology_of: Callable[[int], Terminology] | None = None) -> None:
         self._clock = clock
         self._terminology_of = terminology_of
+        self.own = OwnParameters()
 
     def new_id(self) -> str:
         """An id for a new resource; sorts by time."""
@@ -124,7 +128,14 @@ class Repository:
         """The matches of a condition, at most `limit`, decided under the condition's lock."""
         unit.lock(f"fhir:{call.tenant}:{type_name}?{sorted(condition)}")
         terminology = self.terminology(call.tenant)
-        return find_matches(unit, call.tenant, type_name, condition, limit=limit, allow=allow, terminology=terminology)
+        known = self.own.known(unit, call.tenant)
+        return find_matches(
+            *(unit, call.tenant, type_name, condition),
+            limit=limit,
+            allow=allow,
+            terminology=terminology,
+            known=known,
+        )
 
     def terminology(self, tenant: int) -> Terminology | None:
         """The terminology that searches of a tenant ask, where there is one."""
@@ -147,7 +158,9 @@ class Repository:
             raise Conflict(
                 RESOURCE_EXISTS, f"A {prepared.type} with this id exists already", hint="Update it instead"
             ) from error
-        index_rows.insert(unit, index_rows.table_rows(rows, tenant, rid))
+        index_rows.insert(unit, index_rows.table_rows(self.own.rows(unit, tenant, prepared), tenant, rid))
+        if prepared.type == SEARCH_PARAMETER:
+            self.own.settle(unit, call, logical_id, prepared.tree)
         audit.record(unit, call, "create", kind=prepared.type, id=logical_id, person=person)
         return Stored(prepared.type, logical_id, 1, now_us, body, person, "created", False, method, rid)
 
@@ -215,11 +228,13 @@ class Repository:
             _CHANGE,
             (version, updated_us, rows.sort_ms, 0, PUT, person, prepared.content_hash, body, rid),
         )
-        new_rows = index_rows.table_rows(rows, tenant, rid)
+        new_rows = index_rows.table_rows(self.own.rows(unit, tenant, prepared), tenant, rid)
         if old is None:
             index_rows.insert(unit, new_rows)
         else:
-            index_rows.replace(unit, index_rows.table_rows(old.rows, tenant, rid), new_rows)
+            index_rows.replace(unit, index_rows.table_rows(self.own.rows(unit, tenant, old), tenant, rid), new_rows)
+        if prepared.type == SEARCH_PARAMETER:
+            self.own.settle(unit, call, current.id, prepared.tree)
         audit.record(unit, call, "update", kind=prepared.type, id=current.id, person=person)
         outcome = "created" if old is None else "updated"
         return Stored(prepared.type, current.id, version, updated_us, body, person, outcome, False, PUT, rid)
@@ -237,10 +252,13 @@ class Repository:
         if current is None or current.deleted:
             return None
         version, updated_us = current.version + 1, max(unit.now_us, current.updated_us + 1)
-        old = index_rows.table_rows(reread(current.body).rows, call.tenant, current.rid)
+        rows = self.own.rows(unit, call.tenant, reread(current.body))
+        old = index_rows.table_rows(rows, call.tenant, current.rid)
         unit.execute(_KEEP, (current.rid,))
         unit.execute(_CHANGE, (version, updated_us, 0, 1, DELETE, current.person, b"", b"", current.rid))
         index_rows.replace(unit, old, {table: set() for table in old})
+        if type_name == SEARCH_PARAMETER:
+            self.own.settle(unit, call, logical_id, None)
         audit.record(unit, call, "delete", kind=type_name, id=logical_id, person=current.person)
         return Stored(
             type_name, logical_id, version, updated_us, b"", current.person, "deleted", True, DELETE, current.rid

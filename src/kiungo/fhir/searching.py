@@ -6,7 +6,7 @@ Source: FHIR R4 3.1.1 (search), 3.1.0.9 (search across types), 3.1.1.1 (compartm
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kiungo.base.errors import Incorrect, NotFound
+from kiungo.base.errors import Incorrect, NotFound, Unavailable
 from kiungo.fhir import bundles, history
 from kiungo.fhir.definitions import compartment, type_ids, type_names
 from kiungo.fhir.guard import admit
@@ -14,6 +14,7 @@ from kiungo.fhir.model import RESOURCE_TYPE_UNKNOWN, Stored
 from kiungo.fhir.paging import link
 from kiungo.fhir.repository import type_id
 from kiungo.fhir.search.asked import (
+    SEARCH_INDEX_BUILDING,
     SEARCH_NOT_SUPPORTED,
     SEARCH_VALUE_WRONG,
     AnyOf,
@@ -26,6 +27,7 @@ from kiungo.fhir.search.asked import (
 from kiungo.fhir.search.explain import explain
 from kiungo.fhir.search.grammar import get_parameter
 from kiungo.fhir.search.includes import included
+from kiungo.fhir.search.known import is_negating
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.select import Found, run, scope_of
 from kiungo.fhir.subsets import members_of, part_of
@@ -85,21 +87,23 @@ class SearchPage:
 
 
 def understand(
-    store: "Store", unit: "Unit | None", call: Call, place: Place, params: Params, *, lenient: bool = False
+    store: "Store", unit: "Unit", call: Call, place: Place, params: Params, *, lenient: bool = False
 ) -> Asked:
-    """Read a search and decide what of it the caller may ask; `unit` is needed across types.
+    """Read a search and decide what of it the caller may ask.
 
     Raises: Incorrect (a parameter), Forbidden, NotFound (a type, one outside the compartment).
     """
     admit(call)
     types, rest = _types(unit, call, place, params)
     is_one = place.type is not None
+    known = store.repository.own.known(unit, call.tenant)
     queries: list[Query] = []
     for name in types:
-        query = parse_query(name, rest, lenient=lenient, is_one=is_one)
+        query = parse_query(name, rest, lenient=lenient, is_one=is_one, known=known)
         _members(query)  # refused before anything is asked
         if place.owner is not None:
             query.conditions.append(_inside(place.owner, name))
+        _refuse_wider(query)
         store.settle(call, query)
         queries.append(query)
     if not is_one:
@@ -110,7 +114,7 @@ def understand(
     return Asked(place, tuple(queries) or (first,), text, after)
 
 
-def _types(unit: "Unit | None", call: Call, place: Place, params: Params) -> tuple[list[str], Params]:
+def _types(unit: "Unit", call: Call, place: Place, params: Params) -> tuple[list[str], Params]:
     """The types a search looks at: those it names, which the caller must be allowed, or those it is allowed."""
     if place.owner is not None and place.owner[0] not in COMPARTMENTS:
         raise NotFound(RESOURCE_TYPE_UNKNOWN, f"There is no compartment of a {place.owner[0]}", hint="See /metadata")
@@ -137,7 +141,6 @@ def _types(unit: "Unit | None", call: Call, place: Place, params: Params) -> tup
     for name in wanted:
         require(call.principal, f"system/{name}.s")
     if not wanted:
-        assert unit is not None, "which types there are is read from the store"
         present = [type_names()[number] for number in history.types_present(unit, call.tenant)]
         wanted = [name for name in present if call.principal.grants.covers(f"system/{name}.s")]
     if place.owner is not None:
@@ -158,6 +161,17 @@ def _inside(owner: tuple[str, str], type_name: str) -> Condition:
     if type_name == owner[0]:
         found.append(Predicate(get_parameter(type_name, "_id"), "", (Value("", (owner[1],)),)))
     return found[0] if len(found) == 1 else AnyOf(tuple(found))
+
+
+def _refuse_wider(query: Query) -> None:
+    """A negation over an index that is still being built would show more than matches. Raises: Unavailable."""
+    if query.unfinished and any(is_negating(condition) for condition in query.conditions):
+        raise Unavailable(
+            SEARCH_INDEX_BUILDING,
+            f"The index of {', '.join(query.unfinished)} is still being built, so a negation would find too much",
+            hint="Ask without :not, :not-in, :missing and not, or try again when it is ready",
+            retry_after_s=10,
+        )
 
 
 def _refuse_unshared_sorts(queries: list[Query]) -> None:
@@ -223,6 +237,10 @@ def rendered(store: "Store", call: Call, asked: Asked, page: SearchPage) -> byte
     if query.ignored:
         names = ", ".join(query.ignored)
         entries.append(bundles.remark_entry("not-supported", f"Ignored, as unknown to {query.type}: {names}"))
+    if query.unfinished:
+        told = ", ".join(f"{code} ({percent} %)" for code, percent in query.unfinished.items())
+        text = f"Matches may be missing: an index is still being built, for {told}"
+        entries.append(bundles.remark_entry("incomplete", text))
     if page.plan:
         entries.append(bundles.outcome_entry(page.plan))
     return bundles.bundle("searchset", entries, links=links, total=page.total)

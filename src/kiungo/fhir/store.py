@@ -104,10 +104,9 @@ class Store:
         Raises: Incorrect (a parameter, SEARCH_TOO_COSTLY), Forbidden, NotFound.
         """
         place = searching.Place(type_name, owner)
-        early = searching.understand(self, None, call, place, params, lenient=lenient) if type_name else None
 
         def look(unit: "Unit") -> tuple[searching.Asked, searching.SearchPage]:
-            asked = early or searching.understand(self, unit, call, place, params, lenient=lenient)
+            asked = searching.understand(self, unit, call, place, params, lenient=lenient)
             return asked, searching.search(self, unit, call, asked)
 
         try:

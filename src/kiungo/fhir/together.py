@@ -7,6 +7,7 @@ from kiungo.base.errors import Conflict
 from kiungo.fhir import index_rows
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import POST, RESOURCE_EXISTS, Prepared
+from kiungo.fhir.own_parameters.register import rows_now
 from kiungo.fhir.search.values import target_of
 from kiungo.kernel import audit
 from kiungo.kernel.auth.principal import Call
@@ -41,9 +42,13 @@ def create_all(unit: "Unit", call: Call, some: Sequence[Prepared]) -> None:
         raise Conflict(
             RESOURCE_EXISTS, "A resource with one of these ids exists already", hint="Update it instead"
         ) from error
-    rids = dict(found)
+    rids: dict[int, int] = dict(found)
     index_rows.insert_all(
-        unit, [index_rows.table_rows(one.rows, call.tenant, rids[target_of(one.type, str(one.id))]) for one in some]
+        unit,
+        [
+            index_rows.table_rows(rows_now(unit, call.tenant, one), call.tenant, rids[target_of(one.type, str(one.id))])
+            for one in some
+        ],
     )
     for one in some:
         audit.record(unit, call, "create", kind=one.type, id=str(one.id), person=one.rows.person)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kiungo.base.errors import Incorrect, define
+from kiungo.base.errors import Incorrect, Unavailable, define
 from kiungo.fhir.search.parameters import Parameter
 
 SEARCH_PARAMETER_UNKNOWN = define(
@@ -18,6 +18,10 @@ SEARCH_NOT_SUPPORTED = define(
 )
 SEARCH_TOO_COSTLY = define(
     "SEARCH_TOO_COSTLY", Incorrect, "The search needs more time than one search may take.", http=422
+)
+
+SEARCH_INDEX_BUILDING = define(
+    "SEARCH_INDEX_BUILDING", Unavailable, "A search parameter is still being indexed, and its answer would be wrong."
 )
 
 Params = Sequence[tuple[str, str]]
@@ -131,7 +135,11 @@ class Include:
 
 @dataclass(slots=True)
 class Query:
-    """A search that was understood completely. `text` is every pair that belongs to a page link."""
+    """A search that was understood completely.
+
+    Shapes: `text` is every pair that belongs to a page link; `unfinished` the parameters whose index is still being
+    built, with their progress in per cent.
+    """
 
     type: str
     conditions: list[Condition] = field(default_factory=list)
@@ -145,3 +153,4 @@ class Query:
     text: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     explain: bool = False
+    unfinished: dict[str, int] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from kiungo.base.errors import Incorrect
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, SortKey
 from kiungo.fhir.search.extraction import Rows, extract
+from kiungo.fhir.search.own_values import add_rows
 from kiungo.fhir.search.parameters import Parameter
 from kiungo.fhir.search.values import NUMBER_MIN, TIME_MIN, normal
 from kiungo.fhir.search.walking import found_in
@@ -65,6 +66,9 @@ def _compared(one: list[Any], other: list[Any], downwards: list[bool]) -> int:
 def _values(stored: Stored, sort: list[SortKey]) -> list[Any]:
     tree = json.loads(stored.body)
     rows = extract(tree)
+    for key in sort:
+        if key.parameter.is_own:
+            add_rows(rows, key.parameter, tree)
     return [*(_value(stored, tree, rows, key) for key in sort), stored.rid]
 
 

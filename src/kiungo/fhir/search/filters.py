@@ -9,6 +9,7 @@ import re
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Not, Predicate, Value
 from kiungo.fhir.search.grammar import PREFIXED_KINDS, get_parameter, not_supported, parse_condition, unescape, wrong
+from kiungo.fhir.search.known import STANDARD, Known
 from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter
 
 FILTER_LENGTH_MAX = 4_000
@@ -24,11 +25,11 @@ _BY_OPERATOR = {
 _NEGATED = {"ne": "eq", "ni": "in"}
 
 
-def parse_filter(type_name: str, text: str) -> Condition:
+def parse_filter(type_name: str, text: str, known: Known = STANDARD) -> Condition:
     """Read a `_filter`. Raises: Incorrect (SEARCH_VALUE_WRONG, SEARCH_PARAMETER_UNKNOWN, SEARCH_NOT_SUPPORTED)."""
     if len(text) > FILTER_LENGTH_MAX:
         raise _wrong(f"is longer than {FILTER_LENGTH_MAX} characters")
-    reader = _Reader(type_name, text)
+    reader = _Reader(type_name, text, known)
     found = reader.expression(0)
     if reader.tokens:
         raise _wrong(f"goes on after its end: {reader.tokens[-1][1][:30]}")
@@ -38,8 +39,9 @@ def parse_filter(type_name: str, text: str) -> Condition:
 class _Reader:
     """A recursive-descent parser; `and` binds closer than `or`."""
 
-    def __init__(self, type_name: str, text: str) -> None:
+    def __init__(self, type_name: str, text: str, known: Known) -> None:
         self._type = type_name
+        self._known = known
         self.tokens: list[tuple[str, str]] = []
         position, text = 0, text.strip()
         while position < len(text):
@@ -78,7 +80,7 @@ class _Reader:
         if self.tokens and self.tokens[-1] == ("mark", "["):
             raise not_supported("_filter", "does not take a filter of elements in [brackets]")
         kind, value = self._value()
-        return _condition(self._type, path, operator, value, is_text=kind == "text")
+        return _condition(self._known, self._type, path, operator, value, is_text=kind == "text")
 
     def _take(self, word: str) -> bool:
         if self.tokens and self.tokens[-1][0] == "word" and self.tokens[-1][1].lower() == word:
@@ -101,18 +103,18 @@ class _Reader:
         return self.tokens.pop()
 
 
-def _condition(type_name: str, path: str, operator: str, value: str, *, is_text: bool) -> Condition:
+def _condition(known: Known, type_name: str, path: str, operator: str, value: str, *, is_text: bool) -> Condition:
     head, dot, rest = path.partition(".")
     if dot:
-        return _chained(type_name, head, rest, operator, value, is_text=is_text)
-    parameter = get_parameter(type_name, head)
+        return _chained(known, type_name, head, rest, operator, value, is_text=is_text)
+    parameter = get_parameter(type_name, head, known)
     if operator in _NEGATED and parameter.kind not in PREFIXED_KINDS:
-        return Not(_condition(type_name, path, _NEGATED[operator], value, is_text=is_text))
+        return Not(_condition(known, type_name, path, _NEGATED[operator], value, is_text=is_text))
     if operator == "pr":
         is_there = value.lower()
         if is_there not in ("true", "false"):
             raise _wrong(f"has {head} pr without true or false")
-        return parse_condition(type_name, f"{head}:missing", "false" if is_there == "true" else "true")
+        return parse_condition(type_name, f"{head}:missing", "false" if is_there == "true" else "true", 0, known)
     return _compared(parameter, operator, value, is_text=is_text)
 
 
@@ -131,12 +133,14 @@ def _compared(parameter: Parameter, operator: str, value: str, *, is_text: bool)
     return Predicate(parameter, modifier, (Value("", tuple(plain.split("|")) if split else (plain,)),))
 
 
-def _chained(type_name: str, head: str, rest: str, operator: str, value: str, *, is_text: bool) -> Condition:
+def _chained(
+    known: Known, type_name: str, head: str, rest: str, operator: str, value: str, *, is_text: bool
+) -> Condition:
     """A path through a reference: read as a chain is, with the comparison at its end."""
     if rest.count(".") >= 3:
         raise _wrong("follows more than 4 references")
     code, _, only = head.partition(":")
-    parameter = get_parameter(type_name, code)
+    parameter = get_parameter(type_name, code, known)
     if parameter.kind != "reference":
         raise _wrong(f"goes on after {head}, which is not a reference")
     targets = (only,) if only in parameter.targets else parameter.targets
@@ -144,7 +148,7 @@ def _chained(type_name: str, head: str, rest: str, operator: str, value: str, *,
     problem = None
     for target in targets:
         try:
-            inner.append((target, _condition(target, rest, operator, value, is_text=is_text)))
+            inner.append((target, _condition(known, target, rest, operator, value, is_text=is_text)))
         except Incorrect as error:
             problem = problem or error
     if not inner:

@@ -21,7 +21,8 @@ from kiungo.fhir.search.asked import (
     Predicate,
     Value,
 )
-from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
+from kiungo.fhir.search.known import STANDARD, Known
+from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter
 from kiungo.fhir.search.places import parse_near
 from kiungo.fhir.search.words import parse_words
 
@@ -46,18 +47,18 @@ NOT_OFFERED = frozenset({"_query", "_contained", "_containedType", "_score"})
 _PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
 
 
-def parse_condition(type_name: str, name: str, value: str, depth: int = 0) -> Condition:
+def parse_condition(type_name: str, name: str, value: str, depth: int = 0, known: Known = STANDARD) -> Condition:
     """One condition from its name and value, chains and `_has` included."""
     if depth > DEPTH_MAX:
         raise wrong(name, f"chains deeper than {DEPTH_MAX} steps", "Search in several steps")
-    special = _by_name(type_name, name, value, depth)
+    special = _by_name(type_name, name, value, depth, known)
     if special is not None:
         return special
     head, dot, rest = name.partition(".")
     code, colon, modifier = head.partition(":")
-    parameter = get_parameter(type_name, code)
+    parameter = get_parameter(type_name, code, known)
     if dot:
-        return _chain(parameter, modifier, rest, value, depth)
+        return _chain(parameter, modifier, rest, value, depth, known)
     if colon and modifier in definitions.type_ids() and parameter.kind == "reference":
         return Predicate(parameter, "", tuple(_typed(v, modifier) for v in values_of(parameter, "", value)))
     _check_modifier(parameter, modifier, colon)
@@ -68,10 +69,10 @@ def parse_condition(type_name: str, name: str, value: str, depth: int = 0) -> Co
     return Predicate(parameter, modifier, tuple(values_of(parameter, modifier, value)))
 
 
-def _by_name(type_name: str, name: str, value: str, depth: int) -> Condition | None:
+def _by_name(type_name: str, name: str, value: str, depth: int, known: Known) -> Condition | None:
     """The conditions that are not one parameter's of the type; None for all others."""
     if name.startswith("_has:"):
-        return _has(type_name, name, value, depth)
+        return _has(type_name, name, value, depth, known)
     if name in ("_text", "_content"):
         return parse_words("_text" if name == "_text" else "_content", value)
     return _listed(value) if name == "_list" else None
@@ -91,14 +92,14 @@ def _listed(value: str) -> Condition:
     return Has(get_parameter("List", "item"), by_id)
 
 
-def get_parameter(type_name: str, code: str) -> Parameter:
+def get_parameter(type_name: str, code: str, known: Known = STANDARD) -> Parameter:
     """The parameter of a type. Raises: Incorrect SEARCH_PARAMETER_UNKNOWN, with the one that was meant."""
-    known = parameters_of(type_name)
-    found = known.get(code)
+    of_type = known.of(type_name)
+    found = of_type.get(code)
     if found is None:
         if code in NOT_OFFERED:
             raise not_supported(code, "is not offered by this server")
-        near = difflib.get_close_matches(code, list(known), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(code, list(of_type), n=1, cutoff=0.5)
         raise Incorrect(
             SEARCH_PARAMETER_UNKNOWN,
             f"{type_name} has no search parameter {code[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""),
@@ -110,7 +111,7 @@ def get_parameter(type_name: str, code: str) -> Parameter:
     return found
 
 
-def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: int) -> Chain:
+def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: int, known: Known) -> Chain:
     if parameter.kind != "reference":
         raise wrong(parameter.code, "is not a reference, so nothing can follow it", "Leave out the dot")
     if modifier and modifier not in parameter.targets:
@@ -122,7 +123,7 @@ def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: in
     problem: Incorrect | None = None
     for target in targets:
         try:
-            inner.append((target, parse_condition(target, rest, value, depth + 1)))
+            inner.append((target, parse_condition(target, rest, value, depth + 1, known)))
         except Incorrect as error:
             problem = problem or error
     if not inner:
@@ -130,17 +131,17 @@ def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: in
     return Chain(parameter, tuple(inner))
 
 
-def _has(type_name: str, name: str, value: str, depth: int) -> Has:
+def _has(type_name: str, name: str, value: str, depth: int, known: Known) -> Has:
     parts = name.split(":", 3)
     if len(parts) < 4:
         raise wrong(name, "is not complete", "Write _has:Observation:patient:code=1234-5")
     _, other, code, rest = parts
     if other not in definitions.type_ids():
         raise wrong(name, "names no resource type", "Write _has:Observation:patient:code=1234-5")
-    parameter = get_parameter(other, code)
+    parameter = get_parameter(other, code, known)
     if parameter.kind != "reference" or (parameter.targets and type_name not in parameter.targets):
         raise wrong(name, f"{other}.{code} does not refer to {type_name}", "Name a reference to this type")
-    return Has(parameter, parse_condition(other, rest, value, depth + 1))
+    return Has(parameter, parse_condition(other, rest, value, depth + 1, known))
 
 
 def _check_modifier(parameter: Parameter, modifier: str, colon: str) -> None:

@@ -12,6 +12,7 @@ from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import Include, Query
 from kiungo.fhir.search.extraction import extract
 from kiungo.fhir.search.matching import Scope
+from kiungo.fhir.search.own_values import add_rows
 from kiungo.fhir.search.values import split_reference, target_of
 from kiungo.kernel import json
 
@@ -60,7 +61,11 @@ def _forward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -
             continue
         tree = json.loads(stored.body)
         literal = dict(_literal_references(tree))
-        for key, target in sorted(extract(tree).reference):
+        rows = extract(tree)
+        for parameter in include.parameters:
+            if parameter.is_own:
+                add_rows(rows, parameter, tree)
+        for key, target in sorted(rows.reference):
             source, place = sources.get(key), literal.get(target)
             if source is None or place is None or source.target_type not in (None, target & 0xFF):
                 continue

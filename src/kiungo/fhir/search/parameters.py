@@ -36,6 +36,8 @@ NOBODYS_TYPES = frozenset({"Patient", "Group"})
 # Token parameters that clinicians ask for together with a patient; each value has a compartment row.
 COMPARTMENT_TOKENS = ("code", "category")
 KEY_LIMIT = 1 << 14
+# A tenant's own parameters are numbered after R4's, which are some 2,600.
+OWN_KEYS_FROM = KEY_LIMIT // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class Parameter:
     sources: tuple[Source, ...]
     skipped_parts: frozenset[str] = frozenset()
     components: tuple[Component, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a tenant's own, whose expression is any FHIRPath."""
+        return self.key >= OWN_KEYS_FROM
 
 
 @cache

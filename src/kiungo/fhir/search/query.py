@@ -11,6 +11,7 @@ from kiungo.fhir import definitions
 from kiungo.fhir.search.asked import SEARCH_PARAMETER_UNKNOWN, AllOf, Condition, Include, Params, Query, SortKey
 from kiungo.fhir.search.filters import parse_filter
 from kiungo.fhir.search.grammar import get_parameter, not_supported, parse_condition, wrong
+from kiungo.fhir.search.known import STANDARD, Known, unfinished
 from kiungo.fhir.search.parameters import Parameter, parameters_of
 
 COUNT_MAX = 1000
@@ -22,7 +23,9 @@ RESULT_PARAMETERS = frozenset(
 )
 
 
-def parse_query(type_name: str, params: Params, *, lenient: bool = False, is_one: bool = True) -> Query:
+def parse_query(
+    type_name: str, params: Params, *, lenient: bool = False, is_one: bool = True, known: Known = STANDARD
+) -> Query:
     """Understand every parameter or refuse; `lenient` leaves out the unknown ones and lists them in `ignored`.
 
     `is_one` says that no other type is searched with it, so that an `_include` must begin at this one.
@@ -32,18 +35,19 @@ def parse_query(type_name: str, params: Params, *, lenient: bool = False, is_one
     query = Query(type_name)
     for name, value in params:
         if name in RESULT_PARAMETERS or name.split(":")[0] in ("_include", "_revinclude"):
-            _result_parameter(query, name, value, is_one=is_one)
+            _result_parameter(query, name, value, known, is_one=is_one)
             if name != "_cursor":
                 query.text.append((name, value))
         else:
             try:
-                query.conditions += _conditions(type_name, name, value)
+                query.conditions += _conditions(type_name, name, value, known)
             except Incorrect as error:
                 if not lenient or error.code != SEARCH_PARAMETER_UNKNOWN:
                     raise
                 query.ignored.append(name[:60])
             else:
                 query.text.append((name, value))
+    query.unfinished = unfinished(known, query)
     if query.count == 0:
         query.summary = "count"
     if len(query.conditions) > PREDICATES_MAX:
@@ -51,13 +55,16 @@ def parse_query(type_name: str, params: Params, *, lenient: bool = False, is_one
     return query
 
 
-def _conditions(type_name: str, name: str, value: str) -> tuple[Condition, ...]:
+def _conditions(type_name: str, name: str, value: str, known: Known) -> tuple[Condition, ...]:
     """The conditions of one parameter, those side by side each on its own, so that any of them may drive."""
-    found = parse_filter(type_name, value) if name == "_filter" else parse_condition(type_name, name, value)
+    if name == "_filter":
+        found = parse_filter(type_name, value, known)
+    else:
+        found = parse_condition(type_name, name, value, 0, known)
     return found.conditions if isinstance(found, AllOf) else (found,)
 
 
-def _result_parameter(query: Query, name: str, value: str, *, is_one: bool) -> None:
+def _result_parameter(query: Query, name: str, value: str, known: Known, *, is_one: bool) -> None:
     head, _, modifier = name.partition(":")
     if head == "_count":
         if not value.isdecimal() or len(value) > 9:
@@ -68,15 +75,15 @@ def _result_parameter(query: Query, name: str, value: str, *, is_one: bool) -> N
     elif head == "_summary":
         query.summary = _one_of(head, value, ("false", "count", "true", "text", "data"))
     elif head == "_sort":
-        query.sort += [_sort_key(query.type, part) for part in value.split(",") if part]
+        query.sort += [_sort_key(query.type, part, known) for part in value.split(",") if part]
         if len(query.sort) > SORT_KEYS_MAX:
             raise wrong("_sort", f"has more than {SORT_KEYS_MAX} keys", "Sort by fewer")
     elif head == "_cursor":
         query.cursor = value
     elif head == "_include":
-        query.includes.append(_include(query.type, name, modifier, value, is_one=is_one))
+        query.includes.append(_include(query.type, name, modifier, value, known, is_one=is_one))
     elif head == "_revinclude":
-        query.revincludes.append(_include(None, name, modifier, value, is_one=is_one))
+        query.revincludes.append(_include(None, name, modifier, value, known, is_one=is_one))
     elif head == "_explain":
         query.explain = _one_of(head, value, ("true", "false")) == "true"
 
@@ -87,12 +94,12 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _sort_key(type_name: str, text: str) -> SortKey:
+def _sort_key(type_name: str, text: str, known: Known) -> SortKey:
     descending = text.startswith("-")
-    return SortKey(get_parameter(type_name, text.removeprefix("-")), descending)
+    return SortKey(get_parameter(type_name, text.removeprefix("-"), known), descending)
 
 
-def _include(type_name: str | None, name: str, modifier: str, value: str, *, is_one: bool) -> Include:
+def _include(type_name: str | None, name: str, modifier: str, value: str, known: Known, *, is_one: bool) -> Include:
     """An inclusion; `type_name` is None for `_revinclude`, which may begin anywhere."""
     if modifier not in ("", "iterate"):
         raise not_supported(name[:60], "is not offered; only :iterate is")
@@ -110,7 +117,7 @@ def _include(type_name: str | None, name: str, modifier: str, value: str, *, is_
         raise wrong(name[:60], "names no resource type as its target", "Write Observation:subject:Patient")
     if parts[1] == "*":
         return Include(source, _references(source), target, iterate)
-    found = get_parameter(source, parts[1])
+    found = get_parameter(source, parts[1], known)
     if found.kind != "reference":
         raise wrong(name[:60], f"{source}.{parts[1]} is not a reference", "Name a reference parameter")
     return Include(source, (found,), target, iterate)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kiungo.base.errors import Incorrect
+from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import Stored
-from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Params, Query
+from kiungo.fhir.search.asked import SEARCH_INDEX_BUILDING, SEARCH_VALUE_WRONG, Params, Query
 from kiungo.fhir.search.collected import MATCHES_MAX, is_collected, page_of, refuse_too_many
+from kiungo.fhir.search.known import STANDARD, Known
 from kiungo.fhir.search.lookups import Lookups, Terminology
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, ordering
@@ -80,12 +81,20 @@ def find_matches(
     limit: int,
     allow: Callable[[Query], None] | None = None,
     terminology: Terminology | None = None,
+    known: Known = STANDARD,
 ) -> list[Stored]:
     """The resources a condition matches, as many as `limit`; `allow` refuses or narrows what may be asked.
 
     Raises: Incorrect for a condition without a search parameter: it would match everything.
     """
-    query = parse_query(type_name, params)
+    query = parse_query(type_name, params, known=known)
+    if query.unfinished:
+        raise Unavailable(
+            SEARCH_INDEX_BUILDING,
+            f"The index of {', '.join(query.unfinished)} is still being built, so a condition could miss a match",
+            hint="Try again when it is ready",
+            retry_after_s=10,
+        )
     if not query.conditions:
         raise Incorrect(
             SEARCH_VALUE_WRONG,

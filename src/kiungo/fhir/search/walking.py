@@ -5,12 +5,16 @@ from typing import Any
 
 from kiungo.fhir.search.expressions import parse
 from kiungo.fhir.search.extraction import Move, ways
+from kiungo.fhir.search.own_values import values_at
 from kiungo.fhir.search.parameters import Parameter
 from kiungo.fhir.search.values import reference_is
 
 
 def found_in(resource: dict[str, Any], parameter: Parameter) -> Iterator[tuple[str, Any]]:
     """(type, value) of everything the parameter's expression leads to."""
+    if parameter.is_own:
+        yield from values_at(parameter, resource)
+        return
     for path in parse(parameter.expression):
         for moves, final in ways(parameter.type, path):
             for value in _moved([resource], moves):
