@@ -61,7 +61,7 @@ def _add_choice(parent: Node, value: dict[str, Any], child: Child, found: Collec
     by_key = child.by_key
     keys = by_key if len(by_key) < len(value) else value
     for key in keys:
-        plain = key[1:] if key[0] == "_" else key
+        plain = key[1:] if key[:1] == "_" else key
         type_ = by_key.get(plain)
         if type_ is not None and (plain in value or type_.is_primitive) and (plain is key or plain not in value):
             raw, extra = value.get(plain), value.get("_" + plain) if type_.is_primitive else None
