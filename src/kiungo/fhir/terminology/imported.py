@@ -16,6 +16,7 @@ BATCH_MAX = 10_000
 _BELOW = "number IN (SELECT descendant FROM terminology_ancestor WHERE system = ? AND ancestor = ?)"
 _ABOVE = "number IN (SELECT ancestor FROM terminology_ancestor WHERE system = ? AND descendant = ?)"
 _HELD = "number IN (SELECT number FROM terminology_property WHERE system = ? AND name = ?"
+_BY_HIERARCHY = frozenset({"is-a", "descendent-of", "is-not-a", "generalizes"})
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -87,9 +88,20 @@ class ImportedSystem:
             return False
         if wanted.op == "regex":
             return self._fits(found[0], code, found[1], wanted)
+        if wanted.op in _BY_HIERARCHY:
+            return self._stands(code, wanted)
         text, parameters = self._condition(wanted)
         sql = f"SELECT 1 FROM terminology_concept WHERE system = ? AND number = ? AND {text}"
         return self.unit.value(sql, (self.row.id, found[0], *parameters)) is not None
+
+    def _stands(self, code: str, wanted: Filter) -> bool:
+        """Where one code stands to another: a seek, where a condition would read all descendants."""
+        if wanted.op == "generalizes":
+            return code == wanted.value or self.is_above(code, wanted.value)
+        is_below = self.is_above(wanted.value, code)
+        if wanted.op == "descendent-of":
+            return is_below
+        return (code == wanted.value or is_below) == (wanted.op == "is-a")
 
     def matching(self, filters: tuple[Filter, ...], words: tuple[str, ...], *, active_only: bool) -> Iterator[Concept]:
         conditions, parameters = ["system = ?", "number > ?"], []
@@ -132,7 +144,7 @@ class ImportedSystem:
     def _condition(self, wanted: Filter) -> tuple[str, list[Any]]:
         """A filter as SQL over a concept's number."""
         own, op = self.row.id, wanted.op
-        if op in ("is-a", "descendent-of", "is-not-a", "generalizes"):
+        if op in _BY_HIERARCHY:
             number = self._number(wanted.value)
             related = _ABOVE if op == "generalizes" else _BELOW
             if op == "descendent-of":

@@ -84,23 +84,23 @@ class View:
         return (dict(zip(names, row, strict=True)) for row in self.rows(resource))
 
 
-def _select_rows(select: Select, run: Run, node: Node | None, environment: dict[str, object], index: int) -> list[Row]:
+def _select_rows(select: Select, run: Run, node: Value | None, environment: dict[str, object], index: int) -> list[Row]:
     """The rows of a select at an element; `index` is what %rowIndex says outside its own loop."""
     if select.each is None and not select.repeat:
         return _part_rows(select, run, node, environment, index)
     found: list[Value] = []
     if node is not None:
-        found = select.each.items(run, node) if select.each is not None else _repeated(select.repeat, run, node)
+        found = _values(select.each, run, node) if select.each is not None else _repeated(select.repeat, run, node)
     if not found and select.or_null:
         return _part_rows(select, run, None, environment, 0)
     rows: list[Row] = []
     for number, item in enumerate(found):
-        rows += _part_rows(select, run, _node(item), environment, number)
+        rows += _part_rows(select, run, item, environment, number)
         _check_size(rows)
     return rows
 
 
-def _part_rows(select: Select, run: Run, node: Node | None, environment: dict[str, object], index: int) -> list[Row]:
+def _part_rows(select: Select, run: Run, node: Value | None, environment: dict[str, object], index: int) -> list[Row]:
     environment["rowIndex"] = index
     rows: list[Row] = [{column.place: _cell(column, run, node) for column in select.columns}]
     for inner in select.selects:
@@ -120,7 +120,7 @@ def _product(left: list[Row], right: list[Row]) -> list[Row]:
     return [{**one, **other} for one in left for other in right]
 
 
-def _repeated(paths: tuple[Expression, ...], run: Run, node: Node) -> list[Value]:
+def _repeated(paths: tuple[Expression, ...], run: Run, node: Value) -> list[Value]:
     """Everything the paths lead to, and from there again, each before what is below it."""
     found: list[Value] = []
     waiting: list[Value] = list(reversed(_all(paths, run, node)))
@@ -129,24 +129,18 @@ def _repeated(paths: tuple[Expression, ...], run: Run, node: Node) -> list[Value
         found.append(item)
         if len(found) > REPEATED_MAX:
             _check_size([], ROWS_PER_RESOURCE_MAX + 1)
-        waiting += reversed(_all(paths, run, _node(item)))
+        waiting += reversed(_all(paths, run, item))
     return found
 
 
-def _all(paths: tuple[Expression, ...], run: Run, node: Node) -> list[Value]:
-    return [item for path in paths for item in path.items(run, node)]
+def _all(paths: tuple[Expression, ...], run: Run, node: Value) -> list[Value]:
+    return [item for path in paths for item in _values(path, run, node)]
 
 
-def _node(item: Value) -> Node:
-    """What the inner paths are about. Raises: Incorrect for a computed value, which has no parts."""
-    if not isinstance(item, Node):
-        raise Incorrect(
-            VIEW_ROW_WRONG,
-            "A forEach or repeat gives values that are no elements of the resource",
-            field="forEach",
-            hint="Loop over elements, and compute in a column",
-        )
-    return item
+def _values(path: Expression, run: Run, item: Value | None) -> Collection:
+    """What a path gives at an element, a computed value, or (None) nothing at all."""
+    run.context = item
+    return path.items(run)
 
 
 def _is_true(condition: Expression, run: Run, node: Node) -> bool:
@@ -161,10 +155,8 @@ def _is_true(condition: Expression, run: Run, node: Node) -> bool:
     return bool(found and found[0])
 
 
-def _cell(column: Column, run: Run, node: Node | None) -> Any:
-    if node is None:
-        run.context = None  # the row stands for nothing: only what needs no element has a value
-    found: Collection = column.path.items(run, node)
+def _cell(column: Column, run: Run, node: Value | None) -> Any:
+    found = _values(column.path, run, node)
     if column.is_collection:
         return [value for item in found if (value := plain(item)) is not None]
     if not found:
