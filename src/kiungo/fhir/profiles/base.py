@@ -10,7 +10,7 @@ from typing import Any
 from kiungo.fhir import definitions
 from kiungo.fhir.definitions.rules import ElementRules, element_rules, type_rules
 from kiungo.fhir.profiles import extensions
-from kiungo.fhir.profiles.findings import At, Json
+from kiungo.fhir.profiles.findings import At, Json, text_of
 from kiungo.fhir.profiles.invariants import Judge, judge_of
 from kiungo.fhir.profiles.items import Item, is_primitive
 from kiungo.fhir.profiles.references import type_in_text
@@ -148,9 +148,9 @@ def _targets(allowed: frozenset[str]) -> Handler:
                 return
             if kind is None:
                 target = run.resolve(text)
-                kind = target.get("resourceType") if target is not None else value.get("type")
+                kind = text_of(value, "type") if target is None else text_of(target, "resourceType")
         else:
-            kind = value.get("type")
+            kind = text_of(value, "type")
         if kind.__class__ is str and kind not in allowed and definitions.find_type(kind) is not None:
             run.error("structure", at, f"points to a {kind}, but only {listed} may stand here")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kiungo.fhir.profiles.findings import At, Json
+from kiungo.fhir.profiles.findings import At, Json, text_of
 from kiungo.fhir.profiles.references import type_in_text
 from kiungo.fhir.profiles.resources import inner_scope
 from kiungo.fhir.profiles.run import Run, in_bundle
@@ -20,7 +20,7 @@ _VERBS = frozenset({"batch", "transaction"})
 
 def check_bundle(o: Json, at: At, run: Run) -> None:
     """What the invariants of Bundle leave out."""
-    kind = o.get("type")
+    kind = text_of(o, "type")
     _check_links(o, at, run)
     entries = o.get("entry")
     if entries.__class__ is not list:
@@ -42,7 +42,7 @@ def _check_links(o: Json, at: At, run: Run) -> None:
     links = o.get("link")
     seen: set[str] = set()
     for index, link in enumerate(links if links.__class__ is list else ()):
-        relation = link.get("relation") if link.__class__ is dict else None
+        relation = text_of(link, "relation")
         if relation in PAGING:
             if relation in seen:
                 run.error("invalid", (at, "link", index), f"is a second link {relation}; one of each is allowed")

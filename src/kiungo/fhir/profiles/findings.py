@@ -23,6 +23,12 @@ class Finding:
     rule: str = ""
 
 
+def text_of(o: Any, name: str) -> str | None:
+    """A member that is a text; None for anything else that was written there."""
+    value = o.get(name) if o.__class__ is dict else None
+    return value if value.__class__ is str else None
+
+
 def root_at(type_name: str) -> At:
     """The place of a whole resource."""
     return (None, type_name, -1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kiungo.base.errors import KiungoError
 from kiungo.fhir.definitions.rules import Invariant
 from kiungo.fhir.profiles.items import Item
-from kiungo.fhir.profiles.native import NATIVE, Question
+from kiungo.fhir.profiles.native import NATIVE, ON_ANY_VALUE, Question
 from kiungo.fhir.profiles.paths import Asked, asked
 from kiungo.fhir.profiles.run import Run
 
@@ -18,10 +18,11 @@ Judge = Callable[[Item, Run, str], None]
 def judge_of(invariant: Invariant) -> Judge:
     """The check of an invariant at an element."""
     native = NATIVE.get(invariant.expression)
+    on_any = invariant.expression in ON_ANY_VALUE
     holder = _Evaluated(invariant)
 
     def judge(item: Item, run: Run, source: str) -> None:
-        answer = native(item.value, run) if native is not None and item.value is not None else None
+        answer = native(item.value, run) if native is not None and (item.value.__class__ is dict or on_any) else None
         if answer is None:
             answer = holder.answer(item, run)
         if answer is False:

@@ -139,3 +139,7 @@ NATIVE: dict[str, Question] = {
     "($this as dateTime).toString().length() >= 8": _to_the_day,
     "$this is DateTime implies $this.toString().length() >= 10": _to_the_day_if_a_moment,
 }
+# Questions about a primitive, or about whatever a choice holds; all others are about objects.
+ON_ANY_VALUE = frozenset(
+    {"($this as dateTime).toString().length() >= 8", "$this is DateTime implies $this.toString().length() >= 10"}
+)

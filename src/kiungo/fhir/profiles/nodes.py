@@ -98,7 +98,7 @@ class Node:
 def apply(node: Node, element: Json) -> None:
     """Lay what an ElementDefinition says over a node; what it leaves out stays as it was."""
     if "min" in element:
-        node.min = element["min"]
+        node.min = int(element["min"])
     if "max" in element:
         node.max = UNBOUNDED if element["max"] == "*" else int(element["max"])
     if element.get("type"):

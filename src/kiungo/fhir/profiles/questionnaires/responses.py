@@ -5,7 +5,7 @@ Source: FHIR R4 QuestionnaireResponse, notes on items, nesting and required answ
 
 from typing import Any
 
-from kiungo.fhir.profiles.findings import At, Json
+from kiungo.fhir.profiles.findings import At, Json, text_of
 from kiungo.fhir.profiles.questionnaires.answers import check_answer, extensions
 from kiungo.fhir.profiles.questionnaires.enabling import Answers, answers_of, is_enabled, listed, objects, walk
 from kiungo.fhir.profiles.run import Run
@@ -35,7 +35,7 @@ class _Checker:
     def __init__(self, form: Json, response: Json, run: Run) -> None:
         self._form = form
         self._run = run
-        self._is_complete = response.get("status") in COMPLETE
+        self._is_complete = text_of(response, "status") in COMPLETE
         self._answers: Answers = answers_of(response.get("item"))
         self._known = {str(one.get("linkId")) for one in walk(form.get("item"))}
 
@@ -62,7 +62,7 @@ class _Checker:
             self._question(question, given.get(str(question.get("linkId")), []), at)
 
     def _question(self, question: Json, given: list[tuple[Json, At]], at: At) -> None:
-        kind, link = question.get("type"), str(question.get("linkId"))
+        kind, link = text_of(question, "type"), str(question.get("linkId"))
         enabled = is_enabled(question, self._answers)
         if not enabled:
             for item, where in given:
@@ -81,7 +81,7 @@ class _Checker:
             self._item(question, item, where)
 
     def _item(self, question: Json, item: Json, at: At) -> None:
-        kind = question.get("type")
+        kind = text_of(question, "type")
         answers = listed(item.get("answer"))
         inner = objects(question.get("item"))
         if kind in {"group", "display"} and answers:
