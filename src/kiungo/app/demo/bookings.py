@@ -12,7 +12,6 @@ from kiungo.app.demo.troubles import tell_troubles
 from kiungo.app.registry import BANK
 from kiungo.app.sample_data import FACILITY_KEY
 from kiungo.client import verify_webhook
-from kiungo.domains.vems.notifications.service import about
 from kiungo.domains.vems.sample import FACILITY, PATIENT, VENDOR
 
 SECRET = "the-facility-and-we-know-it"  # noqa: S105 - the story's own
@@ -25,8 +24,12 @@ HEARD = ("booking.created", "booking.claim_submitted", "booking.claim_approved")
 
 def tell_bookings(story: Story, stage: Stage) -> None:
     """Tell the whole story, checking every figure on the way."""
-    with receiver(BOOKINGS) as target, story.http(stage.url, stage.keys[FACILITY_KEY]) as http:
-        hospital = Hospital(story, stage, http, target)
+    with (
+        receiver(BOOKINGS) as target,
+        story.http(stage.url, stage.keys[FACILITY_KEY]) as http,
+        story.http(stage.url, stage.keys["settlement officer"]) as office,
+    ):
+        hospital = Hospital(story, stage, http, office, target)
         discover(hospital)
         listen(hospital)
         visit = Visit("approved whole", CLAIM_ID, CHARGES, days_ago=2)
@@ -36,9 +39,9 @@ def tell_bookings(story: Story, stage: Stage) -> None:
         hear(hospital, visit)
         settle(hospital, visit)
         inform(hospital, visit)
+        trace(hospital, visit)
         prove_books(hospital)
-        visits = [visit, *tell_troubles(hospital)]
-    reckoning.show(story, stage, visits)
+        reckoning.show(hospital, [visit, *tell_troubles(hospital)])
 
 
 def discover(hospital: Hospital) -> None:
@@ -117,11 +120,11 @@ def settle(hospital: Hospital, visit: Visit) -> None:
     """The vendor is paid by M-Pesa, the facility by its bank; the fee stays here."""
     story, stage = hospital.story, hospital.stage
     story.begin("The vendor is paid by M-Pesa, the facility by its bank; the fee stays")
-    legs = hospital.paid(visit)
-    told = {leg.payee_id: f"{leg.amount.text()} by {leg.rail}: {leg.state}" for leg in legs}
-    story.check("vendor", told.get(VENDOR.code), f"{VENDOR_PART} by mpesa: posted")
-    story.check("facility", told.get(FACILITY.fr_code), f"{FACILITY_PART} by bank: posted")
-    story.check("fee", reckoning.kept(stage, visit), FEE)
+    legs = {leg.payee: leg for leg in hospital.paid(visit)}
+    shares = reckoning.owed(hospital.settlement(visit))
+    story.check("vendor", str(legs.get(VENDOR.code)), f"{VENDOR_PART} by mpesa: posted")
+    story.check("facility", str(legs.get(FACILITY.fr_code)), f"{FACILITY_PART} by bank: posted")
+    story.check("fee", shares.get("fee"), FEE)
     story.check("shillings M-Pesa moved", [one.shillings for one in stage.sandbox.mpesa.payments], [int(VENDOR_PART)])
     story.check("cents the bank moved", [minor for _, minor in stage.sandbox.bank.payments], [int(FACILITY_PART * 100)])
     if len(legs) != 2:
@@ -138,14 +141,27 @@ def inform(hospital: Hospital, visit: Visit) -> None:
         story.remark(f"{number}: {text}")
     story.check("SMS", len(sms.messages), 2)
     story.check("e-mails", sorted(address for address, _ in mail.messages), sorted(MAILBOXES))
-    found = stage.system.database.read(lambda unit: about(unit, hospital.tenant, visit.booking_no))
-    story.check("in the application", sorted(one.recipient for one in found if one.channel == "in_app"), PAYEES)
+    path = "/vems/v1/notifications"
+    found = body_of(hospital.office.get(path, params={"bookingNo": visit.booking_no, "channel": "in_app"}))["data"]
+    story.check("in the application", sorted(one["recipient"] for one in found), PAYEES)
+
+
+def trace(hospital: Hospital, visit: Visit) -> None:
+    """Every step, message and posting of the booking, in order."""
+    story = hospital.story
+    story.begin("The booking's trail tells every step, posting and message in order")
+    trail = body_of(hospital.http.get(f"/vems/v1/bookings/{visit.booking_no}/trail"))["data"]
+    story.check("kinds", sorted({one["kind"] for one in trail}), ["message", "posting", "settlement", "step"])
+    moments = [one["at"] for one in trail]
+    story.check("in order", moments == sorted(moments), True)
+    steps = [one["what"] for one in trail if one["kind"] == "step"]
+    story.check("steps", steps[: len(HEARD)], list(HEARD))
 
 
 def prove_books(hospital: Hospital) -> None:
     """The bank's statement explains our account there, and debits are credits."""
     hospital.story.begin("The bank's statement is matched and the ledger balances")
-    reckoning.prove(hospital.story, hospital.stage, BANK)
+    reckoning.prove(hospital, BANK)
 
 
 PAYEES = [FACILITY.fr_code, VENDOR.code]

@@ -16,8 +16,6 @@ from kiungo.app.money import COLLECT
 from kiungo.app.registry import TENANT
 from kiungo.app.sample_data import HOSPITAL
 from kiungo.domains.vems.sample import FACILITY, PATIENT
-from kiungo.domains.vems.settlement import store as settlement_store
-from kiungo.domains.vems.settlement.model import Leg
 from kiungo.kernel import jobs
 
 CHARGES: Final = (("F8735", "15000.00"), ("F8736", "16000.00"))
@@ -47,15 +45,39 @@ class Visit:
         return sum((Decimal(amount) for _, amount in self.charges), Decimal(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One payment as the API tells it."""
+
+    payee: str
+    rail: str
+    amount: Decimal
+    state: str
+    reference: str
+    reason: str
+
+    @classmethod
+    def of(cls, body: Any) -> "Leg":
+        """A payment of the API's list."""
+        names = ("payee", "rail", "amount", "legStatus", "reference", "reason")
+        return cls(*(body[name] for name in names))
+
+    def __str__(self) -> str:
+        return f"{self.amount} by {self.rail}: {self.state}"
+
+
 @dataclass(slots=True)
 class Hospital:
-    """Whoever acts for the facility, on the story's stage. Shapes: `http` carries the facility's own key."""
+    """Whoever acts for the facility, on the story's stage.
+
+    Shapes: `http` carries the facility's own key, `office` that of the settlement officer who looks at its money.
+    """
 
     story: Story
     stage: Stage
     http: httpx.Client
+    office: httpx.Client
     target: Receiver
-    tenant: int = TENANT
     _collected: int = field(default=0)
 
     def book(self, visit: Visit, *, diagnosis: str | None = None) -> Any:
@@ -103,10 +125,19 @@ class Hospital:
         self.story.check("claim", found["status"], status)
         return found
 
+    def settlement(self, visit: Visit, *, quietly: bool = False) -> Any:
+        """The settlement of a booking with its shares and payments; None while nothing is settled."""
+        path = f"/vems/v1/bookings/{visit.booking_no}/settlements"
+        if not quietly:
+            return body_of(self.office.get(path))["data"][0]
+        with httpx.Client(base_url=self.office.base_url, headers=self.office.headers) as quiet:
+            found = body_of(quiet.get(path))
+        return found["data"][0] if "data" in found else None
+
     def legs(self, visit: Visit) -> list[Leg]:
-        """The payments of a booking as they stand."""
-        database = self.stage.system.database
-        return list(database.read(lambda unit: settlement_store.legs_of(unit, TENANT, visit.booking_no)))
+        """The payments of a booking as they stand; asked quietly, since the story waits for them."""
+        settlement = self.settlement(visit, quietly=True)
+        return [Leg.of(one) for one in settlement["legs"]] if settlement else []
 
     def paid(self, visit: Visit, *, but: Sequence[str] = ()) -> list[Leg]:
         """Wait until every payment of a visit has reached its payee, or is in one of the states `but`."""

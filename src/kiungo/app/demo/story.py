@@ -162,7 +162,7 @@ class Story:
         self.tell(
             request.method,
             request.url.raw_path.decode("ascii"),
-            json.loads(sent) if sent else None,
+            _body(request, sent) if sent else None,
             response.status_code,
             json.loads(received) if received else None,
             elapsed_ms,
@@ -171,6 +171,13 @@ class Story:
     def _say(self, markup: str) -> None:
         if self._console is not None:
             self._console.print(markup)
+
+
+def _body(request: httpx.Request, sent: bytes) -> Any:
+    """What was sent: JSON as it is, a file by its size."""
+    if "json" in request.headers.get("content-type", ""):
+        return json.loads(sent)
+    return f"a file of {len(sent.splitlines())} lines"
 
 
 def _text(value: Any) -> str:
