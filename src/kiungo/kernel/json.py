@@ -17,6 +17,7 @@ JSON_FORBIDDEN_CHARACTER = define(
 DEPTH_MAX = 64
 NUMBER_EXPONENT_MAX = 100
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 
 
 def loads(body: bytes | str, *, depth_max: int = DEPTH_MAX) -> Any:
@@ -71,13 +72,18 @@ def _plain(error: Exception) -> str:
 
 def _too_deep(raw: bytes, depth_max: int) -> bool:
     """Whether brackets nest deeper than the limit, those inside strings not counted."""
-    outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-    depth = 0
-    for byte in outside.translate(None, _ALL_BUT_BRACKETS):
-        depth += 1 if byte in b"[{" else -1
-        if depth > depth_max:
-            return True
-    return False
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    left = b"".join(plain.split(b'"')[::2]).translate(_AS_SQUARE, _ALL_BUT_BRACKETS)
+    if b"[" * (depth_max + 1) in left:
+        return True
+    for _ in range(
+        depth_max
+    ):  # each round takes the innermost pairs away, so it ends after as many as there are levels
+        shorter = left.replace(b"[]", b"")
+        if len(shorter) == len(left):
+            break
+        left = shorter
+    return left.count(b"[") > 0 if b"[]" in left else left.count(b"[") > depth_max
 
 
 def _refuse_forbidden(raw: bytes) -> None:

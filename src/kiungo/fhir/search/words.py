@@ -67,10 +67,10 @@ def words_in(text: str) -> set[str]:
 def _collect(value: Any, texts: list[str]) -> None:
     """The texts inside, but for those of members that are not for reading."""
     for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(inner, str):
+        if inner.__class__ is str:
             if name not in _SKIPPED and not _DATE.match(inner):
                 texts.append(inner)
-        elif isinstance(inner, dict | list):
+        elif inner.__class__ is dict or inner.__class__ is list:
             _collect(inner, texts)
 
 
