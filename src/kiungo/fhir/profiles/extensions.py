@@ -172,5 +172,8 @@ def _places_of(resource_type: str, steps: tuple[str, ...]) -> frozenset[str]:
         names |= {"Resource", "Element"}
         if resource_type not in {"Bundle", "Binary", "Parameters"}:
             names.add("DomainResource")
+        definition = definitions.find_type(resource_type)
+        if definition is not None and any(e.name == "url" for e in definition.elements):
+            names |= {"CanonicalResource", "MetadataResource"}  # later versions' names for what has an address
     names |= {_BASES[name] for name in names if name in _BASES}
     return frozenset(names | {"*"})
