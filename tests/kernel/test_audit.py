@@ -10,7 +10,7 @@ import pytest
 
 from kiungo.base.errors import Unavailable
 from kiungo.kernel import audit
-from kiungo.kernel.audit import Reads, Report, seal_pending, verify
+from kiungo.kernel.audit import Reads, Report, entries_about, seal_pending, verify
 from kiungo.kernel.audit.sealing import ranges_from, ranges_of, ranges_text
 from kiungo.kernel.auth import Call, Principal, system_call
 from kiungo.kernel.database import Database, Unit
@@ -107,6 +107,36 @@ def test_the_first_broken_entry_is_named(
     assert not report.is_whole
     assert problem in str(report.problem)
     assert report.seq == seq
+
+
+def test_what_was_done_with_a_persons_records_is_found_sealed_or_not_and_late(
+    database: Database, database_url: str
+) -> None:
+    def done(person: str, *actions: str) -> None:
+        def work(unit: Unit) -> None:
+            for action in actions:
+                audit.record(unit, CALL, action, kind="claim", id="CLM-1", person=person)
+
+        database.write(work)
+
+    def found(person: str, **page: int) -> list[str]:
+        entries = database.read(lambda unit: entries_about(unit, 1, person, **page))
+        return [entry.action for _, entry in entries]
+
+    done("p-1", "one", "two")
+    done("p-2", "other")
+    seal_pending(database)
+    write_entries(database, 1_500, first=10)
+    seal_pending(database)
+    done("p-1", "three")
+    assert found("p-1") == ["three", "two", "one"]
+    assert found("p-2") == ["other"]
+    assert found("p-3") == []
+    assert found("p-1", count=2) == ["three", "two"]
+    assert found("p-1", before=2, count=2) == ["one"]
+    assert database.read(lambda unit: entries_about(unit, 2, "p-1")) == []
+    seal_pending(database)
+    assert found("p-1") == ["three", "two", "one"]
 
 
 def test_missing_blocks_and_forged_seals_are_seen(database: Database, database_url: str) -> None:

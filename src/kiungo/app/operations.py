@@ -1,4 +1,4 @@
-"""The operators' API: the ledger's proofs, the audit trail's proof, and the jobs that died."""
+"""The operators' API: the ledger's proofs, the audit trail and its proof, and the jobs that died."""
 
 import datetime
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from kiungo.base.money import Money
-from kiungo.base.time import iso_seconds
+from kiungo.base.time import iso_micros, iso_seconds
 from kiungo.kernel import audit, jobs, ledger
 from kiungo.kernel.auth.roles import define_role
 from kiungo.kernel.database import Database, Unit
@@ -18,6 +18,7 @@ READ_LEDGER = "read:ledger"
 ACCOUNTANT = define_role("accountant", (READ_LEDGER,), "Reads the ledger: balances, statements, proofs.")
 VERIFY_DEADLINE_MS = 60_000
 DEAD_LISTED_MAX = 500
+ENTRIES_LISTED_MAX = 1_000
 JOB_ID_MAX = 2**63 - 1
 
 LedgerReader = Annotated[Exchange, secured(READ_LEDGER)]
@@ -26,9 +27,9 @@ Operator = Annotated[Exchange, secured("read:operations")]
 Mender = Annotated[Exchange, secured("write:operations")]
 
 
-def operations_routers(database: Database, *, audit_key: bytes) -> list[APIRouter]:
+def operations_routers(database: Database, reads: audit.Reads, *, audit_key: bytes) -> list[APIRouter]:
     """Every route of this module. `audit_key` is the key seals were made with, empty when they have none."""
-    return [_ledger_router(database), _audit_router(database, audit_key), _jobs_router(database)]
+    return [_ledger_router(database), _audit_router(database, reads, audit_key), _jobs_router(database)]
 
 
 def _ledger_router(database: Database) -> APIRouter:
@@ -68,8 +69,25 @@ def _ledger_router(database: Database) -> APIRouter:
     return router
 
 
-def _audit_router(database: Database, key: bytes) -> APIRouter:
+def _audit_router(database: Database, reads: audit.Reads, key: bytes) -> APIRouter:
     router = APIRouter(prefix="/api/admin/audit", tags=["audit"])
+
+    @router.get("/", summary="Who did what with a person's records, newest first")
+    async def entries(
+        exchange: Auditor,
+        person: Annotated[str, Query(min_length=1, max_length=64, description="The id of the Patient.")],
+        before: Annotated[
+            int, Query(ge=1, le=audit.NEWEST, description="Entries before this `seq` only.")
+        ] = audit.NEWEST,
+        count: Annotated[int, Query(ge=1, le=ENTRIES_LISTED_MAX)] = 100,
+    ) -> Any:
+        call = exchange.call
+        found = await database.read_async(
+            lambda unit: audit.entries_about(unit, call.tenant, person, before=before, count=count)
+        )
+        reads.note(call, "read", "audit", person, person)
+        more = {"next_before": found[-1][0]} if len(found) == count else {}
+        return {"entries": [_entry_view(seq, entry) for seq, entry in found], **more}
 
     @router.get("/verification", summary="Whether the audit trail is whole; names the first broken entry")
     def verification(exchange: Auditor) -> Any:
@@ -108,6 +126,20 @@ def _jobs_router(database: Database) -> APIRouter:
         return await exchange.write(work)
 
     return router
+
+
+def _entry_view(seq: int, entry: audit.Entry) -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "at": iso_micros(entry.at_us),
+        "who": {"id": entry.principal_id, "kind": entry.principal_kind},
+        "action": entry.action,
+        "record": {"kind": entry.kind, "id": entry.record_id},
+        "origin": entry.origin,
+        "request_id": entry.request_id,
+        "outcome": entry.outcome,
+        "detail": entry.detail,
+    }
 
 
 def _balance_view(lines: list[TrialBalanceLine], discrepancies: list[ledger.Discrepancy]) -> dict[str, Any]:

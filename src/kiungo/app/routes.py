@@ -87,7 +87,7 @@ def site_of(
             *payor_routers(payor, reads),
             webhook_router(front.database, webhooks, bindings=WEBHOOK_OWNERS),
             *money_routers(vems),
-            *operations_routers(front.database, audit_key=audit_key(settings)),
+            *operations_routers(front.database, front.reads, audit_key=audit_key(settings)),
         ],
         shapes=[FHIR_SHAPE, PAYOR_SHAPE, VEMS_SHAPE, access.error_shape()],
         public=PUBLIC,

@@ -28,9 +28,9 @@ def audit_rows(database: Database) -> list[tuple[object, ...]]:
 
 
 def wait_for(found: Callable[[], object]) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while not found():
-        assert time.monotonic() < until, "waited 5 s in vain"
+        assert time.monotonic() < until, "waited 20 s in vain"
         time.sleep(0.01)
 
 

@@ -26,6 +26,7 @@ AUDIT_UNAVAILABLE = define(
 
 WhenFull = Literal["wait", "refuse"]
 ROWS_PER_STATEMENT = 64
+BRIEF_ENTRIES = 256
 RETRY_DELAY_S_MAX = 5.0
 CLOSE_TIMEOUT_S = 15.0
 _ONE_ROW = f"({', '.join('?' * len(COLUMNS))})"
@@ -149,7 +150,9 @@ class Reads:
             committed, self._committed = self._committed, None
             self._in_flight = len(batch)
             try:
-                await self._database.write_async(partial(insert_entries, entries=batch))
+                await self._database.write_async(
+                    partial(insert_entries, entries=batch), brief=len(batch) <= BRIEF_ENTRIES
+                )
             except Exception as problem:  # the reason is logged; the entries must survive any reason
                 self.failures += 1
                 self._in_flight = 0

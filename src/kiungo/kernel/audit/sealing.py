@@ -37,6 +37,9 @@ SEAL_COLUMNS = (
 log = structlog.get_logger(__name__)
 Row = tuple[Any, ...]
 Range = tuple[int, int]
+Persons = frozenset[tuple[int, str]]
+_TENANT = 1 + COLUMNS.index("tn")
+_PERSON = 1 + COLUMNS.index("person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +81,18 @@ def seal_pending(database: Database, key: bytes = b"") -> int:
     """
     sealed = 0
     for _ in range(BLOCKS_PER_RUN_MAX):
-        seal = database.read(lambda unit: next_seal(unit, key))
-        if seal is None:
+        found = database.read(lambda unit: next_seal(unit, key))
+        if found is None:
             break
-        if database.write(partial(_append, seal=seal)):
+        seal, persons = found
+        if database.write(partial(_append, seal=seal, persons=persons)):
             log.debug("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
             sealed += seal.rows_sealed
     return sealed
 
 
-def next_seal(unit: Unit, key: bytes) -> Seal | None:
-    """The block that would come next, or None when everything is sealed."""
+def next_seal(unit: Unit, key: bytes) -> tuple[Seal, Persons] | None:
+    """The block that would come next and whom it is about, or None when everything is sealed."""
     last = last_seal(unit)
     last_seq, previous_hash, number = (last.last_seq, last.hash, last.block) if last else (0, NO_HASH, 0)
     fresh = unit.rows(f"{SELECT_ENTRIES} WHERE seq > ? ORDER BY seq LIMIT ?", (last_seq, BLOCK_ROWS_MAX))
@@ -100,11 +104,12 @@ def next_seal(unit: Unit, key: bytes) -> Seal | None:
     present = {row[0] for row in fresh}
     absent = ranges_of(seq for seq in range(first_seq, new_last + 1) if seq not in present)
     rows = [*late, *fresh]
+    lines = lines_of(rows)
     unsigned = Seal(
         number + 1, first_seq, new_last, len(rows), absent, ranges_of(row[0] for row in late), unit.now_us,
-        bool(key), hash_of_rows(rows), digests_of(rows), previous_hash, "",
+        bool(key), hash_of(lines), digests_of(lines), previous_hash, "",
     )  # fmt: skip
-    return _signed(unsigned, key)
+    return _signed(unsigned, key), persons_of(rows)
 
 
 def last_seal(unit: Unit) -> Seal | None:
@@ -122,22 +127,24 @@ def seal_of(row: Row) -> Seal:
     )  # fmt: skip
 
 
-def canonical(row: Row) -> bytes:
-    """An entry as the bytes that are hashed: its values as one JSON array."""
-    return json.dumps(list(row)) + b"\n"
+def lines_of(rows: Sequence[Row]) -> list[bytes]:
+    """Entries as the bytes that are hashed: the values of each as one JSON array."""
+    return [json.dumps(row) + b"\n" for row in rows]
 
 
-def hash_of_rows(rows: Sequence[Row]) -> str:
+def hash_of(lines: Sequence[bytes]) -> str:
     """The hash over entries in their order."""
-    hashed = hashlib.sha256()
-    for row in rows:
-        hashed.update(canonical(row))
-    return hashed.hexdigest()
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
-def digests_of(rows: Sequence[Row]) -> bytes:
+def digests_of(lines: Sequence[bytes]) -> bytes:
     """A short digest of each entry, by which a broken one is named."""
-    return b"".join(hashlib.sha256(canonical(row)).digest()[:DIGEST_BYTES] for row in rows)
+    return b"".join([hashlib.sha256(line).digest()[:DIGEST_BYTES] for line in lines])
+
+
+def persons_of(rows: Sequence[Row]) -> Persons:
+    """Whom entries are about, each once. Shapes: pairs of tenant and the record id of the person."""
+    return frozenset((row[_TENANT], row[_PERSON]) for row in rows if row[_PERSON] is not None)
 
 
 def ranges_of(numbers: Iterable[int]) -> tuple[Range, ...]:
@@ -183,8 +190,8 @@ def _signed(seal: Seal, key: bytes) -> Seal:
     return Seal(**{**values, "hash": seal.computed_hash(key)})
 
 
-def _append(unit: Unit, seal: Seal) -> bool:
-    """Write the block unless another sealer was first."""
+def _append(unit: Unit, seal: Seal, persons: Persons) -> bool:
+    """Write the block unless another sealer was first, and that these persons are in it."""
     unit.lock("audit.seal")
     last = last_seal(unit)
     if (last.hash if last else NO_HASH) != seal.previous_hash:
@@ -197,4 +204,7 @@ def _append(unit: Unit, seal: Seal) -> bool:
             seal.previous_hash, seal.hash,
         ),
     )  # fmt: skip
+    if persons:
+        rows = sorted((tenant, person, seal.block) for tenant, person in persons)
+        unit.many("INSERT INTO audit_person (tn, person, block) VALUES (?, ?, ?)", rows)
     return True

@@ -13,7 +13,8 @@ from kiungo.kernel.audit.sealing import (
     Row,
     Seal,
     digests_of,
-    hash_of_rows,
+    hash_of,
+    lines_of,
     ranges_from,
     seal_of,
 )
@@ -125,9 +126,10 @@ def _check_entries(seal: Seal, entries: list[Row]) -> None:
     inserted = sorted(set(present) - set(expected))
     if inserted:
         raise _Break("an entry was inserted after the block was sealed", seal.block, inserted[0])
-    if hash_of_rows(entries) == seal.rows_hash:
+    lines = lines_of(entries)
+    if hash_of(lines) == seal.rows_hash:
         return
-    digests = digests_of(entries)
+    digests = digests_of(lines)
     for position, seq in enumerate(present):
         at = slice(position * DIGEST_BYTES, (position + 1) * DIGEST_BYTES)
         if digests[at] != seal.digests[at]:

@@ -56,8 +56,11 @@ class Database(Protocol):
         """Run a unit and wait until it is durable. Not on the event loop. Raises: what the unit raises."""
         ...
 
-    async def write_async(self, function: Callable[[Unit], T]) -> T:
-        """Run a unit from the event loop, without blocking it."""
+    async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:
+        """Run a unit from the event loop, without waiting for the disk on it.
+
+        `brief` says that the unit takes a millisecond or two: SQLite then runs it on the loop, like a point read.
+        """
         ...
 
     def read(self, function: Callable[[Unit], T], *, deadline_ms: int = READ_DEADLINE_MS) -> T:

@@ -70,7 +70,7 @@ class PostgresqlDatabase:
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
 
-    async def write_async(self, function: Callable[[Unit], T]) -> T:
+    async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:
         return await self._in_thread(lambda: self.write(function))
 
     def read(self, function: Callable[[Unit], T], *, deadline_ms: int = READ_DEADLINE_MS) -> T:

@@ -18,17 +18,20 @@ _log = structlog.get_logger("kiungo.database")
 class Work(Generic[T]):
     """One function, its result or error, and how to hand that back once it is durable."""
 
-    __slots__ = ("_answer", "_error", "_function", "_result", "actions", "channels", "loop")
+    __slots__ = ("_answer", "_error", "_function", "_result", "actions", "brief", "channels", "loop")
 
     def __init__(
         self,
         function: Callable[..., T],
         answer: Callable[[T | None, BaseException | None], None],
         loop: asyncio.AbstractEventLoop | None,
+        *,
+        brief: bool = False,
     ) -> None:
         self._function = function
         self._answer = answer
         self.loop = loop
+        self.brief = brief
         self.reset()
 
     def reset(self) -> None:
@@ -75,7 +78,7 @@ def sync_work(function: Callable[[Unit], T]) -> tuple[Work[T], Future[T]]:
     return Work(function, answer, None), future
 
 
-def async_work(function: Callable[..., T]) -> tuple[Work[T], asyncio.Future[T]]:
+def async_work(function: Callable[..., T], *, brief: bool = False) -> tuple[Work[T], asyncio.Future[T]]:
     """Work whose answer the running event loop awaits."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -88,7 +91,7 @@ def async_work(function: Callable[..., T]) -> tuple[Work[T], asyncio.Future[T]]:
         else:
             future.set_result(result)  # type: ignore[arg-type]
 
-    return Work(function, answer, loop), future
+    return Work(function, answer, loop, brief=brief), future
 
 
 def deliver(group: list[Work[Any]], wakes: Wakes | None) -> None:

@@ -38,13 +38,13 @@ class Keeper:
         self._database = database
         self._keyring = keyring
 
-    async def write(self, request: Request, work: Work) -> Response:
+    async def write(self, request: Request, work: Work, *, brief: bool = False) -> Response:
         """See `Request.write`."""
         name = _name_of(request)
         if name is None:
-            return await self._database.write_async(work)
+            return await self._database.write_async(work, brief=brief)
         body_hash = hash_of_request(request)
-        return await self._database.write_async(lambda unit: self._once(unit, name, body_hash, work))
+        return await self._database.write_async(lambda unit: self._once(unit, name, body_hash, work), brief=brief)
 
     async def find(self, request: Request) -> Response | None:
         """See `Request.kept`."""

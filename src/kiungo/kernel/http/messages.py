@@ -129,14 +129,15 @@ class Request:
         """The body as JSON values, decimals kept exact. Raises: Incorrect, naming what is malformed."""
         return json.loads(self.body)
 
-    async def write(self, work: "Callable[[Unit], Response]") -> Response:
+    async def write(self, work: "Callable[[Unit], Response]", *, brief: bool = False) -> Response:
         """Run one unit of work and answer with what it returns; the way of every write.
 
         With an `Idempotency-Key` header the key and the answer are stored in the same unit: a repeat,
-        also a concurrent one, gets the first answer with `Idempotency-Replayed: true`.
+        also a concurrent one, gets the first answer with `Idempotency-Replayed: true`. `brief` is as of
+        `Database.write_async`: the unit takes a millisecond or two.
         Raises: Conflict IDEMPOTENCY_BODY_DIFFERS (422), Incorrect IDEMPOTENCY_KEY_SHAPE.
         """
-        return await self.keeper.write(self, work)
+        return await self.keeper.write(self, work, brief=brief)
 
     async def kept(self) -> Response | None:
         """The first answer to this request's `Idempotency-Key`, or None when there is no key or no answer yet.

@@ -4,7 +4,7 @@ uvicorn bounds neither the size nor the time of a request's head; this protocol 
 that arrives in one piece.
 """
 
-from asyncio import TimerHandle
+from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +18,49 @@ from kiungo.kernel.http.site import Site
 HEAD_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 20
 KEEP_ALIVE_S = 65
+_HEAD_OF_ANSWER = b"HTTP/1.1 "
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
     b"content-length: 26\r\nconnection: close\r\n\r\nThe headers are too large\n"
 )
+
+
+class Corked:
+    """A transport that holds an answer's head until the body's first bytes, or the end of this round of the loop.
+
+    uvicorn writes head and body apart, which is two system calls here and two wake-ups at the other end.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: Any, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Join what is held to these bytes, or hold them when they are a head."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        elif data.startswith(_HEAD_OF_ANSWER):
+            self._held = data
+            self._loop.call_soon(self._release)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Write what is held, then close."""
+        self._release()
+        self._transport.close()
+
+    def _release(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -32,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head_timeout_s = HEAD_TIMEOUT_S
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(Corked(transport, self.loop))  # type: ignore[arg-type]
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = self.loop.call_later(self.head_timeout_s, self._give_up)
 

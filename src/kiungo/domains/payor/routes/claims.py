@@ -40,7 +40,7 @@ class Claims:
             location = b"/api/claims/%b/" % answer.claim_id.encode()
             return Response(answer.status, answer.body, ((b"location", location),))
 
-        return await request.write(work)
+        return await request.write(work, brief=True)
 
     async def show(self, request: Request) -> Response:
         """GET /api/claims/{claim_id}/"""
