@@ -83,6 +83,19 @@ def test_references_within_the_resource_need_no_host_others_ask_it() -> None:
     assert compile("name[0].family.memberOf('urn:all')")(patient, host=_Host()) == [True]
 
 
+def test_what_a_reference_points_to_is_often_said_by_itself() -> None:
+    observation = {
+        "resourceType": "Observation",
+        "subject": {"reference": "http://example.org/fhir/Patient/1/_history/2"},
+        "performer": [{"reference": "Practitioner/7"}, {"type": "Organization", "identifier": {"value": "x"}}, {}],
+    }
+    assert compile("subject.resolve() is Patient")(observation) == [True]
+    assert compile("subject.resolve() is Resource and (subject.resolve() is Group).not()")(observation) == [True]
+    assert len(compile("performer.where(resolve() is Organization)")(observation)) == 1
+    assert compile("performer[2].resolve() is Organization")(observation) == []
+    assert compile("subject.resolve()")(observation) == []
+
+
 def test_traces_reach_the_host() -> None:
     host = Offline()
     compile("name.trace('names', family).count()")(PATIENT, host=host)

@@ -8,7 +8,23 @@ from difflib import get_close_matches
 from typing import cast
 
 from kiungo.fhir.fhirpath import arithmetic, equality
-from kiungo.fhir.fhirpath.errors import failed, senseless
+from kiungo.fhir.fhirpath.closures import (
+    CONNECTIVES,
+    LOGIC,
+    NOTHING,
+    collected,
+    head_member,
+    in_scope,
+    indexed,
+    member,
+    of_one_item,
+    of_truth,
+    refers,
+    special,
+    truth_in_scope,
+    truth_of,
+)
+from kiungo.fhir.fhirpath.errors import senseless
 from kiungo.fhir.fhirpath.functions import FUNCTIONS
 from kiungo.fhir.fhirpath.functions.registry import Argument, Items, Step, Truth, TruthStep
 from kiungo.fhir.fhirpath.run import CHARACTERS_BITS_A_STEP, Run, singleton
@@ -26,14 +42,8 @@ from kiungo.fhir.fhirpath.syntax import (
     Unary,
     Variable,
 )
-from kiungo.fhir.fhirpath.tree import add_children
-from kiungo.fhir.fhirpath.types import is_type_name
 from kiungo.fhir.fhirpath.typing import specifier, type_check
-from kiungo.fhir.fhirpath.values import Collection, Node, unwrap
-
-TRUE: Collection = [True]
-FALSE: Collection = [False]
-NOTHING: Collection = []
+from kiungo.fhir.fhirpath.values import Collection
 
 
 def compiled(tree: Expr, *, strict: bool = False) -> Argument:
@@ -43,18 +53,6 @@ def compiled(tree: Expr, *, strict: bool = False) -> Argument:
     it chooses among them.
     """
     return _Compiler(scoped=_defines_variables(tree), strict=strict).argument(tree)
-
-
-def truth_of(items: Collection) -> bool | None:
-    """A collection as a condition: empty is unknown, one item that is no boolean counts as true."""
-    if not items:
-        return None
-    if len(items) > 1:
-        raise failed(
-            f"A condition takes one value and was given {len(items)}", hint="Use exists(), all() or first() in it"
-        )
-    value = unwrap(items[0])
-    return value if value.__class__ is bool else True
 
 
 def _defines_variables(tree: object) -> bool:
@@ -75,22 +73,22 @@ class _Compiler:
         """Both closures of a tree that has a scope of its own."""
         items, truth = self._both(tree)
         if self._scoped:
-            items, truth = _in_scope(items), _truth_in_scope(truth)
+            items, truth = in_scope(items), truth_in_scope(truth)
         return Argument(tree, items, truth)
 
     def _both(self, tree: Expr) -> tuple[Items, Truth]:
         """The collection closure and the truth closure."""
-        if isinstance(tree, Binary) and tree.operator in _LOGIC:
-            return _of_truth(self._binary_truth(tree))
+        if isinstance(tree, Binary) and tree.operator in LOGIC:
+            return of_truth(self._binary_truth(tree))
         if isinstance(tree, TypeTest) and tree.operator == "is":
-            return _of_truth(self._is(tree))
+            return of_truth(self._is(tree))
         if isinstance(tree, Path):
             last = tree.steps[-1]
             if isinstance(last, Call) and FUNCTIONS.get(last.name) and FUNCTIONS[last.name].is_test:
-                return _of_truth(self._tested_path(tree, last))
+                return of_truth(self._tested_path(tree, last))
         if isinstance(tree, Call) and FUNCTIONS.get(tree.name) and FUNCTIONS[tree.name].is_test:
             step = cast(TruthStep, self._call(tree))
-            return _of_truth(lambda run, this: step(run, this, this))
+            return of_truth(lambda run, this: step(run, this, this))
         items = self._items(tree)
         return items, lambda run, this: truth_of(items(run, this))
 
@@ -104,9 +102,9 @@ class _Compiler:
             case Variable(name):
                 return lambda run, this: run.variable(name)
             case Special(name):
-                return _special(name)
+                return special(name)
             case Member(name):
-                return _head_member(name)
+                return head_member(name)
             case Call():
                 step = cast(Step, self._call(tree))
                 return lambda run, this: step(run, this, this)
@@ -144,15 +142,15 @@ class _Compiler:
     def _step(self, part: Member | Call | Index) -> Step:
         match part:
             case Member(name):
-                return _member(name)
+                return member(name)
             case Index(position):
-                return _index(self.argument(position).items)
+                return indexed(self.argument(position).items)
             case Call():
                 found = self._call(part)
                 if not FUNCTIONS[part.name].is_test:
                     return cast(Step, found)
                 test = cast(TruthStep, found)
-                return lambda run, items, this: _collected(test(run, items, this))
+                return lambda run, items, this: collected(test(run, items, this))
 
     def _call(self, call: Call) -> Step | TruthStep:
         known = FUNCTIONS.get(call.name)
@@ -164,7 +162,7 @@ class _Compiler:
             wanted = str(known.least) if known.least == known.most else f"{known.least} to {known.most}"
             raise senseless(f"{call.name}() takes {wanted} arguments and was given {len(call.arguments)}")
         built = known.build(tuple(self._argument_of(call.name, tree) for tree in call.arguments))
-        return _of_one_item(cast(Step, built)) if call.name == "as" and self._strict else built
+        return of_one_item(cast(Step, built)) if call.name == "as" and self._strict else built
 
     def _argument_of(self, function: str, tree: Expr) -> Argument:
         if function in ("is", "as", "ofType"):
@@ -190,21 +188,32 @@ class _Compiler:
 
     def _binary_truth(self, tree: Binary) -> Truth:
         left, right = self.argument(tree.left), self.argument(tree.right)
-        if tree.operator in _CONNECTIVES:
-            return _CONNECTIVES[tree.operator](left.truth, right.truth)
+        if tree.operator in CONNECTIVES:
+            return CONNECTIVES[tree.operator](left.truth, right.truth)
         test = equality.TESTS[tree.operator]
         one, other = left.items, right.items
         return lambda run, this: test(one(run, this), other(run, this))
 
     def _is(self, tree: TypeTest) -> Truth:
-        operand = self.argument(tree.operand).items
         matches = type_check(specifier(tree.namespace, tree.name))
+        references = self._before_resolve(tree.operand)
+        if references is not None:
+            return refers(references, matches)
+        operand = self.argument(tree.operand).items
 
         def test(run: Run, this: Collection) -> bool | None:
             item = singleton(operand(run, this), "is")
             return None if item is None else matches(item)
 
         return test
+
+    def _before_resolve(self, tree: Expr) -> Items | None:
+        """What `resolve()` is applied to, where a tree ends in it."""
+        if isinstance(tree, Call) and tree.name == "resolve":
+            return lambda run, this: this
+        if isinstance(tree, Path) and isinstance(tree.steps[-1], Call) and tree.steps[-1].name == "resolve":
+            return self._path(tree.head, tree.steps[:-1]) if len(tree.steps) > 1 else self.argument(tree.head).items
+        return None
 
     def _as(self, tree: TypeTest) -> Items:
         operand = self.argument(tree.operand).items
@@ -219,129 +228,3 @@ class _Compiler:
             return [item for item in items if matches(item)]
 
         return cast_to
-
-
-def _of_one_item(step: Step) -> Step:
-    def one(run: Run, items: Collection, this: Collection) -> Collection:
-        singleton(items, "as()")
-        return step(run, items, this)
-
-    return one
-
-
-def _in_scope(items: Items) -> Items:
-    def inner(run: Run, this: Collection) -> Collection:
-        outer = run.variables
-        found = items(run, this)
-        run.variables = outer
-        return found
-
-    return inner
-
-
-def _truth_in_scope(truth: Truth) -> Truth:
-    def inner(run: Run, this: Collection) -> bool | None:
-        outer = run.variables
-        found = truth(run, this)
-        run.variables = outer
-        return found
-
-    return inner
-
-
-def _collected(value: bool | None) -> Collection:
-    return NOTHING if value is None else TRUE if value else FALSE
-
-
-def _of_truth(truth: Truth) -> tuple[Items, Truth]:
-    return lambda run, this: _collected(truth(run, this)), truth
-
-
-def _special(name: str) -> Items:
-    if name == "this":
-        return lambda run, this: this
-    if name == "index":
-        return lambda run, this: [run.index] if run.index >= 0 else NOTHING
-    return lambda run, this: run.total
-
-
-def _member(name: str) -> Step:
-    def step(run: Run, items: Collection, this: Collection) -> Collection:
-        found: Collection = []
-        for item in items:
-            add_children(item, name, found)
-        run.spend(len(items) + len(found))
-        return found
-
-    return step
-
-
-def _head_member(name: str) -> Items:
-    """The first name of a path: a child of what the path is about, or its type."""
-    step = _member(name)
-    if not is_type_name(name):
-        return lambda run, this: step(run, this, this)
-
-    def head(run: Run, this: Collection) -> Collection:
-        typed: Collection = [item for item in this if isinstance(item, Node) and name in item.type.ancestors]
-        return typed or step(run, this, this)
-
-    return head
-
-
-def _index(position: Items) -> Step:
-    def step(run: Run, items: Collection, this: Collection) -> Collection:
-        index = singleton(position(run, this), "An index")
-        if index is None:
-            return NOTHING
-        place = unwrap(index)
-        if not isinstance(place, int) or isinstance(place, bool):
-            raise failed("An index must be an integer", hint="Count from 0: name[0]")
-        return [items[place]] if 0 <= place < len(items) else NOTHING
-
-    return step
-
-
-def _and(left: Truth, right: Truth) -> Truth:
-    def test(run: Run, this: Collection) -> bool | None:
-        one = left(run, this)
-        if one is False:
-            return False
-        other = right(run, this)
-        return other if one is True else False if other is False else None
-
-    return test
-
-
-def _or(left: Truth, right: Truth) -> Truth:
-    def test(run: Run, this: Collection) -> bool | None:
-        one = left(run, this)
-        if one is True:
-            return True
-        other = right(run, this)
-        return other if one is False else True if other is True else None
-
-    return test
-
-
-def _xor(left: Truth, right: Truth) -> Truth:
-    def test(run: Run, this: Collection) -> bool | None:
-        one, other = left(run, this), right(run, this)
-        return None if one is None or other is None else one is not other
-
-    return test
-
-
-def _implies(left: Truth, right: Truth) -> Truth:
-    def test(run: Run, this: Collection) -> bool | None:
-        one = left(run, this)
-        if one is False:
-            return True
-        other = right(run, this)
-        return other if one is True else True if other is True else None
-
-    return test
-
-
-_CONNECTIVES = {"and": _and, "or": _or, "xor": _xor, "implies": _implies}
-_LOGIC = frozenset({*_CONNECTIVES, *equality.TESTS})

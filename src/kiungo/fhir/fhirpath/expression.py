@@ -7,7 +7,8 @@ from typing import Any
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.fhirpath.checker import check
-from kiungo.fhir.fhirpath.compiler import compiled, truth_of
+from kiungo.fhir.fhirpath.closures import truth_of
+from kiungo.fhir.fhirpath.compiler import compiled
 from kiungo.fhir.fhirpath.errors import too_costly
 from kiungo.fhir.fhirpath.functions.registry import Argument
 from kiungo.fhir.fhirpath.host import Silent
@@ -56,7 +57,7 @@ class Expression:
         if focus is not None:
             run.context = focus
         try:
-            return self._code.items(run, [] if run.context is None else [run.context])
+            return list(self._code.items(run, [] if run.context is None else [run.context]))
         except RecursionError:
             raise _too_deep() from None
 

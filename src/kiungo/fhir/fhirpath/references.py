@@ -1,9 +1,17 @@
-"""resolve(): first within the resource and its Bundle, then by asking the host."""
+"""resolve(): first within the resource and its Bundle, then by asking the host.
 
+What `resolve() is Patient` asks can often be told without resolving: a reference mostly says what it points to.
+"""
+
+import re
+from collections.abc import Callable
 from typing import Any
 
 from kiungo.fhir.fhirpath.run import Run
+from kiungo.fhir.fhirpath.types import find_type
 from kiungo.fhir.fhirpath.values import Node, Value, resource_node, unwrap
+
+_TARGET = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?$")
 
 
 def resolved(run: Run, item: Value) -> Node | None:
@@ -22,6 +30,17 @@ def resolved(run: Run, item: Value) -> Node | None:
         return found
     answer = run.host.resolve(reference, at)
     return None if answer is None else answer if isinstance(answer, Node) else resource_node(dict(answer))
+
+
+def refers_to(run: Run, item: Value, matches: Callable[[Value], bool]) -> bool | None:
+    """Whether what a reference points to is of a type: by the resource, else by what the reference says of itself."""
+    found = resolved(run, item)
+    if found is not None:
+        return matches(found)
+    said = _TARGET.search(_reference_text(item) or "")
+    stated = item.value.get("type") if isinstance(item, Node) and isinstance(item.value, dict) else None
+    type_ = find_type(said.group(1) if said else stated if isinstance(stated, str) else "")
+    return matches(Node({}, type_)) if type_ is not None and type_.is_resource else None
 
 
 def _reference_text(item: Value) -> str | None:
