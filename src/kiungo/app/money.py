@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from kiungo.app.registry import BANK, TENANT, Connected
+from kiungo.base.errors import Unavailable
 from kiungo.connectors.bank_eft.collecting import collect
 from kiungo.domains.vems.notifications.jobs import NotificationJobs
 from kiungo.domains.vems.notifications.service import Notifications
@@ -32,6 +35,8 @@ SCHEDULES: Final = (
     ("settlement-release", "*/15 * * * *", "settlement.release"),
     ("bank-collect", "* * * * *", COLLECT),
 )
+
+_log = structlog.get_logger("kiungo.money")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,12 @@ def _collecting(database: Database, outside: Connected) -> Handler:
     """Takes the bank's files in; nothing to do where no bank is connected."""
 
     def handle(_job: Job) -> None:
-        if outside.bank_folder is not None:
+        if outside.bank_folder is None:
+            return
+        try:
             collect(database, outside.bank_folder, tenant=TENANT, rail=BANK)
+        except Unavailable as away:
+            # The files stay where they are, and the next minute comes by itself.
+            _log.warning("bank_away", code=away.code, reason=away.message)
 
     return handle

@@ -12,8 +12,8 @@ from kiungo.app.unconnected import NoRegistry
 from kiungo.base.errors import Detail, Incorrect
 from kiungo.connectors.afyalink.connector import open_registry
 from kiungo.connectors.afyalink.settings import AfyaLinkSettings
-from kiungo.connectors.bank_eft.client import Folder, LocalFolder
-from kiungo.connectors.bank_eft.connector import BankRail
+from kiungo.connectors.bank_eft.client import Folder
+from kiungo.connectors.bank_eft.connector import BankRail, open_folder
 from kiungo.connectors.bank_eft.settings import BankSettings
 from kiungo.connectors.hcms.connector import open_payer as open_hcms
 from kiungo.connectors.hcms.settings import HcmsSettings
@@ -179,9 +179,10 @@ def connect(settings: ConnectorSettings, database: Database, keyring: Keyring, e
         closing.append(http.close)
         client = DarajaClient(http, settings.mpesa, TokenKeeper(database, keyring, TENANT, MPESA))
         rails[MPESA] = MpesaRail(client, settings.mpesa, tenant=TENANT)
-    folder = LocalFolder(settings.bank.folder) if settings.bank else None
+    folder = open_folder(settings.bank) if settings.bank else None
     if settings.bank and folder:
         rails[BANK] = BankRail(folder, settings.bank, database.clock)
+        closing.append(folder.close)
     messengers: dict[Channel, Messenger] = {}
     if settings.sms:
         http = make_client(Outbound(name="sms", egress=egress))

@@ -63,10 +63,7 @@ class LocalFolder:
         folder = self._root / box
         if not folder.is_dir():
             return []
-        return sorted(
-            path.name for path in folder.iterdir()
-            if path.is_file() and not path.name.endswith(PARTIAL) and _NAME.match(path.name)
-        )  # fmt: skip
+        return sorted(path.name for path in folder.iterdir() if path.is_file() and is_whole_name(path.name))
 
     def read(self, box: str, name: str) -> bytes:
         """A file's bytes, at most `FILE_BYTES_MAX`; more of it would be refused by every format."""
@@ -79,12 +76,25 @@ class LocalFolder:
         done.parent.mkdir(parents=True, exist_ok=True)
         self._path(box, name).rename(done)
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
     def _path(self, box: str, name: str, sub: str = "") -> Path:
-        if not _NAME.match(name) or box not in ("in", "out"):
-            raise Incorrect(
-                BANK_FILE_NAME_WRONG, f"{name[:40]!r} is not a plain file name", field="name", hint="Rename the file"
-            )
+        check_name(box, name)
         return self._root / box / sub / name
+
+
+def is_whole_name(name: str) -> bool:
+    """Whether a name is that of a finished file: neither half-written nor hidden."""
+    return _NAME.match(name) is not None and not name.endswith(PARTIAL)
+
+
+def check_name(box: str, name: str) -> None:
+    """Refuse a name that could lead out of its box. Raises: Incorrect BANK_FILE_NAME_WRONG."""
+    if not _NAME.match(name) or box not in ("in", "out"):
+        raise Incorrect(
+            BANK_FILE_NAME_WRONG, f"{name[:40]!r} is not a plain file name", field="name", hint="Rename the file"
+        )
 
 
 def _flush_folder(folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 
-from kiungo.base.errors import Incorrect
+from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.base.time import Clock
 from kiungo.connectors.bank_eft import mapping
-from kiungo.connectors.bank_eft.client import Folder
+from kiungo.connectors.bank_eft.client import Folder, LocalFolder
 from kiungo.connectors.bank_eft.settings import BankSettings
+from kiungo.connectors.bank_eft.sftp import SftpFolder
 from kiungo.formats.bank_statements import csv_profile, pain001, pain002
 from kiungo.formats.bank_statements.csv_profile import Profile
 from kiungo.ports.payment import AccountStatement, Answer, Batch, Capabilities, Notice, Order
@@ -54,7 +56,10 @@ class BankRail:
     def query(self, order: Order, rail_ids: Mapping[str, str]) -> Answer:
         """A bank answers by file alone; where our file still lies is all there is to say."""
         batch = rail_ids.get("batch", "")
-        waiting = any(name.rpartition(".")[0] == batch for name in self._folder.names("out"))
+        try:
+            waiting = any(name.rpartition(".")[0] == batch for name in self._folder.names("out"))
+        except (OSError, Unavailable):
+            return Answer("unknown", "the folder shared with the bank cannot be read now")
         where = "the bank has not taken the file yet" if waiting else "the bank has the file"
         return Answer("unknown", f"{where}; its answer or the statement will tell about {order.reference}")
 
@@ -90,14 +95,20 @@ class BankRail:
         return Answer("unknown", f"the file {batch.reference} may be with the bank ({outcome})", rail_ids=ids)
 
 
+def open_folder(settings: BankSettings) -> LocalFolder | SftpFolder:
+    """The folder shared with the bank, here or on its server; nobody is asked yet. Raises: Incorrect BANK_KEY_WRONG."""
+    return SftpFolder(settings) if settings.sftp_host else LocalFolder(settings.folder)
+
+
 def load_profile(name: str) -> Profile:
-    """A CSV profile that comes with the connector. Raises: Incorrect BANK_PROFILE_WRONG."""
-    found = files("kiungo.connectors.bank_eft") / "profiles" / f"{name}.toml"
-    if "/" in name or "\\" in name or not found.is_file():
+    """A CSV profile that comes with the connector, or the operator's own file. Raises: Incorrect BANK_PROFILE_WRONG."""
+    own = name.endswith(".toml")
+    found = Path(name) if own else files("kiungo.connectors.bank_eft") / "profiles" / f"{name}.toml"
+    if (not own and ("/" in name or "\\" in name)) or not found.is_file():
         raise Incorrect(
             csv_profile.BANK_PROFILE_WRONG,
             f"There is no bank profile {name!r}",
             field="KIUNGO_BANK_PROFILE",
-            hint="Use pain001, or the name of a file in the connector's folder profiles",
+            hint="Use pain001, the name of a file in the connector's folder profiles, or the path of a .toml file",
         )
     return csv_profile.read_profile(found.read_text(encoding="utf-8"))
