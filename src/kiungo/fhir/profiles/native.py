@@ -109,6 +109,11 @@ def _no_version_in_full_url(o: Json, _run: Run) -> bool:
     return url.__class__ is not str or "/_history/" not in url  # without an address there is nothing to object to
 
 
+def _exists_is_answered_by_boolean(o: Json, _run: Run) -> bool:
+    # The expression asks for System's Boolean, which no element is; FHIR's boolean is what R4 means.
+    return o.get("operator") != "exists" or "answerBoolean" in o
+
+
 def _contact_has_something(o: Json, _run: Run) -> bool:
     return "name" in o or "telecom" in o or "address" in o or "organization" in o
 
@@ -130,6 +135,7 @@ NATIVE: dict[str, Question] = {
     "code.empty() or system.exists()": _code_has_system,
     "value.empty() or system.exists()": _value_has_system,
     "data.empty() or contentType.exists()": _data_has_type,
+    "operator = 'exists' implies (answer is Boolean)": _exists_is_answered_by_boolean,
     "fullUrl.contains('/_history/').not()": _no_version_in_full_url,
     "start.hasValue().not() or end.hasValue().not() or (start <= end)": _ordered_period,
     _CONTAINED: _reference_is_contained,
