@@ -104,3 +104,15 @@ def test_terminology_profiles_and_traces(server: Server) -> None:
     traced = server.ask("POST", "/$fhirpath", _asked("name.trace('names').count()")).json()["parameter"][-1]
     assert traced["name"] == "trace"
     assert traced["part"][0] == {"name": "name", "valueString": "names"}
+
+
+def test_an_answer_has_a_bound(server: Server) -> None:
+    large = {**PATIENT, "name": [{"text": "x" * 100_000}]}
+    tens = "'0123456789'.toChars()" + ".select('0123456789'.toChars())" * 4
+    refused = server.ask("POST", "/$fhirpath", _asked(tens))
+    assert refused.status_code == 400
+    assert "10,000 items" in refused.json()["issue"][0]["diagnostics"]
+    copies = "'0123456789'.toChars().select('0123456789'.toChars()).select('0123456789'.toChars()).select(%resource)"
+    refused = server.ask("POST", "/$fhirpath", _asked(copies, large))
+    assert refused.status_code == 400
+    assert "MiB" in refused.json()["issue"][0]["diagnostics"]

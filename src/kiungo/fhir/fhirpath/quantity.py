@@ -6,8 +6,9 @@ Source: FHIRPath N1, 4.1.8 (quantity), 6.1 (equality).
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
+from functools import lru_cache
 
 from kiungo.formats.ucum import Measure, find_measure
 
@@ -16,6 +17,7 @@ CALENDAR_UNITS = {form: word for word in _WORDS for form in (word, word + "s")}
 # The UCUM code that a calendar word means where its length is fixed.
 FIXED = {"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
 _LOOSE = {**FIXED, "year": "a", "month": "mo"}
+_EXACT = Context(prec=100, traps=[Inexact, Overflow, InvalidOperation])
 UCUM_TO_CALENDAR = {code: word for word, code in _LOOSE.items()}
 
 
@@ -50,8 +52,25 @@ def compare(left: Quantity, right: Quantity) -> int | None:
     """-1, 0 or 1, or None when the units cannot be compared."""
     if left.unit == right.unit:
         return (left.value > right.value) - (left.value < right.value)
+    scales = _scales(left.unit, right.unit)
+    if scales is not None:
+        try:
+            one, other = _EXACT.multiply(left.value, scales[0]), _EXACT.multiply(right.value, scales[1])
+            return (one > other) - (one < other)
+        except DecimalException:
+            pass  # too many digits to stay exact: fractions have no such bound
     pair = _in_common(left, right)
     return None if pair is None else (pair[0] > pair[1]) - (pair[0] < pair[1])
+
+
+@lru_cache(maxsize=1024)
+def _scales(one: str, other: str) -> tuple[Decimal, Decimal] | None:
+    """What to multiply each amount with so that they compare; None where that is not all there is to it."""
+    left, right = _measure(Quantity(Decimal(0), one)), _measure(Quantity(Decimal(0), other))
+    if left is None or right is None or left.dimension != right.dimension or left.offset or right.offset:
+        return None
+    ratio = left.factor / right.factor
+    return Decimal(ratio.numerator), Decimal(ratio.denominator)
 
 
 def equal(left: Quantity, right: Quantity) -> bool | None:

@@ -4,7 +4,7 @@ References are followed, value sets and profiles asked, as far as the caller may
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import KiungoError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFINITION = "urn:kiungo:OperationDefinition:fhirpath"
 LIMITS = Limits(steps_max=1_000_000, time_max_s=2.0)
 RESULTS_MAX = 10_000
+ANSWER_BYTES_MAX = 16 * 2**20
 FETCHES_MAX = 50
 _TAKEN = ("expression", "resource", "context", "variables", "strict")
 Json = dict[str, Any]
@@ -62,14 +63,16 @@ def _answered(host: "StoreHost", text: str, resource: Json | None, asked: Argume
     strict = asked.flag("strict", default=True)
     variables = {name: value for pairs in asked.all("variables") for name, value in _pairs(pairs)}
     parameters: list[Json] = []
+    room = _Room()
     for focus in _focuses(resource, asked.text("context"), host, strict=strict):
         kind = focus.type.name if isinstance(focus, Node) else focus["resourceType"] if focus else None
         run = evaluation(focus, environment=variables, host=host, limits=LIMITS)
         found = compile(text, type=kind, strict=strict).items(run)
-        parameters += [{"name": "result", "part": as_parts(item)} for item in found]
-        if len(parameters) > RESULTS_MAX:
-            raise wrong("expression", f"gives more than {RESULTS_MAX:,} items", "Narrow it with where() or take()")
-    return answer(parameters + _traces(host))
+        parameters += [{"name": "result", "part": part} for part in _parts(found, room)]
+    for name, items in host.traced:
+        traced = [{"name": "item", "part": part} for part in _parts(items, room)]
+        parameters.append({"name": "trace", "part": [{"name": "name", "valueString": name}, *traced]})
+    return answer(parameters)
 
 
 def _pairs(value: Any) -> list[tuple[str, Any]]:
@@ -89,15 +92,29 @@ def _focuses(about: Json | None, context: str | None, host: "StoreHost", *, stri
     return [item for item in found if isinstance(item, Node)]
 
 
-def _traces(host: "StoreHost") -> list[Json]:
-    return [
-        {"name": "trace", "part": [{"name": "name", "valueString": name}, *_traced(items)]}
-        for name, items in host.traced[:RESULTS_MAX]
-    ]
+class _Room:
+    """How much may still be answered: the same large element can be a result many times."""
+
+    def __init__(self) -> None:
+        self.items, self.size_bytes = RESULTS_MAX, ANSWER_BYTES_MAX
+
+    def take(self, part: list[Json]) -> None:
+        """Account for one item. Raises: Incorrect when there is no room left."""
+        self.items -= 1
+        self.size_bytes -= len(json.dumps(part))
+        if self.items < 0 or self.size_bytes < 0:
+            raise wrong(
+                "expression",
+                f"gives more than {RESULTS_MAX:,} items or {ANSWER_BYTES_MAX // 2**20} MiB",
+                "Narrow it with where(), take() or a longer path",
+            )
 
 
-def _traced(items: Collection) -> list[Json]:
-    return [{"name": "item", "part": as_parts(item)} for item in items[:RESULTS_MAX]]
+def _parts(items: Collection, room: _Room) -> Iterator[list[Json]]:
+    for item in items:
+        part = as_parts(item)
+        room.take(part)
+        yield part
 
 
 class StoreHost(Offline):
