@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,7 @@ CLAIM = (
 )
 BOOKING = (
     '{"facilityFrCode": "FID-32-121583-3", "patientCR": "CR1234567", "paymentMode": "sha", "claimID": "my-claim-1", '
-    '"services": [{"serviceCode": "F8735", "serviceDate": "2026-11-02T10:51:00.000Z"}]}'
+    '"services": [{"serviceCode": "F8735", "serviceDate": "%sT07:51:00.000Z"}]}'
 )
 FOLLOW_IN_DEV = FollowSettings(interval_s=5.0, tick_s=2.0)
 
@@ -120,19 +121,27 @@ def _run(system: System, listening: Listening, ready: Any) -> None:
 def _welcome(url: str, twins: str, settings: Settings, keys: dict[str, str]) -> None:
     """Addresses, keys and a few lines to try; exactly what works."""
     say = console.print
+    booking = BOOKING % (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     say(f"\nKiungo runs at {url}  (sample data; records in {settings.database_url.split('@')[-1]})\n", markup=False)
     for title, path in (("API documentation", "/api/docs/"), ("Console", "/console/"), ("FHIR", "/fhir/metadata")):
         say(f"  {title:18} {url}{path}", markup=False)
     say(f"  {'Simulated outside':18} {twins}  (registries, payers, money, messages)", markup=False)
+    say(f"  {'What fails there':18} kiungo sandbox faults{_named(twins)}", markup=False)
     say("\nKeys, one for each role; the console takes them too:", markup=False)
     for name, text in keys.items():
         say(f"  {name:24} {text}", markup=False)
     say("\nTry it:", markup=False)
     say(f"  curl -s {url}/api/claims/ -H 'Content-Type: application/json' -d '{CLAIM}'", markup=False)
     say(
-        f"  curl -s {url}/hmis/v1/bookings/cost-distribution -H 'Content-Type: application/json' -d '{BOOKING}'",
+        f"  curl -s {url}/hmis/v1/bookings/cost-distribution -H 'Content-Type: application/json' -d '{booking}'",
         markup=False,
     )
     say(f"  curl -s {url}/api/claims/ -H 'X-API-Key: {keys[ADMIN.name]}'", markup=False)
     say(f"  curl -s '{url}/fhir/Patient?name=doe' -H 'X-API-Key: {keys[ADMIN.name]}'", markup=False)
     say("\nStop with Ctrl-C.\n", markup=False)
+
+
+def _named(twins: str) -> str:
+    """The option that names the simulators' port, where it is not the usual one."""
+    port = int(twins.rpartition(":")[2])
+    return "" if port == load_settings(mode="dev").sandbox_port else f" --port {port}"
