@@ -110,7 +110,7 @@ def test_the_operation_tells_what_the_caller_may_see(server: Server) -> None:
     rate = next(e for e in elements if e["name"] == "Heart rate")
     assert rate["withValue"] == 1
     assert server.ask("GET", "/Patient/nobody/$uscdi").status_code == 404
-    other = server.new_key("patient/*.rs", bindings={"patient": "somebody-else"})
+    other = server.new_key("system/*.rs", bindings={"patient": "somebody-else"})
     assert server.ask("GET", f"/Patient/{one['id']}/$uscdi", key=other).status_code in {403, 404}
 
 
