@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kiungo.connectors.mpesa import mapping
+from kiungo.connectors.mpesa import mapping, statement
 from kiungo.connectors.mpesa.client import DarajaClient
 from kiungo.connectors.mpesa.settings import MpesaSettings
 from kiungo.connectors.mpesa.webhook import CallbackAddresses
@@ -48,7 +48,7 @@ class MpesaRail:
 
     def read_statements(self, body: bytes, context: Mapping[str, str]) -> tuple[AccountStatement, ...]:
         """The organisation's statement as the portal exports it. Raises: Incorrect."""
-        return (mapping.read_statement(body, self._settings.shortcode),)
+        return (statement.read(body, self._settings.shortcode),)
 
     def read_notices(self, body: bytes, context: Mapping[str, str]) -> tuple[Notice, ...]:
         """A callback in our words. Raises: Incorrect CALLBACK_UNREADABLE."""

@@ -12,9 +12,8 @@ from kiungo.base.errors import Incorrect, KiungoError, define
 from kiungo.base.money import Money
 from kiungo.connectors.mpesa.client import Reply
 from kiungo.connectors.mpesa.settings import MpesaSettings
-from kiungo.formats.bank_statements import csv_profile
 from kiungo.kernel import json
-from kiungo.ports.payment import AccountStatement, Answer, Cause, Notice, Order, StatementLine
+from kiungo.ports.payment import Answer, Cause, Notice, Order
 
 CALLBACK_UNREADABLE = define("CALLBACK_UNREADABLE", Incorrect, "A rail's callback does not have the documented form.")
 
@@ -36,27 +35,6 @@ NOT_TAKEN: dict[str, tuple[Cause, float]] = {
 }  # fmt: skip
 WRONG_REQUEST = re.compile(r"40[04]\.\d{3}\.\d{2}\Z")
 DUPLICATE_ORIGINATOR = "500.002.1001"
-_STATEMENT = csv_profile.Profile(
-    name="organisation statement",
-    delimiter=",",
-    encoding="utf-8",
-    header=True,
-    extension="csv",
-    date_format="%d-%m-%Y %H:%M:%S",
-    columns=(),
-    statement={
-        "booked_on": "Completion Time",
-        "paid_in": "Paid In",
-        "paid_out": "Withdrawn",
-        "balance": "Balance",
-        "reference": "Receipt No.",
-        "end_to_end": "A/C No.",
-        "party": "Other Party",
-        "text": "Details",
-    },
-    answer={},
-    answer_words={},
-)
 _COMPLETED = "completed"
 _NOT_PAID = ("failed", "cancelled", "declined", "expired")
 
@@ -201,23 +179,6 @@ def _refusal(reply: Reply, *, repeated_is_known: bool) -> Answer:
     if WRONG_REQUEST.match(error):
         return Answer("failed", f"{error} {message}", "request")
     return Answer("unknown", f"status {reply.status} {error} {message}".strip())
-
-
-def read_statement(body: bytes, shortcode: str) -> AccountStatement:
-    """The portal's export as a statement. Raises: Incorrect BANK_FILE_MALFORMED."""
-    statement = csv_profile.parse_statement(body, _STATEMENT, account=shortcode, currency="KES")
-    lines = tuple(
-        StatementLine(
-            entry.reference, entry.booked_on, entry.signed, (entry.parts[0].end_to_end, entry.reference),
-            entry.parts[0].party, entry.parts[0].text,
-        )
-        for entry in statement.entries
-    )  # fmt: skip
-    # The export has no number of its own; its first and last receipt say which one it is.
-    statement_id = f"{lines[0].line_id}-{lines[-1].line_id}"
-    return AccountStatement(
-        shortcode, statement_id, statement.opening, statement.closing, statement.opening_on, statement.closing_on, lines
-    )
 
 
 def _status_answer(code: str, description: str, values: Mapping[str, str], ids: Mapping[str, str]) -> Answer:
