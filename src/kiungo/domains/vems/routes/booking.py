@@ -10,6 +10,8 @@ from kiungo.domains.vems.errors import facility_not_found, invalid
 from kiungo.domains.vems.model import PAYMENT_MODES, contract_day
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS, READ_BOOKINGS, READ_SERVICES, WRITE_BOOKINGS
 from kiungo.domains.vems.routes import shapes
+from kiungo.domains.vems.routes.reading import choice_of
+from kiungo.domains.vems.steps import APPROVALS, STATES
 from kiungo.domains.vems.store import bookings
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth import Call, Thing, require
@@ -52,7 +54,7 @@ class BookingApi:
             booked = self._desk.book(unit, call, asked)
             return Response.json(answers.cost_distribution(booked.row, booked.lines))
 
-        return await request.write(work)
+        return await request.write(work, brief=True)
 
     async def show(self, request: Request) -> Response:
         """GET /hmis/v1/bookings/{bookingNo}"""
@@ -68,12 +70,12 @@ class BookingApi:
         bound = call.principal.bindings.get("facility")
         facility = asked.get("facility") or bound
         require(call.principal, READ_BOOKINGS, Thing("booking", bindings={"facility": facility or ""}))
+        state, approval = choice_of(asked, "bookingStatus", STATES), choice_of(asked, "approvalStatus", APPROVALS)
         limit = shapes.limit_of(asked)
         before = shapes.read_cursor(asked.get("cursor"))
         rows = await self._desk.database.read_async(
             lambda unit: bookings.page(
-                unit, call.tenant, facility=facility, state=asked.get("bookingStatus"),
-                approval=asked.get("approvalStatus"), before=before, limit=limit + 1,
+                unit, call.tenant, facility=facility, state=state, approval=approval, before=before, limit=limit + 1,
             )
         )  # fmt: skip
         following = f"{rows[limit - 1].created_us}_{rows[limit - 1].booking_no}" if len(rows) > limit else None
