@@ -13,15 +13,14 @@ from kiungo.app.housekeeping import TENANT, Housekeeping, Schedule, housekeeping
 from kiungo.app.money import SCHEDULES as MONEY_SCHEDULES
 from kiungo.app.money import Money, open_money
 from kiungo.app.registry import Connected, ConnectorSettings, connect, connector_settings
+from kiungo.app.reserved import RESERVED
 from kiungo.app.routes import site_of
 from kiungo.app.server import own_url
-from kiungo.domains.payor.mapping.terms import CLAIM_ID
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.vems.following import START as START_FOLLOWING
 from kiungo.domains.vems.lookup import BookingLookup
-from kiungo.domains.vems.mapping.terms import BOOKING_NO, LINE_ID
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.own_parameters import reindexing
@@ -92,11 +91,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         front.reads,
         base_url=f"{settings.issuer}/fhir",
         link_key=_link_key(keyring),
-        reserved={
-            CLAIM_ID: "the claims API under /api/claims/",
-            BOOKING_NO: "the bookings API under /hmis/v1/",
-            LINE_ID: "the bookings API under /hmis/v1/",
-        },
+        reserved=RESERVED,
     )
     # On a laptop the platform calls itself, wherever it listens.
     own = (urlsplit(own_url(settings)).hostname or "",) if relaxed else ()
