@@ -1,9 +1,7 @@
-"""Build the second FHIR R4 artifact: what the specification demands beyond structure, from the same two npm packages.
+"""Build the second FHIR R4 artifact: what the specification demands beyond structure, from a public npm package.
 
-    npm pack hl7.fhir.r4.examples@4.0.1 hl7.fhir.r4.expansions@4.0.1
-    python -m scripts.build_fhir_rules \
-        hl7.fhir.r4.examples-4.0.1.tgz hl7.fhir.r4.expansions-4.0.1.tgz \
-        src/kiungo/fhir/definitions/r4rules.json.gz
+    npm pack hl7.fhir.r4.examples@4.0.1
+    python -m scripts.build_fhir_rules hl7.fhir.r4.examples-4.0.1.tgz src/kiungo/fhir/definitions/r4rules.json.gz
 
 Invariants (key, severity, expression), reference targets, bindings, and the specification's own profiles and
 extensions as differentials. No sentence is taken. The same input gives the same bytes.
@@ -15,12 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.build_fhir_definitions import FHIR, OPEN_VALUE_SETS, expansion_codes, read_package
+from scripts.build_fhir_definitions import FHIR, read_package
 
 Json = dict[str, Any]
 # Every element carries these two; the structural validator judges them by itself.
 EVERYWHERE = {"ele-1", "ext-1"}
-CODES_MAX = 700
 KEPT = ("id", "path", "sliceName", "min", "max", "maxLength", "contentReference", "isModifier", "mustSupport")
 KEPT_VALUES = ("fixed", "pattern", "minValue", "maxValue")
 TYPE_FACTS = ("code", "profile", "targetProfile", "aggregation", "versioning")
@@ -101,23 +98,7 @@ def compact_profile(definition: Json) -> Json:
     return kept
 
 
-def bound(rules: Json, profiles: Json) -> set[str]:
-    """The value sets that something is bound to, required or extensible."""
-    found = {
-        facts["binding"][1]
-        for rule in rules.values()
-        for facts in rule["elements"].values()
-        if facts.get("binding", ["", ""])[0] in {"required", "extensible"}
-    }
-    for profile in profiles.values():
-        for element in profile["differential"]["element"]:
-            binding = element.get("binding", {})
-            if binding.get("strength") in {"required", "extensible"}:
-                found.add(binding["valueSet"].split("|")[0])
-    return found
-
-
-def build(examples: str, expansions: str) -> Json:
+def build(examples: str) -> Json:
     """The whole artifact as one JSON value."""
     rules: Json = {}
     profiles: Json = {}
@@ -129,26 +110,17 @@ def build(examples: str, expansions: str) -> Json:
                 profiles[item["url"]] = compact_profile(item)
         elif item["type"] == item["url"].removeprefix(FHIR):
             rules |= base_rules(item)
-    wanted = bound(rules, profiles)
-    value_sets = {}
-    for item in read_package(expansions, ("ValueSet-",)):
-        if item["url"] in wanted and item["url"].rsplit("/", 1)[1] not in OPEN_VALUE_SETS:
-            codes = expansion_codes(item)
-            # A longer expansion belongs to the terminology service, which holds whole code systems.
-            if codes and sum(map(len, codes.values())) <= CODES_MAX:
-                value_sets[item["url"]] = codes
     return {
         "version": "4.0.1",
         "rules": dict(sorted(rules.items())),
         "profiles": dict(sorted(profiles.items())),
-        "value_sets": dict(sorted(value_sets.items())),
     }
 
 
-def main(examples: str, expansions: str, target: str) -> None:
-    text = json.dumps(build(examples, expansions), separators=(",", ":"), sort_keys=True)
+def main(examples: str, target: str) -> None:
+    text = json.dumps(build(examples), separators=(",", ":"), sort_keys=True)
     Path(target).write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:3])

@@ -95,9 +95,3 @@ def find_profile(url: str) -> dict[str, Any] | None:
 def profile_urls() -> tuple[str, ...]:
     """The addresses of R4's own profiles and extensions."""
     return tuple(_artifact()["profiles"])
-
-
-def value_set_codes(url: str) -> dict[str, list[str]] | None:
-    """The codes by system of a value set that R4 binds something to, or None when it is open or long."""
-    found: dict[str, list[str]] | None = _artifact()["value_sets"].get(url)
-    return found

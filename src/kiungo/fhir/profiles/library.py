@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """What was used last, at most so many; what is dropped is made again when it is needed. Safe from any thread."""
+    """At most so many values; the oldest goes first, and is made again when it is needed. Safe from any thread."""
 
     def __init__(self, most: int) -> None:
         self._most = most
