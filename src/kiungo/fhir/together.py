@@ -50,5 +50,4 @@ def create_all(unit: "Unit", call: Call, some: Sequence[Prepared]) -> None:
             for one in some
         ],
     )
-    for one in some:
-        audit.record(unit, call, "create", kind=one.type, id=str(one.id), person=one.rows.person)
+    audit.record_all(unit, call, "create", [(one.type, str(one.id), one.rows.person) for one in some])

@@ -24,6 +24,7 @@ from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.domains.payor.view import Standing
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.repository import Repository
+from kiungo.fhir.together import create_all
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Database, Unit
@@ -216,8 +217,7 @@ class Payor:
             )
         tenant, decided = call.tenant, new.decided
         claim, result = decided.case.claim, decided.result
-        for prepared in (new.stated, decided.response, decided.benefit):
-            self.repository.create(unit, call, prepared)
+        create_all(unit, call, (new.stated, decided.response, decided.benefit))
         if result.outcome != "rejected":
             claims.add_services(unit, tenant, decided.claim_id, claim, result.lines)
         members.add_entries(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # How often a patch is tried again when others change the resource meanwhile.
 PATCH_TRIES_MAX = 5
+LARGE_BYTES = 64 * 1024
 
 
 class WriteApi:
@@ -38,7 +39,7 @@ class WriteApi:
 
     async def create(self, type_name: str, request: Request) -> Response:
         """A new resource; with If-None-Exist only when nothing matches."""
-        prepared = self._received(type_name, request, None)
+        prepared = await self._received(type_name, request, None)
         condition = request.raw_headers.get(b"if-none-exist")
         params: Params | None = parse_query(condition.removeprefix(b"?")) if condition is not None else None
 
@@ -46,12 +47,12 @@ class WriteApi:
             stored = create(self._store, unit, request.call, prepared, params)
             return self.written(request, stored, 201 if stored.created else 200)
 
-        return await request.write(work)
+        return await request.write(work, brief=params is None and not is_large(request))
 
     async def update(self, type_name: str, request: Request) -> Response:
         """A new version, or a new resource under the caller's id; also by condition."""
         logical_id = request.params.get("id")
-        prepared = self._received(type_name, request, logical_id)
+        prepared = await self._received(type_name, request, logical_id)
         condition = None if logical_id is not None else request.query
         wanted = if_match(request)
 
@@ -59,7 +60,7 @@ class WriteApi:
             stored = put(self._store, unit, request.call, prepared, logical_id, condition, wanted)
             return self.written(request, stored, 201 if stored.created else 200)
 
-        return await request.write(work)
+        return await request.write(work, brief=condition is None and not is_large(request))
 
     async def patch(self, type_name: str, request: Request) -> Response:
         """Change parts of a resource: decided on what is read before, written only if that is still current."""
@@ -132,7 +133,13 @@ class WriteApi:
 
         return await request.write(run)
 
-    def _received(self, type_name: str, request: Request, logical_id: str | None) -> Prepared:
+    async def _received(self, type_name: str, request: Request, logical_id: str | None) -> Prepared:
+        """The body, prepared; a large one in a thread, where it holds up nobody. Raises: as `_prepared`."""
+        if is_large(request):
+            return await asyncio.to_thread(self._prepared, type_name, request, logical_id)
+        return self._prepared(type_name, request, logical_id)
+
+    def _prepared(self, type_name: str, request: Request, logical_id: str | None) -> Prepared:
         """The body, prepared; its references to this server are relative. Raises: Incorrect."""
         prepared = prepare(rewritten(received(request), {}, self._store.base_url), id=logical_id)
         if prepared.type != type_name:
@@ -161,3 +168,8 @@ class WriteApi:
             if stored.is_found:
                 self._store.note(request.call, "read", stored.type, (stored,))
         return Response(status, body, headers, media_type=FHIR_JSON)
+
+
+def is_large(request: Request) -> bool:
+    """Whether preparing and writing the body takes longer than other requests should wait."""
+    return len(request.body) > LARGE_BYTES

@@ -1,9 +1,20 @@
 """The audit trail: append-only entries, written with what they describe, and sealed in a hash chain."""
 
-from kiungo.kernel.audit.entries import Entry, Outcome, record
+from kiungo.kernel.audit.entries import Entry, Outcome, record, record_all
 from kiungo.kernel.audit.persons import NEWEST, entries_about
 from kiungo.kernel.audit.reads import Reads
 from kiungo.kernel.audit.sealing import seal_pending
 from kiungo.kernel.audit.verification import Report, verify
 
-__all__ = ["NEWEST", "Entry", "Outcome", "Reads", "Report", "entries_about", "record", "seal_pending", "verify"]
+__all__ = [
+    "NEWEST",
+    "Entry",
+    "Outcome",
+    "Reads",
+    "Report",
+    "entries_about",
+    "record",
+    "record_all",
+    "seal_pending",
+    "verify",
+]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from kiungo.base.errors import Unavailable, define
-from kiungo.kernel.audit.entries import COLUMNS, Entry, Outcome
+from kiungo.kernel.audit.entries import HEAD, ONE_ROW, Entry, Outcome
 from kiungo.kernel.auth.principal import Call
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ ROWS_PER_STATEMENT = 64
 BRIEF_ENTRIES = 256
 RETRY_DELAY_S_MAX = 5.0
 CLOSE_TIMEOUT_S = 15.0
-_ONE_ROW = f"({', '.join('?' * len(COLUMNS))})"
-_HEAD = f"INSERT INTO audit ({', '.join(COLUMNS)}) VALUES "
-_FULL_STATEMENT = _HEAD + ", ".join([_ONE_ROW] * ROWS_PER_STATEMENT)
+_FULL_STATEMENT = HEAD + ", ".join([ONE_ROW] * ROWS_PER_STATEMENT)
 
 log = structlog.get_logger(__name__)
 
@@ -194,7 +192,7 @@ def insert_entries(unit: "Unit", entries: list[Entry]) -> None:
     for start in range(0, len(entries), ROWS_PER_STATEMENT):
         part = entries[start : start + ROWS_PER_STATEMENT]
         whole = len(part) == ROWS_PER_STATEMENT
-        sql = _FULL_STATEMENT if whole else _HEAD + ", ".join([_ONE_ROW] * len(part))
+        sql = _FULL_STATEMENT if whole else HEAD + ", ".join([ONE_ROW] * len(part))
         unit.execute(sql, [value for entry in part for value in entry])
 
 
