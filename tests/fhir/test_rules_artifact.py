@@ -6,8 +6,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from kiungo.fhir.definitions import rules
 from scripts import build_fhir_rules
+
+from kiungo.fhir.definitions import rules
 
 THING: dict[str, Any] = {
     "resourceType": "StructureDefinition",
