@@ -23,6 +23,7 @@ ALL = "all"
 _SUM = "cast(coalesce(sum({0}), 0) AS BIGINT)"  # sums of BIGINT are NUMERIC on PostgreSQL
 _SHARES = "l.vendor_minor + l.facility_minor + l.fee_minor"
 _AMOUNT = "CASE WHEN l.amount_minor > 0 THEN l.amount_minor ELSE l.due_minor END"
+_OF_BOOKING = f"substr(booking_no, 1, {NUMBER_LENGTH})"
 _BOOKING = f"b.tn = s.tn AND b.booking_no = substr(s.booking_no, 1, {NUMBER_LENGTH})"
 
 
@@ -49,12 +50,12 @@ def approvals(unit: Unit, tenant: int, period: Period, facility: str | None = No
     place, values = _facility(facility)
     rows = unit.rows(
         f"SELECT b.mode, b.approval, count(*), {_SUM.format('b.total_minor')}, {_SUM.format('a.approved_minor')}"
-        " FROM vems_booking AS b LEFT JOIN (SELECT tn, substr(booking_no, 1, ?) AS booking_no,"
-        " sum(approved_minor) AS approved_minor FROM settlement WHERE tn = ? GROUP BY tn, substr(booking_no, 1, ?))"
+        f" FROM vems_booking AS b LEFT JOIN (SELECT tn, {_OF_BOOKING} AS booking_no,"
+        f" sum(approved_minor) AS approved_minor FROM settlement WHERE tn = ? GROUP BY tn, {_OF_BOOKING})"
         " AS a ON a.tn = b.tn AND a.booking_no = b.booking_no"
         f" WHERE b.tn = ? AND b.created_us >= ? AND b.created_us < ? AND b.state <> 'cancelled'{place}"
         " GROUP BY b.mode, b.approval",
-        (NUMBER_LENGTH, tenant, NUMBER_LENGTH, tenant, period.since_us, period.before_us, *values),
+        (tenant, tenant, period.since_us, period.before_us, *values),
     )
     found = []
     for mode in PAYMENT_MODES:
