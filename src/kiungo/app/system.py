@@ -25,6 +25,7 @@ from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.own_parameters import reindexing
 from kiungo.fhir.store import Store
+from kiungo.fhir.views import exports
 from kiungo.kernel.clients import EgressPolicy
 from kiungo.kernel.config import Settings
 from kiungo.kernel.database import Database, open_database
@@ -161,8 +162,8 @@ def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) 
 def _by_the_clock(settings: Settings, database: Database, store: Store, vems: Vems, money: Money) -> Housekeeping:
     """The platform's own housekeeping, and what bookings and their money do by themselves."""
     return housekeeping(database, settings).with_more(
-        {**vems.jobs(), **money.handlers, **reindexing.jobs(database, store.repository.own)},
-        (*VEMS_SCHEDULES, *MONEY_SCHEDULES),
+        {**vems.jobs(), **money.handlers, **reindexing.jobs(database, store.repository.own), **exports.jobs(database)},
+        (*VEMS_SCHEDULES, *MONEY_SCHEDULES, exports.SCHEDULE),
         (
             lambda unit: vems.claims.ensure_pollers(unit, TENANT),
             lambda unit: reindexing.ensure_standard(unit, TENANT),

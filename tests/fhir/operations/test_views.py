@@ -1,7 +1,12 @@
-"""$run of a view over HTTP."""
+"""$run and $export of views over HTTP."""
 
+from random import Random
 from typing import Any
 
+import pytest
+
+from kiungo.fhir.views import exports, sources
+from kiungo.kernel.jobs.worker import run_due
 from tests.fhir.conftest import Server, patient
 
 VIEW = {
@@ -42,3 +47,60 @@ def test_a_view_sees_what_its_caller_may_read(server: Server) -> None:
     assert run(server, key=server.new_key("system/Observation.r")).status_code == 403
     rows = server.database.read(lambda u: u.rows("SELECT person FROM audit WHERE action = 'view'"))
     assert rows == [] or (mine,) in rows
+
+
+def export(server: Server, query: str = "", key: str | None = None) -> Any:
+    part = [{"name": "name", "valueString": "people"}, {"name": "viewResource", "resource": VIEW}]
+    body = {"resourceType": "Parameters", "parameter": [{"name": "view", "part": part}]}
+    return server.ask("POST", f"/ViewDefinition/$export{query}", body, key=key)
+
+
+def work_off(server: Server) -> int:
+    return run_due(server.database, exports.jobs(server.database), Random(1))
+
+
+def test_an_export_is_made_in_steps_and_fetched(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "RESOURCES_PER_STEP", 2)
+    monkeypatch.setattr(exports, "BATCH", 2)
+    monkeypatch.setattr(sources, "BATCH", 2)
+    ids = [server.create(patient())["id"] for _ in range(5)]
+    begun = export(server, "?_format=csv")
+    assert begun.status_code == 202, begun.text
+    status = begun.headers["content-location"]
+    waiting = server.ask("GET", status)
+    assert (waiting.status_code, waiting.headers["retry-after"]) == (202, "2")
+    assert work_off(server) == 3
+    done = server.ask("GET", status)
+    assert done.status_code == 200
+    (output,) = (p["part"] for p in done.json()["parameter"] if p["name"] == "output")
+    assert output[0]["valueString"] == "people"
+    files = [server.ask("GET", part["valueUri"]) for part in output[1:]]
+    assert [f.headers["content-type"] for f in files] == ["text/csv; charset=utf-8"] * 3
+    lines = [line for f in files for line in f.text.splitlines() if line != "id,family"]
+    assert lines == [f"{one},Mwangi" for one in ids]
+    audited = server.database.read(lambda u: u.rows("SELECT person FROM audit WHERE action = 'export'"))
+    assert {person for (person,) in audited} == {None, *ids}
+
+    other = server.new_key("system/*.cruds")
+    assert server.ask("GET", status, key=other).status_code == 404
+    assert server.ask("GET", output[1]["valueUri"], key=other).status_code == 404
+
+
+def test_an_export_has_the_rights_of_its_caller(server: Server) -> None:
+    mine, _other = (server.create(patient())["id"] for _ in range(2))
+    assert export(server, key=server.new_key("system/Observation.r")).status_code == 403
+    bound = server.new_key("system/Patient.rs", bindings={"patient": mine})
+    status = export(server, "?_format=ndjson", key=bound).headers["content-location"]
+    work_off(server)
+    (output,) = (p["part"] for p in server.ask("GET", status, key=bound).json()["parameter"] if p["name"] == "output")
+    assert server.ask("GET", output[1]["valueUri"], key=bound).json() == {"id": mine, "family": "Mwangi"}
+
+
+def test_an_export_that_fails_says_why(server: Server) -> None:
+    server.create(patient(name=[{"family": "A"}, {"family": "B"}]))
+    wrong = {**VIEW, "select": [{"column": [{"name": "family", "path": "name.family"}]}]}
+    status = server.ask("POST", "/ViewDefinition/$export", wrong).headers["content-location"]
+    work_off(server)
+    told = server.ask("GET", status).json()["parameter"]
+    assert (told[1]["valueCode"], "2 values" in told[3]["valueString"]) == ("failed", True)
+    assert server.ask("POST", "/ViewDefinition/$export", {**VIEW, "select": []}).status_code == 422

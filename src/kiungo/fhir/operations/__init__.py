@@ -14,6 +14,7 @@ from kiungo.fhir.operations import (
     terminology,
     uscdi,
     validating,
+    view_exports,
     views,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "terminology",
     "uscdi",
     "validating",
+    "view_exports",
     "views",
 ]

@@ -25,7 +25,7 @@ from kiungo.kernel.http import Request, Response
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
-DEFINITION = "urn:kiungo:OperationDefinition:fhirpath"
+DEFINITION = "urn:kiungo:operation:fhirpath"
 LIMITS = Limits(steps_max=1_000_000, time_max_s=2.0)
 RESULTS_MAX = 10_000
 ANSWER_BYTES_MAX = 16 * 2**20

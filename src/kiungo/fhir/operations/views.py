@@ -6,8 +6,6 @@ Source: SQL on FHIR v2.0, $run.
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from kiungo.fhir.guard import admit
@@ -17,8 +15,8 @@ from kiungo.fhir.operations.registry import OPERATIONS, Operation, Place
 from kiungo.fhir.search.values import date_span
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.fhir.views import View, read_view
-from kiungo.fhir.views.output import FORMATS, MEDIA_TYPES, Format, csv_chunks, json_chunks, ndjson_chunks
-from kiungo.fhir.views.parquet import write_parquet
+from kiungo.fhir.views.output import FORMATS, MEDIA_TYPES, Format
+from kiungo.fhir.views.rendering import rendered
 from kiungo.fhir.views.sources import BATCH, stored_batch
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
@@ -48,7 +46,7 @@ async def run_view(store: Store, request: Request, place: Place) -> Response:
     if sent is None:
         raise wrong("viewResource", "is missing", "Send the ViewDefinition in a Parameters body")
     view = await asyncio.to_thread(read_view, sent)
-    wanted = _format(request, asked)
+    wanted = wanted_format(request, asked)
     limit = asked.number("_limit")
     rows_max = ROWS_DEFAULT if limit is None else min(limit, ROWS_MAX)
     inline = [part for part in asked.all("resource") if isinstance(part, dict)]
@@ -57,7 +55,7 @@ async def run_view(store: Store, request: Request, place: Place) -> Response:
     else:
         rows = await _stored_rows(store, request, view, asked, rows_max)
     header = asked.flag("header", default=True)
-    body = await asyncio.to_thread(_rendered, view, rows, wanted, header=header)
+    body = await asyncio.to_thread(rendered, view, rows, wanted, header=header)
     return Response(200, body, media_type=MEDIA_TYPES[wanted])
 
 
@@ -67,7 +65,7 @@ async def _stored_rows(store: Store, request: Request, view: View, asked: Argume
     admit(call)
     require(call.principal, f"system/{name}.r")
     person = (asked.text("patient") or "").removeprefix("Patient/")
-    since_us = _since(asked)
+    since_us = since_of(asked)
     rows: list[list[Any]] = []
     after = read = 0
     while len(rows) < rows_max and read < RESOURCES_MAX:
@@ -109,20 +107,7 @@ def _cut(rows: Iterator[list[Any]], rows_max: int) -> list[list[Any]]:
     return [row for _, row in zip(range(rows_max), rows, strict=False)]
 
 
-def _rendered(view: View, rows: list[list[Any]], wanted: Format, *, header: bool) -> bytes:
-    if wanted == "csv":
-        return b"".join(csv_chunks(view, rows, header=header))
-    if wanted == "ndjson":
-        return b"".join(ndjson_chunks(view, rows))
-    if wanted == "json":
-        return b"".join(json_chunks(view, rows))
-    with TemporaryDirectory(prefix="kiungo-view-") as folder:
-        target = Path(folder) / "rows.parquet"
-        write_parquet(view, rows, target)
-        return target.read_bytes()
-
-
-def _format(request: Request, asked: Arguments) -> Format:
+def wanted_format(request: Request, asked: Arguments) -> Format:
     """The wanted format: `_format` in the address or the body, else the Accept header, else NDJSON."""
     in_query = next((value for name, value in request.query if name == "_format"), None)
     given = asked.text("_format") or asked.text("format") or in_query
@@ -136,7 +121,8 @@ def _format(request: Request, asked: Arguments) -> Format:
     return found
 
 
-def _since(asked: Arguments) -> int:
+def since_of(asked: Arguments) -> int:
+    """`_since` in microseconds; 0 when it is not given. Raises: Incorrect."""
     text = asked.text("_since")
     if text is None:
         return 0
