@@ -94,7 +94,7 @@ def accept(legs: Legs, unit: Unit, call: Call, rail: str, line_id: str, referenc
 
     Raises: NotFound; Conflict STATEMENT_LINE_USED; Incorrect STATEMENT_WRONG.
     """
-    line = _open_line(unit, call.tenant, rail, line_id)
+    line = open_line(unit, call.tenant, rail, line_id)
     leg = store.get_leg(unit, call.tenant, reference)
     if line.amount != -leg.amount or leg.rail != rail:
         raise Incorrect(
@@ -114,7 +114,7 @@ def refuse(unit: Unit, call: Call, rail: str, line_id: str, reference: str) -> N
 
     Raises: NotFound; Conflict STATEMENT_LINE_USED.
     """
-    _open_line(unit, call.tenant, rail, line_id)
+    open_line(unit, call.tenant, rail, line_id)
     leg = store.get_leg(unit, call.tenant, reference)
     store.step(
         unit, call.tenant, leg.booking_no, REFUSED, reference=reference, who=call.principal.name, detail=line_id
@@ -127,14 +127,14 @@ def explain(unit: Unit, call: Call, rail: str, line_id: str, *, account: str, me
 
     Raises: NotFound; Conflict STATEMENT_LINE_USED, LEDGER_BALANCE_TOO_LOW.
     """
-    line = _open_line(unit, call.tenant, rail, line_id)
+    line = open_line(unit, call.tenant, rail, line_id)
     cash = accounts.cash(rail)
     out = line.amount.minor < 0
     move = (account, cash, -line.amount) if out else (cash, account, line.amount)
     accounts.move(
         unit, call.tenant, key=f"line/{rail}/{line_id}", kind="reconciliation.explained", memo=memo, moves=[move]
     )
-    _use(unit, call.tenant, rail, line_id, "explained", account, who=call.principal.id)
+    use_line(unit, call.tenant, rail, line_id, "explained", account, who=call.principal.id)
     audit.record(unit, call, "explain", kind="BankLine", id=line_id)
 
 
@@ -155,7 +155,7 @@ def _pay(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine, le
     outcome = apply_notice(legs, unit, tenant, rail, Notice(leg.reference, answer, leg.amount), source="statement")
     if outcome.startswith("refused"):
         return False
-    _use(unit, tenant, rail, line.line_id, "payment", leg.reference, who=who)
+    use_line(unit, tenant, rail, line.line_id, "payment", leg.reference, who=who)
     return True
 
 
@@ -164,7 +164,7 @@ def _return(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine,
     notice = Notice(leg.reference, answer, leg.amount, returned=True)
     if apply_notice(legs, unit, tenant, rail, notice, source="statement").startswith("refused"):
         return False
-    _use(unit, tenant, rail, line.line_id, "return", leg.reference, who="reference")
+    use_line(unit, tenant, rail, line.line_id, "return", leg.reference, who="reference")
     return True
 
 
@@ -178,12 +178,13 @@ def _match_funding(unit: Unit, tenant: int, rail: str, line: StatementLine) -> b
     for (key,) in rows:
         said = key.partition("/")[2]
         if any(said in text for text in (*line.references, line.text)) and not _is_used(unit, tenant, "funding", key):
-            _use(unit, tenant, rail, line.line_id, "funding", key, who="reference")
+            use_line(unit, tenant, rail, line.line_id, "funding", key, who="reference")
             return True
     return False
 
 
-def _use(unit: Unit, tenant: int, rail: str, line_id: str, used_as: str, used_for: str, *, who: str) -> None:
+def use_line(unit: Unit, tenant: int, rail: str, line_id: str, used_as: str, used_for: str, *, who: str) -> None:
+    """Use a line for what it is, once. Raises: Conflict STATEMENT_LINE_USED."""
     changed = unit.execute(
         "UPDATE bank_line SET used_as = ?, used_for = ?, used_by = ?, used_us = ?"
         " WHERE tn = ? AND rail = ? AND line_id = ? AND used_as IS NULL",
@@ -209,7 +210,8 @@ def _is_refused(unit: Unit, tenant: int, booking_no: str, suggestion: Suggestion
     return found is not None
 
 
-def _open_line(unit: Unit, tenant: int, rail: str, line_id: str) -> StatementLine:
+def open_line(unit: Unit, tenant: int, rail: str, line_id: str) -> StatementLine:
+    """A line nobody used yet. Raises: NotFound STATEMENT_LINE_NOT_FOUND; Conflict STATEMENT_LINE_USED."""
     row = unit.row(
         "SELECT line_id, booked_on, amount_minor, currency, body, used_as FROM bank_line"
         " WHERE tn = ? AND rail = ? AND line_id = ?",

@@ -13,6 +13,7 @@ from kiungo.domains.vems.routes.describing import COMPONENTS
 from kiungo.domains.vems.routes.legs import LegApi
 from kiungo.domains.vems.routes.notices import NoticeApi
 from kiungo.domains.vems.routes.payees import PayeeApi
+from kiungo.domains.vems.routes.remittances import RemittanceApi
 from kiungo.domains.vems.routes.settlements import SettlementApi
 from kiungo.domains.vems.routes.statements import StatementApi
 from kiungo.domains.vems.service import Vems
@@ -42,6 +43,7 @@ def money_routes(vems: Vems, settlements: Settlements, rails: Mapping[str, Rail]
         *CorrectionApi(vems.desk).routes(),
         *PayeeApi(database, settlements).routes(),
         *StatementApi(database, settlements, rails).routes(),
+        *RemittanceApi(database, settlements).routes(),
         *NoticeApi(database).routes(),
         *AnalyticsApi(database).routes(),
     ]
