@@ -45,7 +45,8 @@ def fhirpath_patch(resource: dict[str, Any], parameters: dict[str, Any]) -> dict
 
 def _read(operation: Part, place: str) -> tuple[str, dict[str, Part]]:
     parts: dict[str, Part] = {}
-    for part in operation.get("part") or ():
+    given = operation.get("part")
+    for part in given if isinstance(given, list) else ():
         name = part.get("name") if isinstance(part, dict) else None
         if not isinstance(name, str) or name in parts:
             raise malformed(place, f"the part {name!r} is unnamed or stands twice")
