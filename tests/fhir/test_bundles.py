@@ -256,3 +256,43 @@ def test_a_read_of_a_known_version_is_not_modified(server: Server) -> None:
     ):
         answer = server.ask("POST", "", bundle("transaction", refused))
         assert (answer.status_code, "ifNoneMatch" in answer.text) == (400, True), answer.text
+
+
+def test_searches_across_types_and_in_compartments_inside_a_bundle(server: Server) -> None:
+    server.ask("PUT", "/Patient/p", patient(id="p"))
+    server.ask("PUT", "/Observation/o", observation("Patient/p", id="o"))
+    asked = [
+        entry("GET", url) for url in ("?_type=Patient,Observation&_sort=_id", "Patient/p/Observation", "Patient/p/*")
+    ]
+    wrong = [entry("GET", url) for url in ("", "Patient/p/Location", "Nothing/p/Patient")]
+    answer = server.ask("POST", "", bundle("batch", *asked, *wrong)).json()["entry"]
+    found = [{e["resource"]["id"] for e in one["resource"]["entry"]} for one in answer[:3]]
+    assert found == [{"p", "o"}, {"o"}, {"p", "o"}]
+    assert [one["response"]["status"][:1] for one in answer[3:]] == ["4", "4", "4"]
+
+
+def test_a_read_in_a_bundle_takes_a_date(server: Server) -> None:
+    server.ask("PUT", "/Patient/p", patient(id="p"))
+    asked = [
+        entry("GET", "Patient/p", ifModifiedSince="2999-01-01T00:00:00Z"),
+        entry("GET", "Patient/p", ifModifiedSince="2001-01-01T00:00:00+02:00"),
+        entry("GET", "Patient/p", ifModifiedSince="long ago"),
+    ]
+    answer = server.ask("POST", "", bundle("batch", *asked)).json()["entry"]
+    assert [one["response"]["status"][:3] for one in answer] == ["304", "200", "400"]
+
+
+def test_transactions_that_write_the_same_records_in_other_orders_never_wait_for_each_other(server: Server) -> None:
+    names = ["a", "b", "c", "d"]
+
+    def all_of(order: list[str], n: int) -> dict[str, Any]:
+        return bundle(
+            "transaction",
+            *(entry("PUT", f"Patient/{x}", patient(id=x, gender="male", language=f"l{n}")) for x in order),
+        )
+
+    asked = [("POST", "", all_of(names if n % 2 else names[::-1], n), {}) for n in range(8)]
+    answers = server.ask_together(*asked)
+    assert [answer.status_code for answer in answers] == [200] * 8
+    written = {server.ask("GET", f"/Patient/{x}").json()["language"] for x in names}
+    assert len(written) == 1, "the last of them wrote all"

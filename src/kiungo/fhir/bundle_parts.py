@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, define
+from kiungo.base.time import parse_instant, to_us
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared
 from kiungo.fhir.patching import parse_patch_entry
@@ -39,6 +40,7 @@ class RequestPart(msgspec.Struct):
     ifNoneExist: str | None = None
     ifMatch: str | None = None
     ifNoneMatch: str | None = None
+    ifModifiedSince: str | None = None
 
 
 class EntryPart(msgspec.Struct):
@@ -77,6 +79,8 @@ class Entry:
     if_match: int | None
     if_none_exist: Params | None
     if_none_match: int | None = None
+    if_modified_since_us: int | None = None
+    owner: tuple[str, str] | None = None
     is_history: bool = False
     provisional: str | None = None
     is_new: bool = False
@@ -164,6 +168,8 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
         raise wrong_entry("has no request with method POST, PUT, PATCH, DELETE, GET or HEAD")
     path, _, query = request.url.partition("?")
     steps = [step for step in path.removeprefix(store.base_url).strip("/").split("/") if step]
+    if request.method in ("GET", "HEAD") and (not steps or len(steps) == 3) and "_history" not in steps:
+        return _search_entry(position, part, request.method, steps, pairs(query))
     if not steps or steps[0] not in type_ids():
         raise wrong_entry("has a request.url that names no resource type")
     entry = Entry(
@@ -179,6 +185,7 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
         if_match=_version("ifMatch", request.ifMatch),
         if_none_exist=pairs(request.ifNoneExist) if request.ifNoneExist is not None else None,
         if_none_match=_version("ifNoneMatch", request.ifNoneMatch),
+        if_modified_since_us=_moment_us(request.ifModifiedSince),
     )
     rest = steps[2:]
     if rest[:1] == ["_history"] and request.method in ("GET", "HEAD") and len(rest) <= 2:
@@ -197,6 +204,27 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
     elif request.method == "PUT" and entry.id is None:
         entry.provisional = store.repository.new_id()
     return entry
+
+
+def _search_entry(position: int, part: EntryPart, method: str, steps: list[str], params: Params) -> Entry:
+    """A search across types (`?_type=...`), or in a compartment (`Patient/42/Observation`)."""
+    if not steps and not params:
+        raise wrong_entry("has a request.url that names no resource type")
+    name, owner = ("", None) if not steps else (steps[2], (steps[0], steps[1]))
+    return Entry(
+        position=position,
+        method=method,
+        type="" if name == "*" else name,
+        id=None,
+        version=None,
+        params=params,
+        full_url=part.fullUrl,
+        text=b"",
+        prepared=None,
+        if_match=None,
+        if_none_exist=None,
+        owner=owner,
+    )
 
 
 def _prepared(entry: Entry, text: bytes) -> Prepared:
@@ -246,6 +274,15 @@ def _version(name: str, tag: str | None) -> int | None:
     if not digits.isdecimal():
         raise wrong_entry(f'has an {name} that is not a version such as W/"3"')
     return int(digits)
+
+
+def _moment_us(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return to_us(parse_instant(text))
+    except KiungoError as error:
+        raise wrong_entry("has an ifModifiedSince that is not an instant such as 2024-10-03T10:30:00Z") from error
 
 
 def wrong_entry(message: str) -> Incorrect:

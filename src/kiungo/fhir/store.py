@@ -121,9 +121,16 @@ class Store:
             ) from error
         return searching.rendered(self, call, asked, page)
 
-    def search_in(self, unit: "Unit", call: Call, type_name: str | None, params: Params) -> bytes:
+    def search_in(
+        self,
+        unit: "Unit",
+        call: Call,
+        type_name: str | None,
+        params: Params,
+        owner: tuple[str, str] | None = None,
+    ) -> bytes:
         """The same inside a unit of work, for the GET entries of a bundle."""
-        asked = searching.understand(self, unit, call, searching.Place(type_name), params)
+        asked = searching.understand(self, unit, call, searching.Place(type_name, owner), params)
         return searching.rendered(self, call, asked, searching.search(self, unit, call, asked))
 
     def refuse_hidden(self, call: Call, stored: Stored) -> None:

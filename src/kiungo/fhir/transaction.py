@@ -196,7 +196,8 @@ class Runner:
     def _one(self, unit: "Unit", entry: Entry) -> bytes:
         store, call = self._store, self._call
         interaction = "s" if entry.method in ("GET", "HEAD") and entry.id is None else INTERACTIONS[entry.method]
-        require(call.principal, f"system/{entry.type}.{interaction}")
+        if entry.type:  # a search across types asks for the scope of each itself
+            require(call.principal, f"system/{entry.type}.{interaction}")
         if entry.method == "DELETE":
             return self._delete(unit, entry)
         if entry.method == "POST":
@@ -213,7 +214,7 @@ class Runner:
     def _read(self, unit: "Unit", entry: Entry) -> bytes:
         store, call, repository = self._store, self._call, self._store.repository
         if entry.id is None:
-            return self._inner(store.search_in(unit, call, entry.type, entry.params or ()))
+            return self._inner(store.search_in(unit, call, entry.type or None, entry.params or (), entry.owner))
         if entry.is_history:
             return self._inner(store.history_in(unit, call, entry.type, entry.id, entry.params or ()))
         if entry.version is not None:
@@ -222,7 +223,8 @@ class Runner:
             stored = repository.read(unit, call, entry.type, entry.id)
         store.refuse_hidden(call, stored)
         store.note(call, "read", entry.type, (stored,))
-        if entry.if_none_match == stored.version:
+        since_us = entry.if_modified_since_us
+        if entry.if_none_match == stored.version or (since_us is not None and stored.updated_us <= since_us):
             return b'{"response":%b}' % json.dumps(bundles.response_of(304, stored))
         kept = members_of(entry.type, entry.params) if entry.params else None
         return self._answer(200, part_of(stored, kept), always=True)

@@ -9,6 +9,7 @@ Source: FHIR R4 3.1.1.4.21 (_text, _content); the expressions are the server's t
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal
 
 from kiungo.base.errors import Incorrect
@@ -19,6 +20,7 @@ from kiungo.fhir.search.matching import LAST, Match, Scope
 
 WORD_LENGTH_MAX = 64
 WORDS_MAX = 3_000
+USUAL_LENGTH_MAX = 80
 TEXT_LENGTH_MAX = 400_000
 TERMS_MAX = 20
 DEPTH_MAX = 8
@@ -26,7 +28,47 @@ DEPTH_MAX = 8
 _SKIPPED = frozenset(
     {"resourceType", "id", "system", "url", "reference", "versionId", "lastUpdated", "data", "contentType", "uri"}
     | {"fullUrl", "linkId", "hash", "path", "expression", "instantiatesCanonical", "version", "code", "status", "use"}
-    | {"intent", "mode", "currency", "language", "timezone", "type", "kind"}
+    | {"intent", "mode", "currency", "language", "timezone", "type", "kind", "unit"}
+)
+# Identifiers are found by their parameter; as words each would be one of a kind.
+_SKIPPED_PARTS = frozenset({"identifier", "meta"})
+# So common that they tell nothing apart, in the languages records here are mostly written in.
+COMMON_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "was",
+        "with",
+        "et",
+        "la",
+        "le",
+        "les",
+        "de",
+        "du",
+        "na",
+        "ya",
+        "wa",
+        "kwa",
+    ]
 )
 # Texts that are dates are found as dates.
 _DATE = re.compile(r"[0-9]{4}(-[0-9]{2}|$)")
@@ -40,28 +82,39 @@ def word_rows(resource: dict[str, Any]) -> set[tuple[int, str]]:
     """(key, word) of everything a resource is found by as text."""
     shown, everywhere = words_of(resource)
     narrative, content = word_key(resource["resourceType"], "_text"), word_key(resource["resourceType"], "_content")
-    return {(narrative, word) for word in shown} | {(content, word) for word in everywhere}
+    return {(narrative, word) for word in shown} | {(content, word) for word in everywhere - shown}
 
 
 def words_of(resource: dict[str, Any]) -> tuple[set[str], set[str]]:
-    """The words of the narrative, and those of all texts (the narrative's among them)."""
+    """The words of the narrative, and those of all other texts."""
     narrative = resource.get("text")
     told = narrative.get("div", "") if isinstance(narrative, dict) else ""
-    shown = words_in(_TAG.sub(" ", told)) if told else set()
+    shown = set(words_in(_TAG.sub(" ", told))) if told else set()
     texts: list[str] = []
-    _collect({k: v for k, v in resource.items() if k != "text"}, texts)
-    return shown, words_in(" ".join(texts)) | shown
+    for name, value in resource.items():
+        if name != "text" and name not in _SKIPPED_PARTS:
+            _collect({name: value}, texts)
+    found: set[str] = set()
+    for text in texts:
+        # Most texts are the words for a code, which come again and again.
+        found |= _usual_words(text) if len(text) <= USUAL_LENGTH_MAX else words_in(text)
+    return shown, found if len(found) <= WORDS_MAX else set(sorted(found)[:WORDS_MAX])
 
 
-def words_in(text: str) -> set[str]:
-    """The words of a text as they are compared."""
+@lru_cache(maxsize=16_384)
+def _usual_words(text: str) -> frozenset[str]:
+    return words_in(text)
+
+
+def words_in(text: str) -> frozenset[str]:
+    """The words of a text as they are compared, but for those that tell nothing."""
     text = text[:TEXT_LENGTH_MAX]
     if text.isascii():
         plain = text.lower()
     else:
         plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
-    found = {word[:WORD_LENGTH_MAX] for word in _WORD.findall(plain)}
-    return found if len(found) <= WORDS_MAX else set(sorted(found)[:WORDS_MAX])
+    found = {word[:WORD_LENGTH_MAX] for word in _WORD.findall(plain)} - COMMON_WORDS
+    return frozenset(found if len(found) <= WORDS_MAX else sorted(found)[:WORDS_MAX])
 
 
 def _collect(value: Any, texts: list[str]) -> None:
@@ -80,11 +133,13 @@ def word_key(type_name: str, place: Place) -> int:
 
 
 def word_match(scope: Scope, word: Word) -> Match:
-    """The rows of a word, or of all words that begin with it."""
-    key = key_base(scope.tenant) + word_key(scope.type, word.parameter)
+    """The rows of a word, or of all words that begin with it; the narrative's words are content too."""
+    places: tuple[Place, ...] = ("_text",) if word.parameter == "_text" else ("_text", "_content")
+    keys = [key_base(scope.tenant) + word_key(scope.type, place) for place in places]
+    where = f"x.k IN ({', '.join('?' * len(keys))})"
     if word.is_prefix:
-        return Match("fhir_word", "x.k = ? AND x.text >= ? AND x.text < ?", (key, word.text, word.text + LAST))
-    return Match("fhir_word", "x.k = ? AND x.text = ?", (key, word.text))
+        return Match("fhir_word", f"{where} AND x.text >= ? AND x.text < ?", (*keys, word.text, word.text + LAST))
+    return Match("fhir_word", f"{where} AND x.text = ?", (*keys, word.text))
 
 
 def parse_words(place: Place, expression: str) -> Condition:
@@ -154,7 +209,7 @@ class _Reader:
             return inner
         words = sorted(words_in(text))
         if not words:
-            raise _wrong(self._place, f"has {text[:20]!r}, which is no word")
+            raise _wrong(self._place, f"has {text[:20]!r}, which is no word, or one too common to look for")
         is_prefix = kind == "word" and text.endswith("*") and len(words) == 1
         made = tuple(Word(self._place, word, is_prefix) for word in words)
         return made[0] if len(made) == 1 else AllOf(made)
