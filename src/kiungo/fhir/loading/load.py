@@ -21,6 +21,8 @@ Progress = Callable[[str, int, int], None]
 Report = Callable[[list[Refused]], None]
 ATTEMPTS_MAX = 3
 WORKERS_MAX = 8
+WORKERS_FROM_KB = 2_000
+"""To start workers takes a second or two, in which this process alone prepares so much."""
 AHEAD = 3
 """Parts in work for each worker: enough to keep it busy, few enough to hold in memory."""
 
@@ -55,8 +57,9 @@ def load(
     done = Loaded(files=len(sources))
     total = sum(source.size for source in sources) // 1000
     before = 0
-    count = min(WORKERS_MAX, os.cpu_count() or 1) if workers is None else workers
-    with _seldom_collecting(), _Preparing(count, store.base_url) as prepare:
+    if workers is None:
+        workers = min(WORKERS_MAX, os.cpu_count() or 1) if total >= WORKERS_FROM_KB else 0
+    with _seldom_collecting(), _Preparing(workers, store.base_url) as prepare:
         for source in sources:
             name = f"{source.identity}{again}"
             had = store.database.read(partial(written_parts, tenant=call.tenant, load=name))

@@ -1,0 +1,72 @@
+"""Requests at a server by wrk: how many a second, how long each took, what it cost the server."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load import SCRIPTS, require_wrk
+
+Request = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run. Units: `rate` per second, processor time in milliseconds per request, latencies in milliseconds."""
+
+    requests: int
+    rate: float
+    cpu_ms: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    errors: int
+
+    def cells(self) -> list[str]:
+        """As a row of the report."""
+        times = [f"{self.p50_ms:.2f}", f"{self.p95_ms:.2f}", f"{self.p99_ms:.2f}"]
+        return [f"{self.rate:,.0f}", *times, f"{self.cpu_ms:.2f}", f"{self.errors:,}"]
+
+
+HEADS = ["requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "errors"]
+
+
+def drive(
+    url: str,
+    requests: Iterable[Request],
+    *,
+    key: str,
+    folder: Path,
+    seconds: int,
+    connections: int,
+    cpu_s: Callable[[], float],
+) -> Figures:
+    """Send these requests round and round. Shapes: (method, path, body), the body in one line or empty."""
+    file = folder / "requests.tsv"
+    file.write_text("".join("\t".join(one) + "\n" for one in requests))
+    arguments = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
+    before = cpu_s()
+    found = subprocess.run(
+        [*arguments, "-s", str(SCRIPTS / "requests.lua"), url],
+        env=os.environ | {"BENCH_REQUESTS": str(file), "BENCH_API_KEY": key},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    used_s = cpu_s() - before
+    line = next((line for line in found.stdout.splitlines() if line.startswith("FIGURES ")), None)
+    if line is None:
+        raise RuntimeError(f"wrk gave no figures:\n{found.stdout}\n{found.stderr}")
+    told = json.loads(line.removeprefix("FIGURES "))
+    count = max(1, told["requests"])
+    return Figures(
+        requests=told["requests"],
+        rate=told["requests"] / (told["duration_us"] / 1e6),
+        cpu_ms=used_s * 1000 / count,
+        p50_ms=told["p50_us"] / 1000,
+        p95_ms=told["p95_us"] / 1000,
+        p99_ms=told["p99_us"] / 1000,
+        errors=told["errors"],
+    )

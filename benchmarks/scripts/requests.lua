@@ -1,0 +1,24 @@
+-- Requests from a file, one in a line: method, path, body, with tabs between. `@N@` in a body becomes a number that
+-- never comes twice, so that each write is a change.
+local requests = {}
+for line in io.lines(os.getenv("BENCH_REQUESTS")) do
+  local method, path, body = line:match("^([^\t]*)\t([^\t]*)\t(.*)$")
+  requests[#requests + 1] = { method = method, path = path, body = body ~= "" and body or nil }
+end
+local headers = { ["Content-Type"] = "application/fhir+json", ["X-API-Key"] = os.getenv("BENCH_API_KEY") }
+local at = 0
+
+function request()
+  at = at + 1
+  local one = requests[at % #requests + 1]
+  local body = one.body and one.body:gsub("@N@", tostring(at))
+  return wrk.format(one.method, one.path, headers, body)
+end
+
+function done(summary, latency, _)
+  io.write(string.format(
+    'FIGURES {"requests":%d,"duration_us":%d,"errors":%d,"p50_us":%d,"p95_us":%d,"p99_us":%d}\n',
+    summary.requests, summary.duration,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout + summary.errors.status,
+    latency:percentile(50), latency:percentile(95), latency:percentile(99)))
+end
