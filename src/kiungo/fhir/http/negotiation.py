@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -49,6 +49,8 @@ def negotiated(handler: Handler) -> Handler:
             return handler(request)
         return _around(handler, request)
 
+    # The reference of routes tells what a handler does in the words of the handler itself.
+    answer.__doc__ = handler.func.__doc__ if isinstance(handler, partial) else handler.__doc__
     return answer
 
 

@@ -38,4 +38,5 @@ def _bound(store: Store, operation: Operation, type_name: str) -> Handler:
     async def handle(request: Request) -> Response:
         return await operation.handler(store, request, Place(type_name, request.params.get("id", "")))
 
+    handle.__doc__ = operation.handler.__doc__
     return handle
