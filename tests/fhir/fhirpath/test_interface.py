@@ -56,6 +56,15 @@ def test_an_invariant_at_an_element_sees_resource_and_root() -> None:
     assert not compile("partOf.exists() = {}").is_true(inside, contact)
 
 
+def test_an_expression_that_fails_leaves_nothing_to_the_next() -> None:
+    run = evaluation(PATIENT)
+    assert run.resource is not None
+    with pytest.raises(Incorrect):
+        compile("name.select(defineVariable('v', 1).select(given + 1))").items(run)
+    assert compile("$index.empty() and $total.empty()").is_true(run, run.resource)
+    assert compile("defineVariable('v', 2).select(%v)").items(run) == [2]
+
+
 def test_variables_come_from_the_environment_by_name() -> None:
     assert compile("%limit + 1")(PATIENT, environment={"limit": 2}) == [3]
     assert compile("%other.id")(PATIENT, environment={"other": {"resourceType": "Patient", "id": "q"}})

@@ -59,7 +59,11 @@ class Expression:
         try:
             return list(self._code.items(run, [] if run.context is None else [run.context]))
         except RecursionError:
+            run.forget()
             raise _too_deep() from None
+        except Incorrect:
+            run.forget()
+            raise
 
     def is_true(self, run: Run, focus: Node) -> bool:
         """Whether an invariant holds at an element: empty is not true. As cheap as it can be made."""
@@ -67,7 +71,11 @@ class Expression:
         try:
             return self._code.truth(run, [focus]) is True
         except RecursionError:
+            run.forget()
             raise _too_deep() from None
+        except Incorrect:
+            run.forget()
+            raise
 
     def without_last_name(self) -> "tuple[Expression, str] | None":
         """The path up to its last name, and that name; None when the expression does not end in one."""

@@ -100,6 +100,12 @@ class Run:
         self._look_at = STEPS_BETWEEN_LOOKS
         self._started_s = 0.0
 
+    def forget(self) -> None:
+        """Leave nothing of an expression that failed half way to the next one of this evaluation."""
+        self.index = -1
+        self.total = []
+        self.variables = NOTHING_SET
+
     def spend(self, steps: int) -> None:
         """Count work. Raises: Incorrect FHIRPATH_TOO_COSTLY."""
         self.steps += steps
