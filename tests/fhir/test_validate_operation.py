@@ -1,5 +1,7 @@
 """$validate over HTTP: statuses, modes, places, profiles of installed packages, and rules for writes."""
 
+# ruff: noqa: E501 - bodies, one a line
+
 from typing import Any
 
 from kiungo.fhir.packages.archive import Manifest
@@ -52,6 +54,23 @@ def test_a_right_and_a_wrong_resource_and_where_it_is_wrong(server: Server) -> N
         if i["code"] == "invariant" and i["severity"] == "error"
     ]
     assert [i["expression"] for i in found] == [["Observation.value.ofType(Quantity)"]]
+
+
+def test_xml_is_judged_with_its_own_lines(server: Server) -> None:
+    body = b'<Patient xmlns="http://hl7.org/fhir">\n <name>\n  <family value="x"/>\n </name>\n <gender value="f"/>\n</Patient>'
+    for text, line in (
+        (body, 5),
+        (
+            b'<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="resource"/>\n<resource>'
+            + body
+            + b"</resource></parameter></Parameters>",
+            6,
+        ),
+    ):
+        answer = server.ask("POST", "/Patient/$validate", text, headers={"Content-Type": "application/fhir+xml"})
+        assert answer.status_code == 200, answer.text
+        issue = next(i for i in answer.json()["issue"] if i["severity"] == "error")
+        assert (issue["expression"], issue["extension"][0]["valueInteger"]) == (["Patient.gender"], line)
 
 
 def test_parameters_modes_and_mistakes(server: Server) -> None:

@@ -5,18 +5,20 @@ Source: FHIR R4 Resource-operation-validate.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import KiungoError
 from kiungo.fhir.guard import authorise, may_read
+from kiungo.fhir.http.negotiation import received
 from kiungo.fhir.operations.parameters import Arguments, arguments, resource, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
 from kiungo.fhir.profiles.findings import Finding
 from kiungo.fhir.profiles.references import type_in_text
 from kiungo.fhir.profiles.validator import Report, Validator
 from kiungo.fhir.store import Store
-from kiungo.fhir.validation.reporting import Places, no_places, outcome, places_in
+from kiungo.fhir.validation.positions import Position
+from kiungo.fhir.validation.reporting import Places, no_places, outcome, places_in, places_in_xml
 from kiungo.kernel import json
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.http import Request, Response
@@ -58,23 +60,25 @@ async def validate(store: Store, request: Request, place: Place) -> Response:
 
 def _sent(request: Request, asked: Arguments) -> tuple[Json | None, Places]:
     """The resource in the body, bare or as a parameter, and where its lines are."""
+    is_xml = b"xml" in request.raw_headers.get(b"content-type", b"").lower()
     if asked.body is not None:
-        return asked.body, places_in(request.body, str(asked.body.get("resourceType")))
+        kind = str(asked.body.get("resourceType"))
+        return asked.body, places_in_xml(request.body) if is_xml else places_in(request.body, kind)
     sent = asked.thing("resource")
     if sent is None:
         return None, no_places
-    return sent, _inside_parameters(request.body, sent)
+    inside = places_in_xml(request.body) if is_xml else places_in(request.body, "Parameters")
+    return sent, _inside_parameters(json.loads(received(request)), str(sent.get("resourceType")), inside)
 
 
-def _inside_parameters(body: bytes, sent: Json) -> Places:
-    root = str(sent.get("resourceType"))
+def _inside_parameters(parameters: Json, root: str, inside: Places) -> Places:
+    listed = parameters.get("parameter", [])
+    number = next((i for i, p in enumerate(listed) if isinstance(p, dict) and p.get("name") == "resource"), 0)
+    prefix = f"Parameters.parameter[{number}].resource"
 
-    def places(wanted: Any) -> Any:
-        listed = json.loads(body).get("parameter", [])
-        number = next((i for i, p in enumerate(listed) if isinstance(p, dict) and p.get("name") == "resource"), 0)
-        prefix = f"Parameters.parameter[{number}].resource"
+    def places(wanted: Iterable[str]) -> Mapping[str, Position]:
         renamed = {prefix + path.removeprefix(root): path for path in wanted}
-        found = places_in(body, "Parameters")(renamed)
+        found = inside(renamed)
         return {renamed[path]: position for path, position in found.items()}
 
     return places

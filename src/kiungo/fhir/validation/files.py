@@ -1,14 +1,13 @@
 """Resources in files: JSON, XML or NDJSON, with the lines their elements begin at."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kiungo.base.errors import Incorrect, KiungoError, define
-from kiungo.fhir.validation.positions import Position
-from kiungo.fhir.validation.reporting import Places, no_places, places_in
-from kiungo.fhir.xml import from_xml, places_of
+from kiungo.fhir.validation.reporting import Places, no_places, places_in, places_in_xml
+from kiungo.fhir.xml import from_xml
 from kiungo.kernel import json
 
 FILE_TOO_LARGE = define("FILE_TOO_LARGE", Incorrect, "A file is larger than the command reads.")
@@ -66,16 +65,4 @@ def _xml(name: str, body: bytes) -> Read:
         resource = from_xml(body)
     except KiungoError as error:
         return Read(name, problem=error)
-
-    def places(wanted: Iterable[str]) -> Mapping[str, Position]:
-        known = places_of(body)
-        found = {}
-        for path in wanted:
-            step = path
-            while step and step not in known:
-                step = step[: max(step.rfind("."), step.rfind("["), 0)]
-            if step:
-                found[path] = Position(known[step].line, known[step].column)
-        return found
-
-    return Read(name, resource, places=places)
+    return Read(name, resource, places=places_in_xml(body))

@@ -6,6 +6,7 @@ from typing import Any
 from kiungo.fhir.profiles.findings import Finding
 from kiungo.fhir.validation.locations import fhirpath_of
 from kiungo.fhir.validation.positions import Position, positions
+from kiungo.fhir.xml import places_of
 
 EXTENSIONS = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-"
 ISSUES_MAX = 200
@@ -21,6 +22,23 @@ def no_places(_wanted: Iterable[str]) -> Mapping[str, Position]:
 def places_in(text: bytes, root: str) -> Places:
     """The places inside a JSON text whose whole is at `root`."""
     return lambda wanted: positions(text.decode("utf-8", "replace"), wanted, root)
+
+
+def places_in_xml(text: bytes) -> Places:
+    """The places inside an XML document."""
+
+    def places(wanted: Iterable[str]) -> Mapping[str, Position]:
+        known = places_of(text)
+        found = {}
+        for path in wanted:
+            step = path
+            while step and step not in known:
+                step = step[: max(step.rfind("."), step.rfind("["), 0)]
+            if step:
+                found[path] = Position(known[step].line, known[step].column)
+        return found
+
+    return places
 
 
 def outcome(
