@@ -126,8 +126,17 @@ def in_bundle(scope: Scope, reference: str) -> Json | None:
     target = plain
     if not _is_absolute(plain) and scope.full_url and _is_restful(scope.full_url):
         target = scope.full_url.rsplit("/", 2)[0] + "/" + plain
-    found = scope.by_url.get(f"{target}/_history/{version}") if version else None
-    return found if found is not None else scope.by_url.get(target)
+    found = scope.by_url.get(target)
+    if version is None or found is None:
+        return found
+    exact = scope.by_url.get(f"{target}/_history/{version}")
+    # An entry without a version of its own may be the one that is meant; one with another version is not.
+    return exact if exact is not None or _is_versioned(found) else found
+
+
+def _is_versioned(resource: Json) -> bool:
+    meta = resource.get("meta")
+    return meta.__class__ is dict and "versionId" in meta
 
 
 def _is_absolute(text: str) -> bool:

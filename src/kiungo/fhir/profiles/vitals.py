@@ -1,4 +1,4 @@
-"""Vital signs by their LOINC codes: an observation with one of these codes must meet the profile R4 has for it.
+"""Vital signs by their codes: an observation with one of these codes must meet the profile R4 has for it.
 
 Source: FHIR R4 Observation, Vital Signs profiles.
 """
@@ -23,6 +23,20 @@ PROFILES = {
     "39156-5": "bmi",
     "85354-9": "bp",
 }
+# SNOMED CT's codes for the same findings; the profile then asks for the LOINC code beside them.
+SNOMED_PROFILES = {
+    "86290005": "resprate",
+    "364075005": "heartrate",
+    "431314004": "oxygensat",
+    "386725007": "bodytemp",
+    "276885007": "bodytemp",
+    "1153637007": "bodyheight",
+    "363812007": "headcircum",
+    "27113001": "bodyweight",
+    "60621009": "bmi",
+    "75367002": "bp",
+}
+BY_SYSTEM = {LOINC: PROFILES, "http://snomed.info/sct": SNOMED_PROFILES}
 
 
 def check_vital_sign(o: Json, at: At, run: Run) -> None:
@@ -30,8 +44,8 @@ def check_vital_sign(o: Json, at: At, run: Run) -> None:
     code: Any = o.get("code")
     codings = code.get("coding") if code.__class__ is dict else None
     for coding in codings if codings.__class__ is list else ():
-        if coding.__class__ is dict and coding.get("system") == LOINC:
-            name = PROFILES.get(str(coding.get("code")))
+        if coding.__class__ is dict:
+            name = BY_SYSTEM.get(str(coding.get("system")), {}).get(str(coding.get("code")))
             if name is not None:
                 run.library.judge(BASE + name, Item(o, None, "Observation", at), run)
                 return

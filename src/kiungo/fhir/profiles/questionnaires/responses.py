@@ -84,7 +84,7 @@ class _Checker:
         kind = text_of(question, "type")
         answers = listed(item.get("answer"))
         inner = objects(question.get("item"))
-        if kind in {"group", "display"} and answers:
+        if kind in {"group", "display", "question"} and answers:
             self._run.error("structure", at, f"has an answer, which a {kind} cannot have")
             return
         if kind == "group":
