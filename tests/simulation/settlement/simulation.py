@@ -265,7 +265,7 @@ class Simulation:
         if leg.state == "submitting":
             return True  # in one thread nobody sees it but the job that does it
         rows = unit.rows("SELECT key FROM job WHERE tn = ? AND kind = ? AND state = 'ready'", (TENANT, kind))
-        return any(key == leg.rail or key.startswith(leg.reference) for (key,) in rows)
+        return any(key in (leg.rail, f"{leg.rail}/later") or key.startswith(leg.reference) for (key,) in rows)
 
     def _check_end(self) -> None:
         """At the end every payee has exactly what the last decisions owe it, less than a shilling carried apart."""

@@ -95,7 +95,10 @@ class DarajaClient:
         value, lifetime = reply.body.get("access_token"), str(reply.body.get("expires_in", ""))
         if reply.status != 200 or not isinstance(value, str) or not lifetime.isdecimal():
             self._tokens.give_back()
-            why = f"no token: status {reply.status} {reply.body.get('errorMessage', '')}".strip()
+            said = (
+                f"status {reply.status} {reply.body.get('errorMessage', '')}" if reply.kind == "answered" else reply.why
+            )
+            why = f"no token: {said}".strip()
             return Reply("not_sent", reply.status, why=why)
         return self._tokens.keep(value, int(lifetime))
 

@@ -159,19 +159,32 @@ def test_a_relay_that_hangs_up_over_the_content_is_unknown_then_sent_once_more(t
     assert len(set(ids)) == 2, "the repeat has the same Message-ID"
 
 
-def test_a_relay_that_is_away_for_an_hour_loses_nothing(telling: World, smtp: SmtpTwin) -> None:
+def test_messengers_that_are_away_for_an_hour_lose_nothing(telling: World, sms: SmsTwin, smtp: SmtpTwin) -> None:
     port = smtp.port
     smtp.close()
+    sms.faults.rates["busy"] = 1.0
     pay(telling)
-    for _ in range(4):
+    for _ in range(60):
         telling.step(60)
-    assert "queued" in told(telling).values()
+    assert set(told(telling).values()) == {"sent", "queued"}, "the messages in the application are there"
+    assert sms.messages == []
+    sms.faults.calm()
     again = SmtpTwin(Faults(Random(1)), port=port)
     again.start()
-    for _ in range(4):
-        telling.step(70)
+    for _ in range(16):
+        telling.step(60)
     again.close()
-    assert len(again.messages) == 2
+    assert len(again.messages) == len(sms.messages) == 2
+    assert set(told(telling).values()) == {"sent"}
+
+
+def test_a_messenger_that_stays_away_is_given_up_after_a_day(telling: World, sms: SmsTwin) -> None:
+    sms.faults.rates["busy"] = 1.0
+    pay(telling)
+    for _ in range(26 * 4):
+        telling.step(900)
+    failed = [state for (_, channel), state in told(telling).items() if channel == "sms"]
+    assert failed == ["failed", "failed"]
 
 
 def test_addresses_that_carry_more_than_an_address_are_refused(telling: World, sms: SmsTwin) -> None:

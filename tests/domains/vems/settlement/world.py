@@ -91,6 +91,17 @@ class MemoryFolder:
         del self.boxes[box][name]
 
 
+class Wire(SteppedTransport):
+    """The way to a twin, which can be cut: then nobody is reached."""
+
+    is_cut = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self.is_cut:
+            raise httpx.ConnectError("the network is down", request=request)
+        return super().handle_request(request)
+
+
 @cache
 def twin_key() -> rsa.RSAPrivateKey:
     """One key for all twins of a run, and a short one: making a long one takes longer than a simulation."""
@@ -155,7 +166,8 @@ class World:
         faults = Faults(Random(self.rng.random()), self.faults)
         self.twin = self.given_twin or MpesaTwin(self.clock, faults, private_key=twin_key())
         self.settings = settings_for(self.twin)
-        self.http = httpx.Client(transport=SteppedTransport(self.twin))
+        self.wire = Wire(self.twin)
+        self.http = httpx.Client(transport=self.wire)
         tokens = TokenKeeper(self.database, KEYRING, TENANT, "mpesa")
         self.mpesa = MpesaRail(DarajaClient(self.http, self.settings, tokens), self.settings, tenant=TENANT)
         self.folder = self.given_bank.folder if self.given_bank else MemoryFolder()

@@ -1,20 +1,22 @@
 """The jobs of notifications: send one message, apply one delivery report.
 
-A message is told to the messenger at most `ATTEMPTS_MAX` times; after an unknown outcome once more, since a second text
-does less harm than none.
+A messenger that is away is asked again, ever more rarely, for a day; after an unknown outcome a message is sent once
+more, since a second text does less harm than none.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kiungo.base.time import SECOND_US
 from kiungo.domains.vems.notifications import service as store
 from kiungo.domains.vems.notifications.service import Notification, apply_report, message_of
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Effect, Handler, Job, Retry
 from kiungo.ports.messaging import Channel, Delivery, DeliveryReport, Messenger
 
-ATTEMPTS_MAX = 8
+PATIENCE_S = 24 * 3_600
 RETRY_S = 60.0
+RETRY_S_MAX = 900.0
 UNKNOWN_RETRY_S = 300.0
 REPORT_EARLY_S = 5.0
 
@@ -47,8 +49,9 @@ class NotificationJobs:
             return _kept(job.tenant, taken, Delivery("failed", reason=f"no messenger for {channel}"))
         delivery = messenger.send(message_of(taken, channel))
         keep = _kept(job.tenant, taken, delivery)
-        if delivery.status == "later" and taken.attempt + 1 < ATTEMPTS_MAX:
-            raise Retry(delivery.reason, after_s=delivery.retry_after_s or RETRY_S, effect=keep)
+        if delivery.status == "later" and self.database.clock.now_us() < job.created_us + PATIENCE_S * SECOND_US:
+            wait_s = min((delivery.retry_after_s or RETRY_S) * 2 ** min(taken.attempt, 10), RETRY_S_MAX)
+            raise Retry(delivery.reason, after_s=wait_s, effect=keep)
         if delivery.status == "unknown" and taken.state != "unknown":
             raise Retry(delivery.reason, after_s=UNKNOWN_RETRY_S, effect=keep)
         if delivery.status == "later":

@@ -25,6 +25,8 @@ TEMPLATE_OF: Final[Mapping[str, str]] = {
     "settlement.leg_returned": "returned",
 }
 LIST_MAX = 100
+SEND_ATTEMPTS_MAX = 200
+"""More than fit into the day for which a messenger that is away is asked again."""
 State = Literal["queued", "sending", "sent", "delivered", "failed", "unknown", "opted_out"]
 
 
@@ -105,7 +107,7 @@ class Notifications:
             if added and state == "queued":
                 jobs.enqueue(
                     unit, "notification.send", {"id": notification_id}, tenant=tenant, key=notification_id,
-                    lane=f"notify-{channel}",
+                    lane=f"notify-{channel}", attempts_max=SEND_ATTEMPTS_MAX,
                 )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ class Legs:
         wait_s = after_s if single else max(after_s, can.batch_wait_s)
         run_at_us = unit.now_us + int(wait_s * SECOND_US)
         # Where one job collects many, one waits for all of them; one that runs already has chosen, and does not count.
-        key = f"{reference}/{unit.now_us}" if single or after_s else rail
+        key = f"{reference}/{unit.now_us}" if single else f"{rail}/later" if after_s else rail
         jobs.enqueue(unit, "settlement.submit", args, tenant=tenant, key=key, lane=LANE, run_at_us=run_at_us)
 
     def begin_submission(self, unit: Unit, tenant: int, job_id: int, rail: str, reference: str | None) -> Batch | None:

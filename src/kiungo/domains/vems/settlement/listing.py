@@ -155,6 +155,16 @@ def clawbacks(
     ]
 
 
+def sums_of(unit: Unit, tenant: int, currency: str) -> dict[str, tuple[int, Money]]:
+    """How many payments are in each state, and what is due in them."""
+    rows = unit.rows(
+        "SELECT state, count(*), cast(coalesce(sum(due_minor), 0) AS BIGINT) FROM settlement_leg"
+        " WHERE tn = ? AND currency = ? GROUP BY state",
+        (tenant, currency),
+    )
+    return {state: (count, Money(int(minor), currency)) for state, count, minor in rows}
+
+
 def counts_of(unit: Unit, tenant: int, *, payee: str | None = None) -> dict[str, int]:
     """How many payments are in each state."""
     condition, values = (" AND payee_id = ?", (payee,)) if payee is not None else ("", ())
