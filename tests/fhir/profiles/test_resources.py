@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiungo.fhir.definitions.rules import find_profile
+from kiungo.fhir.profiles import library
 from kiungo.fhir.profiles.findings import root_at
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.native import NATIVE
@@ -210,3 +211,15 @@ def test_python_and_fhirpath_answer_alike(made: Json, case: tuple[str, str, tupl
     mine = NATIVE[expression](value, run)
     theirs = asked(expression)(Item(value, None, kind, at), run)
     assert mine is None or mine == theirs
+
+
+def test_compiled_profiles_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "PLANS_MAX", 20)
+    monkeypatch.setattr(library, "TREES_MAX", 20)
+    made = [profile("Patient", {"id": "Patient.name", "min": 1}, name=f"p{n}") for n in range(60)]
+    check = validator(*made)
+    for _ in range(2):
+        for one in made:
+            assert check.check({"resourceType": "Patient", "active": True}, [one["url"]]).errors
+    assert len(check.library._plans) == 20
+    assert len(check.library._trees) == 20
