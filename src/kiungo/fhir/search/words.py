@@ -8,13 +8,13 @@ Source: FHIR R4 3.1.1.4.21 (_text, _content); the expressions are the server's t
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.index_rows import key_base
+from kiungo.fhir.index_rows import FRESH_WORDS, WORDS, key_base
 from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, AllOf, AnyOf, Condition, Not, Word
 from kiungo.fhir.search.matching import LAST, Match, Scope
 
@@ -34,41 +34,8 @@ _SKIPPED = frozenset(
 _SKIPPED_PARTS = frozenset({"identifier", "meta"})
 # So common that they tell nothing apart, in the languages records here are mostly written in.
 COMMON_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "as",
-        "at",
-        "be",
-        "by",
-        "for",
-        "from",
-        "in",
-        "is",
-        "it",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "this",
-        "to",
-        "was",
-        "with",
-        "et",
-        "la",
-        "le",
-        "les",
-        "de",
-        "du",
-        "na",
-        "ya",
-        "wa",
-        "kwa",
-    ]
+    {"a", "an", "and", "as", "at", "be", "by", "for", "from", "in", "is", "it", "no", "not", "of", "on", "or", "that"}
+    | {"the", "this", "to", "was", "with", "et", "la", "le", "les", "de", "du", "na", "ya", "wa", "kwa"}
 )
 # Texts that are dates are found as dates.
 _DATE = re.compile(r"[0-9]{4}(-[0-9]{2}|$)")
@@ -132,14 +99,23 @@ def word_key(type_name: str, place: Place) -> int:
     return type_ids()[type_name] * 2 + (place == "_content")
 
 
-def word_match(scope: Scope, word: Word) -> Match:
+def word_matches(scope: Scope, word: Word) -> list[Match]:
     """The rows of a word, or of all words that begin with it; the narrative's words are content too."""
     places: tuple[Place, ...] = ("_text",) if word.parameter == "_text" else ("_text", "_content")
     keys = [key_base(scope.tenant) + word_key(scope.type, place) for place in places]
     where = f"x.k IN ({', '.join('?' * len(keys))})"
     if word.is_prefix:
-        return Match("fhir_word", f"{where} AND x.text >= ? AND x.text < ?", (*keys, word.text, word.text + LAST))
-    return Match("fhir_word", f"{where} AND x.text = ?", (*keys, word.text))
+        kept = Match(WORDS, f"{where} AND x.text >= ? AND x.text < ?", (*keys, word.text, word.text + LAST))
+    else:
+        kept = Match(WORDS, f"{where} AND x.text = ?", (*keys, word.text))
+    return [kept, _fresh_match(keys, word)]
+
+
+def _fresh_match(keys: Sequence[int], word: Word) -> Match:
+    """The same among the few resources whose words still wait; a word holds no % or _ that LIKE would read."""
+    end = "%" if word.is_prefix else " %"
+    where = " OR ".join(["x.words LIKE ?"] * len(keys))
+    return Match(FRESH_WORDS, f"({where})", tuple(f"% {key}:{word.text}{end}" for key in keys))
 
 
 def parse_words(place: Place, expression: str) -> Condition:
