@@ -23,7 +23,7 @@ def test_the_population_is_valid_and_always_the_same() -> None:
     ids = [f"{one['resourceType']}/{one['id']}" for one in resources]
     assert len(set(ids)) == len(ids)
     text = json.dumps(resources)
-    assert set(part.split('"')[0] for part in text.split('"reference": "')[1:]) <= set(ids)
+    assert {part.split('"')[0] for part in text.split('"reference": "')[1:]} <= set(ids)
     assert 28 <= len(resources) / PEOPLE <= 33
     assert Counter(one["resourceType"] for one in resources).most_common(1)[0][0] == "Observation"
 

@@ -44,7 +44,14 @@ def test_every_page_is_readable_and_fits_a_telephone(page: Page, open_house: Hou
     sign_in(page, open_house, "Root", "administrator")
     page.set_viewport_size({"width": 390, "height": 800})
     one = f"/console/fhir/Patient/{patient['id']}"
-    for path in ("/console/fhir", "/console/fhir?type=Patient&explain=1", one, f"{one}/history", f"{one}/validate"):
+    for path in (
+        "/console/fhir",
+        "/console/fhir?type=Patient&explain=1",
+        one,
+        f"{one}/history",
+        f"{one}/validate",
+        f"{one}/uscdi",
+    ):
         page.goto(open_house.url + path)
         assert page.evaluate(FAINT) == [], path
         assert page.evaluate(NAMELESS) == [], path

@@ -156,6 +156,20 @@ def test_validation_says_where_and_how_bad(visitor: Visitor, records: Records) -
     assert visitor.status == 200
 
 
+def test_the_uscdi_page_says_what_a_record_has_and_lacks(visitor: Visitor, records: Records) -> None:
+    patient = records.patient("Interoperable")
+    page = visitor.see(f"/console/fhir/Patient/{patient['id']}/uscdi")
+    assert visitor.status == 200
+    assert "US Core is not installed" in page
+    row = re.search(r"<tr>\s*<th scope=\"row\">First name(?s:.*?)</tr>", page)
+    assert row
+    assert f'href="/console/fhir/Patient/{patient["id"]}"' in row[0]
+    assert "Lacks" in page
+    assert ">USCDI<" in visitor.see(f"/console/fhir/Patient/{patient['id']}")
+    visitor.see("/console/fhir/Patient/none/uscdi")
+    assert visitor.status == 404
+
+
 def test_what_is_not_there_is_not_found(visitor: Visitor) -> None:
     for path in ("/Patient/none", "/Patient/none/history", "/Patient/none/validate", "/Nothing/1"):
         visitor.see("/console/fhir" + path)
@@ -167,7 +181,7 @@ def test_a_visitor_sees_what_the_credential_opens(house: House, records: Records
     nurse = with_scopes(house, "system/Observation.rs")
     nurse.see("/console/fhir", type="Patient")
     assert nurse.status == 403
-    for tail in ("", "/history", "/validate"):
+    for tail in ("", "/history", "/validate", "/uscdi"):
         nurse.see(f"/console/fhir/Patient/{patient['id']}{tail}")
         assert nurse.status == 403
     nurse.see("/console/fhir", type="Observation")

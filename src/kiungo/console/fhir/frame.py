@@ -12,6 +12,7 @@ from kiungo.kernel.auth import require
 HOME: Final = "/console/fhir"
 SECTION: Final = "fhir"
 TAB_WORDS: Final = (("", "Record"), ("history", "History"), ("validate", "Validate"))
+PATIENT_TAB_WORDS: Final = (*TAB_WORDS, ("uscdi", "USCDI"))
 _TYPES: Final = frozenset(resource_types())
 
 Json = dict[str, Any]
@@ -48,7 +49,7 @@ def tabs_of(type_name: str, logical_id: str, current: str) -> list[Json]:
     """The pages of one resource."""
     return [
         {"title": title, "address": address_of(type_name, logical_id, tab), "current": tab == current}
-        for tab, title in TAB_WORDS
+        for tab, title in (PATIENT_TAB_WORDS if type_name == "Patient" else TAB_WORDS)
     ]
 
 

@@ -7,6 +7,7 @@ from kiungo.console.assets import NOT_AN_API
 from kiungo.console.fhir.frame import HOME, SECTION
 from kiungo.console.fhir.record import show_history, show_record, show_validation
 from kiungo.console.fhir.search import show_search
+from kiungo.console.fhir.uscdi import show_uscdi
 from kiungo.console.visit import Visit, page
 from kiungo.fhir.store import Store
 from kiungo.kernel.auth.scopes import ANY_CREDENTIAL
@@ -35,6 +36,10 @@ class FhirPages:
         """What is wrong with it."""
         return await show_validation(self.store, visit)
 
+    async def uscdi(self, visit: Visit) -> Response:
+        """What of USCDI a person's record has."""
+        return await show_uscdi(self.store, visit)
+
     def routes(self) -> tuple[Route, ...]:
         """The routes of these pages."""
         one = HOME + "/{type}/{id}"
@@ -43,6 +48,7 @@ class FhirPages:
             _route(one, self.record),
             _route(one + "/history", self.history),
             _route(one + "/validate", self.validation),
+            _route(HOME + "/Patient/{id}/uscdi", self.uscdi),
         )
 
 
