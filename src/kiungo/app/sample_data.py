@@ -13,6 +13,7 @@ from kiungo.domains.payor import sample
 from kiungo.domains.vems import roles as vems_roles
 from kiungo.domains.vems.loading import load_sample as load_bookings
 from kiungo.domains.vems.sample import FACILITY as SAMPLE_FACILITY
+from kiungo.domains.vems.sample import VENDOR as SAMPLE_VENDOR
 from kiungo.kernel import json
 from kiungo.kernel.auth import roles as kernel_roles
 from kiungo.kernel.auth import system_call
@@ -54,6 +55,11 @@ KEYS = (
     SampleKey("second settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
     SampleKey("payee manager", vems_roles.PAYEE_MANAGER.name),
     SampleKey("second payee manager", vems_roles.PAYEE_MANAGER.name),
+    SampleKey("settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
+    SampleKey("second settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
+    SampleKey("payee manager", vems_roles.PAYEE_MANAGER.name),
+    SampleKey("second payee manager", vems_roles.PAYEE_MANAGER.name),
+    SampleKey(f"vendor {SAMPLE_VENDOR.code}", vems_roles.PAYEE.name, bindings={"payee": SAMPLE_VENDOR.code}),
     SampleKey("reviewer", payor_roles.REVIEWER.name),
     SampleKey("second reviewer", payor_roles.REVIEWER.name),
     SampleKey("plan manager", payor_roles.PLAN_MANAGER.name),

@@ -1,6 +1,5 @@
 """Bookings: the list, and one with its shares, its claim, its money and its whole trail."""
 
-import re
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -10,13 +9,12 @@ from kiungo.console.forms import filled
 from kiungo.console.vems.frame import HOME, own_facility, show
 from kiungo.console.vems.overview import MODES
 from kiungo.console.visit import Visit
-from kiungo.domains.vems import correcting, trail
-from kiungo.domains.vems.desk import Booked, BookingDesk
+from kiungo.domains.vems import correcting, looking
+from kiungo.domains.vems.desk import BookingDesk
+from kiungo.domains.vems.looking import BookingSheet
 from kiungo.domains.vems.mapping.people import patient_view
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS, READ_SETTLEMENTS
 from kiungo.domains.vems.routes.shapes import read_cursor
-from kiungo.domains.vems.settlement import listing, store
-from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
@@ -31,24 +29,18 @@ DONE: Final = {
     "propose": "Your correction is kept. A second person has to confirm the same amount.",
     "confirm": "Corrected. What was paid beyond it is claimed back.",
 }
-_NUMBER: Final = re.compile(r"VB[0-9A-F]{12}\Z", re.ASCII)
 
 
 async def show_list(desk: BookingDesk, reads: Reads, visit: Visit) -> Response:
     """Bookings, newest first, narrowed by number, claim, state, approval and facility."""
-    query, tenant = visit.query, visit.call.tenant
+    query = visit.query
     given = {name: query.get(name, "") for name in FILTERS}
-    facility = own_facility(visit) or given["facility"] or None
     error: KiungoError | None = None
 
     def find(unit: Unit) -> list[BookingRow]:
-        asked = given["q"]
-        if _NUMBER.match(asked.upper()):
-            row = bookings.find(unit, tenant, asked.upper())
-            return [row] if row is not None and facility in (None, row.facility) else []
-        return bookings.page(
-            unit, tenant, facility=facility, state=_known(given["state"], STATES),
-            approval=_known(given["approval"], APPROVALS), claim_id=asked or None,
+        return looking.find_bookings(
+            unit, visit.call, asked=given["q"], facility=given["facility"] or None,
+            state=_known(given["state"], STATES), approval=_known(given["approval"], APPROVALS),
             before=read_cursor(query.get("cursor")), limit=SHOWN + 1,
         )  # fmt: skip
 
@@ -79,27 +71,22 @@ async def show_one(desk: BookingDesk, reads: Reads, visit: Visit, error: KiungoE
     call, number = visit.call, visit.request.params["booking_no"]
 
     def read(unit: Unit) -> dict[str, Any]:
-        booked = desk.find(unit, call, number)
-        return _context(desk, unit, visit, booked)
+        sheet = looking.sheet_of(desk, unit, call, number, with_money=visit.can(READ_SETTLEMENTS))
+        return _context(desk, unit, visit, sheet)
 
     context = await desk.database.read_async(read)
     reads.note(call, "read", "booking", number, context["booking"].patient_fhir)
     return show(visit, "bookings", "booking.html", context, error)
 
 
-def _context(desk: BookingDesk, unit: Unit, visit: Visit, booked: Booked) -> dict[str, Any]:
-    call, row = visit.call, booked.row
-    proposal = correcting.waiting(unit, call.tenant, row.booking_no)
-    may_correct = visit.can(OVERRIDE_BOOKINGS) and row.approval in correcting.DECIDED
-    numbers = listing.numbers_of(unit, call.tenant, row.booking_no) if visit.can(READ_SETTLEMENTS) else []
-    legs = [leg for one in numbers for leg in store.legs_of(unit, call.tenant, one)]
-    shares = [line.share for line in booked.lines]
-    claim = claims.find(unit, call.tenant, row.booking_no)
+def _context(desk: BookingDesk, unit: Unit, visit: Visit, sheet: BookingSheet) -> dict[str, Any]:
+    row, claim, proposal = sheet.booked.row, sheet.claim, sheet.proposal
+    shares = [line.share for line in sheet.booked.lines]
     return {
         "booking": row,
         "mode": MODES[row.mode],
         "patient": _patient(desk, unit, visit, row),
-        "lines": booked.lines,
+        "lines": sheet.booked.lines,
         "totals": {
             "vendor": Money(sum(share.vendor.minor for share in shares), row.currency),
             "facility": Money(sum(share.facility.minor for share in shares), row.currency),
@@ -107,14 +94,14 @@ def _context(desk: BookingDesk, unit: Unit, visit: Visit, booked: Booked) -> dic
         },
         "approved": None if claim is None or claim.approved_minor is None
         else Money(claim.approved_minor, row.currency),
-        "paid": Money(sum(leg.amount.minor for leg in legs if leg.state == "posted"), row.currency),
+        "paid": Money(sum(leg.amount.minor for leg in sheet.legs if leg.state == "posted"), row.currency),
         "claim": claim,
-        "settlements": numbers,
-        "legs": legs,
-        "trail": trail.read(unit, call.tenant, row.booking_no),
-        "may_correct": may_correct,
+        "settlements": sheet.settlements,
+        "legs": sheet.legs,
+        "trail": sheet.trail,
+        "may_correct": visit.can(OVERRIDE_BOOKINGS) and row.approval in correcting.DECIDED,
         "proposal": proposal,
-        "is_own": proposal is not None and proposal.by_id == call.principal.id,
+        "is_own": proposal is not None and proposal.by_id == visit.call.principal.id,
     }  # fmt: skip
 
 

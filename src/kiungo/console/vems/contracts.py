@@ -11,19 +11,18 @@ from kiungo.console.rendering import go_to
 from kiungo.console.vems.frame import HOME, show
 from kiungo.console.vems.overview import MODES
 from kiungo.console.visit import Notice, Visit
+from kiungo.domains.vems import looking
 from kiungo.domains.vems.contracting import ContractDesk, refuse_master
+from kiungo.domains.vems.looking import Names
 from kiungo.domains.vems.model import ANY_MODE, PAYMENT_MODES, Amounts, Contract, contract_day
 from kiungo.domains.vems.roles import WRITE_CONTRACTS
 from kiungo.domains.vems.routes.reading import whole_of
-from kiungo.domains.vems.rules.distribution import distribute
-from kiungo.domains.vems.store import contracts
-from kiungo.domains.vems.wire import Problems, code_of, contract_wire, read_contract
+from kiungo.domains.vems.wire import Problems, contract_wire, read_contract
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Response
 
 ADDRESS: Final = f"{HOME}/contracts"
 SHOWN: Final = 25
-LISTED_MAX: Final = 200
 TEXTS: Final = (
     "facility", "vendor", "lot", "service", "effectiveFrom", "effectiveUntil", "shaRate", "vendorPayee",
     "facilityPayee",
@@ -46,14 +45,14 @@ class TermsRow:
 
 async def show_list(database: Database, visit: Visit) -> Response:
     """Contracts by facility, and what each pays to whom."""
-    query, tenant = visit.query, visit.call.tenant
+    query = visit.query
     facility, vendor = query.get("facility") or None, query.get("vendor") or None
 
     def read(unit: Unit) -> dict[str, Any]:
-        found = contracts.page_of_contracts(
-            unit, tenant, facility=facility, vendor=vendor, after=query.get("after", ""), limit=SHOWN + 1
+        found = looking.find_contracts(
+            unit, visit.call, facility=facility, vendor=vendor, after=query.get("after", ""), limit=SHOWN + 1
         )
-        return {"contracts": found, **_names(unit, tenant)}
+        return {"contracts": found, "names": looking.names_of(unit, visit.call)}
 
     context = await database.read_async(read)
     found: list[Contract] = context["contracts"]
@@ -61,7 +60,7 @@ async def show_list(database: Database, visit: Visit) -> Response:
     kept = filled(query, "facility", "vendor")
     following = urlencode(kept | {"after": found[SHOWN - 1].contract_id}) if len(found) > SHOWN else ""
     context |= {
-        "contracts": [_line(contract, context, today) for contract in found[:SHOWN]],
+        "contracts": [_line(contract, context["names"], today) for contract in found[:SHOWN]],
         "filters": {"facility": facility or "", "vendor": vendor or "", "any": bool(kept)},
         "may_write": visit.can(WRITE_CONTRACTS),
         "first_page": f"{ADDRESS}?{urlencode(kept)}" if query.get("after") else "",
@@ -79,8 +78,8 @@ async def show_form(
 
     def read(unit: Unit) -> dict[str, Any]:
         contract = desk.find(unit, call, contract_id) if contract_id else None
-        versions = contracts.contract_versions(unit, call.tenant, contract_id) if contract_id else []
-        return {"contract": contract, "versions": list(reversed(versions)), **_names(unit, call.tenant)}
+        versions = looking.versions_of(unit, call, contract_id) if contract_id else []
+        return {"contract": contract, "versions": versions, "names": looking.names_of(unit, call)}
 
     context = await database.read_async(read)
     values = dict(form) if form is not None else _values_of(context["contract"])
@@ -155,26 +154,15 @@ def _typed(values: Mapping[str, str], mode: str, title: str) -> TermsRow:
     return TermsRow(mode, title, values.get(f"kind_{mode}", ""), shares, values.get(f"total_{mode}", ""))
 
 
-def _line(contract: Contract, names: Mapping[str, Any], today: str) -> dict[str, Any]:
-    services = dict(names["services"])
+def _line(contract: Contract, names: Names, today: str) -> dict[str, Any]:
     state = "active" if contract.active and contract.holds_on(today) else "suspended"
     if contract.active and not contract.holds_on(today):
         state = "over" if contract.effective_from <= today else "to_come"
     return {
         "contract": contract,
-        "service_name": services.get(contract.service, ""),
-        "vendor_name": dict(names["vendors"]).get(contract.vendor, contract.vendor),
-        "facility_name": dict(names["facilities"]).get(contract.facility, contract.facility),
-        "shares": distribute(contract, "sha"),
+        "service_name": dict(names.services).get(contract.service, ""),
+        "vendor_name": dict(names.vendors).get(contract.vendor, contract.vendor),
+        "facility_name": dict(names.facilities).get(contract.facility, contract.facility),
+        "shares": looking.shares_of(contract, "sha"),
         "state": state,
     }
-
-
-def _names(unit: Unit, tenant: int) -> dict[str, list[tuple[str, str]]]:
-    """What the selects offer: codes with their names."""
-    found = {
-        f"{kind}s": [(code_of(item), item.name) for item in contracts.master_items(unit, tenant, kind)]
-        for kind in ("vendor", "lot", "service")
-    }
-    places = contracts.facilities(unit, tenant, after="", limit=LISTED_MAX)
-    return found | {"facilities": [(place.fr_code, place.name) for place in places]}

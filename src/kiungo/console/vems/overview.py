@@ -15,7 +15,7 @@ from kiungo.domains.vems.analytics import queries
 from kiungo.domains.vems.analytics.model import ApprovalRow, CycleRow, Days, Period, ServiceRow, StakeholderRow
 from kiungo.domains.vems.analytics.queries import ALL
 from kiungo.domains.vems.model import CURRENCY, contract_day
-from kiungo.domains.vems.settlement import accounts
+from kiungo.domains.vems.settlement import accounts, listing
 from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Response
@@ -84,14 +84,7 @@ def _period(visit: Visit, today: date) -> Period:
 
 
 def _waits(unit: Unit, tenant: int) -> list[dict[str, Any]]:
-    counted = {
-        state: (count, Money(int(minor), CURRENCY))
-        for state, count, minor in unit.rows(
-            "SELECT state, count(*), cast(coalesce(sum(due_minor), 0) AS BIGINT) FROM settlement_leg WHERE tn = ?"
-            " AND state IN ('unknown', 'failed', 'returned', 'waiting') GROUP BY state",
-            (tenant,),
-        )
-    }
+    counted = listing.sums_of(unit, tenant, CURRENCY)
     return [
         {"state": state, "title": title, "text": text, "count": counted[state][0], "amount": counted[state][1]}
         for state, title, text in WAITS

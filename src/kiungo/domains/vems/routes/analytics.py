@@ -79,9 +79,14 @@ class AnalyticsApi:
         """The streamed list of payments."""
         router = APIRouter()
 
-        @router.get(PAYMENTS, tags=[TAG], responses=cast("dict[int | str, dict[str, object]]", refusals()),
-                    openapi_extra={"parameters": operation("", "", tag=TAG, query=QUERY)["parameters"]},
-                    response_class=StreamingResponse)  # fmt: skip
+        @router.get(
+            PAYMENTS,
+            tags=[TAG],
+            summary="Every payment of a period, streamed",
+            responses=cast("dict[int | str, dict[str, object]]", refusals()),
+            openapi_extra={"parameters": operation("", "", tag=TAG, query=QUERY)["parameters"]},
+            response_class=StreamingResponse,
+        )
         async def list_payments(exchange: Annotated[Exchange, secured(READ_ANALYTICS)]) -> StreamingResponse:
             """Every payment of a period, oldest first, streamed."""
             call = exchange.call

@@ -108,9 +108,10 @@ def fields(required: Sequence[str] = (), **properties: Schema) -> Schema:
     return found | ({"required": list(required)} if required else {})
 
 
-def text(most: int = 200, **more: Any) -> Schema:
+def text(most: int = 200, *, description: str = "") -> Schema:
     """A text that may not be empty."""
-    return {"type": "string", "minLength": 1, "maxLength": most, **more}
+    found: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": most}
+    return found | ({"description": description} if description else {})
 
 
 def words(*choices: str) -> Schema:
