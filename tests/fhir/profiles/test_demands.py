@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - tables of cases, one a line
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -234,3 +235,21 @@ def test_a_broken_profile_is_said_and_breaks_nothing() -> None:
         {**profile("Patient"), "differential": "nonsense"},
     ):
         validator(broken).check(patient(), [HERE + "test"])
+
+
+def test_many_references_and_contained_resources_cost_no_more_than_their_number(places: Places) -> None:
+    """Everyone is linked to everyone: each is judged once, not once for each way that leads to them."""
+    made = profile(
+        "Patient", {"id": "Patient.link.other", "type": [{"code": "Reference", "targetProfile": [HERE + "test"]}]}
+    )
+    names = [f"p{n}" for n in range(30)]
+    people = tuple(
+        patient(id=me, link=[{"other": {"reference": f"Patient/{other}"}, "type": "seealso"} for other in names])
+        for me in names
+    )
+    started_s = time.process_time()
+    assert places(people[0], made, others=people) == []
+    inside = [{"resourceType": "Organization", "id": f"o{n}", "name": "x"} for n in range(2_000)]
+    crowded = patient(contained=inside, generalPractitioner=[{"reference": f"#o{n}"} for n in range(2_000)])
+    assert validator().check(crowded).errors == ()
+    assert time.process_time() - started_s < 5

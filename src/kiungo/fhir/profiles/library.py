@@ -1,4 +1,4 @@
-"""The compiled profiles of one tenant: each is made on first use, kept while it is used, and bounded in number."""
+"""The compiled profiles of one tenant: each is made on first use, and their number is bounded."""
 
 import threading
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from kiungo.fhir.profiles.base import Walk, walk_of
 from kiungo.fhir.profiles.codes import Codes, Terminology
 from kiungo.fhir.profiles.compiler import ObjectCheck, all_checks, object_checks
 from kiungo.fhir.profiles.conformance import Source
-from kiungo.fhir.profiles.findings import At, Finding, Json, errors_of
+from kiungo.fhir.profiles.findings import At, Json, errors_of
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import Node
 from kiungo.fhir.profiles.resources import scope_of
@@ -143,19 +143,34 @@ class Library:
 
     def meets(self, item: Item, url: str, run: Run) -> bool:
         """Whether a value meets a profile; nothing is noted."""
-        if item.value is None:
-            return False
-        return not errors_of(run.quietly(lambda: self.judge(url, item, run, missing_is_error=True)))
+        return item.value is not None and self._first_error(url, item, run) is None
 
     def why_not(self, item: Item, urls: tuple[str, ...], run: Run) -> str | None:
         """The first error of a value against the first of some profiles; None when it meets one of them."""
-        first: list[Finding] = []
+        first: str | None = None
         for url in urls:
-            found = errors_of(run.quietly(partial(self.judge, url, item, run, missing_is_error=True)))
-            if not found:
+            found = self._first_error(url, item, run)
+            if found is None:
                 return None
             first = first or found
-        return first[0].message if first else None
+        return first
+
+    def _first_error(self, url: str, item: Item, run: Run) -> str | None:
+        """What is wrong with a value by a profile; a resource is judged once in a run, however many point to it.
+
+        A verdict reached inside a circle of references assumes that the circle holds: what breaks it is noted where
+        it breaks.
+        """
+        value = item.value
+        key = (url, id(value))
+        known = run.verdicts.get(key)
+        if known is not None:
+            return known[1]
+        found = errors_of(run.quietly(partial(self.judge, url, item, run, missing_is_error=True)))
+        verdict = found[0].message if found else None
+        if value.__class__ is dict:
+            run.verdicts[key] = (value, verdict)
+        return verdict
 
     def judge_resource(self, resource: Json, at: At, run: Run) -> None:
         """Judge a resource, in its own scope, by R4's rules and by the profiles it claims."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.items import Item
-from kiungo.fhir.profiles.run import Run, Scope
+from kiungo.fhir.profiles.run import Run, Scope, mentions
 
 
 def enter(value: Any, at: At, run: Run) -> None:
@@ -39,9 +39,17 @@ def own_scope(resource: Json, at: At, outer: Scope | None = None) -> Scope:
     return Scope(resource, resource, at, None, None, {}, outer)
 
 
-def addresses(bundle: Json) -> dict[str, Json]:
+class Addresses(dict[str, Json]):
+    """The resources of a Bundle by address. `url_of` has each one's address by its `id()`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url_of: dict[int, str] = {}
+
+
+def addresses(bundle: Json) -> Addresses:
     """The resources of a Bundle by fullUrl, also with their version; by type and id where there is no fullUrl."""
-    found: dict[str, Json] = {}
+    found = Addresses()
     entries = bundle.get("entry")
     for entry in entries if entries.__class__ is list else ():
         resource = entry.get("resource") if entry.__class__ is dict else None
@@ -53,6 +61,7 @@ def addresses(bundle: Json) -> dict[str, Json]:
         keys = [url] if url.__class__ is str else [f"{resource.get('resourceType')}/{resource.get('id')}"]
         for key in keys:
             found.setdefault(key, resource)
+            found.url_of.setdefault(id(resource), key)
             if version.__class__ is str:
                 found.setdefault(f"{key}/_history/{version}", resource)
     return found
@@ -78,7 +87,8 @@ def scope_of(item: Item, scope: Scope) -> Scope:
         return Scope(value, scope.root, item.at, scope.bundle, scope.full_url, scope.by_url, scope)
     if value.get("resourceType") == "Bundle":
         return own_scope(value, item.at, scope)
-    full_url = next((url for url, one in scope.by_url.items() if one is value), scope.full_url)
+    known = scope.by_url.url_of if isinstance(scope.by_url, Addresses) else {}
+    full_url = known.get(id(value), scope.full_url)
     return Scope(value, value, item.at, scope.bundle, full_url, scope.by_url, scope)
 
 
@@ -92,24 +102,5 @@ def _check_contained(value: Json, at: At, run: Run) -> None:
     if logical_id.__class__ is not str:
         run.error("required", at, "is contained and has no id, so nothing can refer to it", "dom-3")
         return
-    if not _is_mentioned(run.scope.root, "#" + logical_id) and not _mentions_container(value):
+    if not run.is_mentioned(run.scope.root, logical_id) and "" not in mentions(value):
         run.error("invariant", at, f"is contained, but nothing refers to #{logical_id}", "dom-3")
-
-
-def _is_mentioned(root: Json, wanted: str) -> bool:
-    """Whether a reference or canonical of the root (also inside contained resources) is this one."""
-    in_html = f'"{wanted}"'  # a picture of the narrative
-    stack: list[Any] = [root]
-    while stack:
-        value = stack.pop()
-        if value.__class__ is dict:
-            stack.extend(value.values())
-        elif value.__class__ is list:
-            stack.extend(value)
-        elif value == wanted or (value.__class__ is str and in_html in value):
-            return True
-    return False
-
-
-def _mentions_container(value: Json) -> bool:
-    return _is_mentioned(value, "#")

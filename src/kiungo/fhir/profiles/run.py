@@ -4,7 +4,8 @@ Problems are bounded, nested validations too; a resource that is being judged ag
 against it again inside itself, so circles of references end.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,18 @@ class Scope:
 class Run:
     """The state of one validation."""
 
-    __slots__ = ("evaluation", "fetch", "findings", "library", "nesting", "scope", "under_way")
+    __slots__ = (
+        "_fetched",
+        "_mentions",
+        "evaluation",
+        "fetch",
+        "findings",
+        "library",
+        "nesting",
+        "scope",
+        "under_way",
+        "verdicts",
+    )
 
     def __init__(self, library: "Library", scope: Scope, fetch: Fetch = fetch_nothing) -> None:
         self.library = library
@@ -51,6 +63,10 @@ class Run:
         self.under_way: set[tuple[str, int]] = set()
         self.nesting = 0
         self.evaluation: tuple[Scope, Any] | None = None
+        # What was judged stays referenced here, so that its id is nobody else's while the run lasts.
+        self.verdicts: dict[tuple[str, int], tuple[Any, str | None]] = {}
+        self._fetched: dict[str, Json | None] = {}
+        self._mentions: tuple[Json, frozenset[str]] | None = None
 
     def add(self, severity: str, code: str, at: At, message: str, rule: str = "") -> None:
         """Note a finding; beyond the limit nothing more is noted."""
@@ -110,7 +126,37 @@ class Run:
                     return one
             return None
         found = in_bundle(scope, reference)
-        return found if found is not None else self.fetch(reference)
+        if found is not None:
+            return found
+        if reference not in self._fetched:
+            self._fetched[reference] = self.fetch(reference)
+        return self._fetched[reference]
+
+    def is_mentioned(self, root: Json, logical_id: str) -> bool:
+        """Whether a reference, canonical or picture anywhere in a resource names one of its contained resources."""
+        kept = self._mentions
+        if kept is None or kept[0] is not root:
+            kept = self._mentions = (root, frozenset(mentions(root)))
+        return logical_id in kept[1]
+
+
+_IN_HTML = re.compile(r'[="\']#([^"\'\s<>]{1,64})["\']')
+
+
+def mentions(value: Any) -> Iterator[str]:
+    """The ids that local references name, those in narrative too."""
+    stack: list[Any] = [value]
+    while stack:
+        one = stack.pop()
+        if one.__class__ is dict:
+            stack.extend(one.values())
+        elif one.__class__ is list:
+            stack.extend(one)
+        elif one.__class__ is str:
+            if one.startswith("#"):
+                yield one[1:]
+            elif "#" in one and "<" in one:
+                yield from _IN_HTML.findall(one)
 
 
 def in_bundle(scope: Scope, reference: str) -> Json | None:
