@@ -11,30 +11,35 @@ from typing import Any
 
 import httpx
 
-from kiungo.base.errors import KiungoError, Unavailable
 from kiungo.connectors.afyalink.profile import PROFILES, Profile
 from kiungo.connectors.afyalink.settings import AfyaLinkSettings
-from kiungo.kernel import json
-from kiungo.kernel.clients import CircuitOpen
-from kiungo.ports.registry import REGISTRY_AWAY, RETRY_AFTER_S
+from kiungo.kernel.clients.counterpart import Counterpart
+from kiungo.ports.registry import REGISTRY_AWAY
 
-RETRY_AFTER_S_MAX = 3_600.0
+WAIT_S_MAX = 3_600.0
 BARE_TOKEN = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}\Z")
 """Some answers are the token itself, without an object around it."""
 
 
 class AfyaLinkClient:
-    """The vendor's paths. Safe from any thread, as its `httpx.Client` is."""
+    """The vendor's paths. Safe from any thread, as its client is."""
 
     def __init__(self, http: httpx.Client, settings: AfyaLinkSettings) -> None:
-        self._http = http
+        self._registry = Counterpart(
+            http,
+            settings.base_url,
+            code=REGISTRY_AWAY,
+            name="The national registry",
+            hint="Try again later; bookings for patients known already go on",
+            wait_s_max=WAIT_S_MAX,
+        )
         self._settings = settings
         self.profile: Profile = PROFILES[settings.profile]
         self.agent = settings.agent
 
     def close(self) -> None:
         """Let the kept connections go."""
-        self._http.close()
+        self._registry.close()
 
     def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Ask once, with a token of its own; None when the vendor says 404.
@@ -63,39 +68,13 @@ class AfyaLinkClient:
             return bare.decode("ascii")
         token = self._body(response).get("token")
         if not isinstance(token, str) or not token:
-            raise _away("gave no token")
+            raise self._registry.away("gave no token", response)
         return token
 
     def _send(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Response:
-        try:
-            return self._http.get(self._settings.base_url + path, params=dict(query), headers=dict(headers))
-        except CircuitOpen as error:
-            raise _away("failed repeatedly", error.retry_after_s) from None
-        except httpx.HTTPError as error:
-            raise _away(f"did not answer ({type(error).__name__})") from None
+        return self._registry.send("GET", path, headers=headers, query=query)
 
     def _body(self, response: httpx.Response) -> Mapping[str, Any]:
         if response.status_code != 200:
-            raise _away(f"answered {response.status_code}", _retry_after_s(response))
-        try:
-            body = json.loads(response.content)
-        except KiungoError:
-            raise _away("answered something that is not JSON") from None
-        if not isinstance(body, dict):
-            raise _away("answered something that is not an object")
-        return body
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
-
-
-def _away(why: str, retry_after_s: float | None = None) -> Unavailable:
-    wait_s = RETRY_AFTER_S if retry_after_s is None else min(max(retry_after_s, 1.0), RETRY_AFTER_S_MAX)
-    return Unavailable(
-        REGISTRY_AWAY,
-        f"The national registry {why}",
-        hint="Try again later; bookings for patients known already go on",
-        retry_after_s=wait_s,
-    )
+            raise self._registry.away(f"answered {response.status_code}", response)
+        return self._registry.object_in(response)

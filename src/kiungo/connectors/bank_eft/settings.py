@@ -24,7 +24,7 @@ class BankSettings(BaseSettings):
     sftp_done: str = Field("", description="Folder there for files we have taken; empty removes them.")
     sftp_timeout_s: float = Field(20.0, gt=0, le=120, description="How long the server may take to answer, seconds.")
     profile: str = Field(
-        "pain001", description='Form of payment files: "pain001", a CSV profile of profiles/, or the path of your own .toml.'
+        "pain001", description='Form of payment files: "pain001", a CSV profile of profiles/, or the path of a .toml.'
     )
     statement_format: Literal["camt053", "mt940", "csv"] = Field("camt053", description="Form of statements.")
     account: str = Field(pattern=r"^[A-Za-z0-9]{5,20}$", description="Our account number at the bank.")
