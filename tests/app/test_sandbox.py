@@ -86,6 +86,7 @@ def test_the_variables_say_what_the_settings_say(sandbox: Sandbox, monkeypatch: 
     assert connector_settings() == settings
 
 
+@pytest.mark.slow
 def test_it_runs_alone_until_it_is_told_to_stop(tmp_path: Path) -> None:
     env = tmp_path / "sandbox.env"
     command = [sys.executable, "-c", "from kiungo.app.cli import main; main()", "sandbox", "--port", "0"]

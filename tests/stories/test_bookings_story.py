@@ -33,33 +33,35 @@ def only_bookings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "STORIES", (tell_bookings,))
 
 
-def test_the_booking_is_shared_approved_paid_and_proved() -> None:
-    told = demo.run(None)
-    assert not told.wrong, [(figure.name, figure.actual, figure.expected) for figure in told.wrong]
-    figures = {(step.title, figure.name): figure.actual for step in told.steps for figure in step.figures}
+def test_every_booking_is_shared_decided_paid_and_proved() -> None:
+    answer = CliRunner().invoke(app, ["demo", "--json"])
+    told = json.loads(answer.stdout)
+    assert told["right"], [figure for step in told["steps"] for figure in step["figures"] if not figure["right"]]
+    assert answer.exit_code == 0
+    figures = {
+        (step["title"], figure["name"]): figure["actual"] for step in told["steps"] for figure in step["figures"]
+    }
     paid = "The vendor is paid by M-Pesa, the facility by its bank; the fee stays"
     assert figures[paid, "vendor"] == "21000.00 by mpesa: posted"
     assert figures[paid, "facility"] == "9000.00 by bank: posted"
-    last = told.steps[-1]
-    assert last.title == "Money moved"
-    assert last.rows[-1] == dict(
-        zip(HEADS, ("all", "66000.00", "44437.00", "19406.25", "2156.25", "0.50"), strict=True)
-    )
     sources = [figures[key] for key in figures if key[1] in ("how it became known", "known by a notice")]
     assert sources == ["poll", "notice"]
+    last = told["steps"][-1]
+    assert last["title"] == "Money moved"
+    assert last["table"][-1] == dict(
+        zip(HEADS, ("all", "66000.00", "44437.00", "19406.25", "2156.25", "0.50"), strict=True)
+    )
+    assert all(step["exchanges"] or step["figures"] for step in told["steps"])
 
 
-def test_as_json_it_has_every_step_and_figure_and_one_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sabotaged_share_of_a_partial_payment_ends_it_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A share rounded another way in a partial payment is a wrong figure, and the command says so by its code."""
     monkeypatch.setattr(flows, "entitlements", _a_cent_less_for_the_vendor)
-    answer = CliRunner().invoke(app, ["demo", "--json"])
+    answer = CliRunner().invoke(app, ["demo"])
     assert answer.exit_code == 1
-    told = json.loads(answer.stdout)
-    wrong = {figure["name"] for step in told["steps"] for figure in step["figures"] if not figure["right"]}
-    assert {"vendor is owed", "fee is owed", "approved in part", "all"} <= wrong
-    assert "approved whole" not in wrong
-    assert told["steps"][-1]["table"][0][HEADS[0]] == "approved whole"
-    assert all(step["exchanges"] or step["figures"] for step in told["steps"])
+    wrong = {line.strip().split(":")[0] for line in answer.stdout.splitlines() if "WRONG" in line}
+    assert {"WRONG vendor is owed", "WRONG fee is owed", "WRONG approved in part", "WRONG all"} <= wrong
+    assert "WRONG approved whole" not in wrong
 
 
 def test_a_sabotaged_share_makes_the_story_fail(monkeypatch: pytest.MonkeyPatch) -> None:

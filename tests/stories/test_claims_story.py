@@ -3,10 +3,12 @@
 import dataclasses
 from decimal import Decimal
 
+import pytest
 from typer.testing import CliRunner
 
 from kiungo.app import demo
 from kiungo.app.cli import app
+from kiungo.app.demo.claims import tell_claims
 from kiungo.app.system import System
 from kiungo.base.money import Money
 from kiungo.domains.payor import sample
@@ -14,6 +16,11 @@ from kiungo.domains.payor.book import Fee
 from kiungo.domains.payor.snapshot import Reference
 from kiungo.kernel import json
 from kiungo.kernel.auth import system_call
+
+
+@pytest.fixture(autouse=True)
+def only_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "STORIES", (tell_claims,))
 
 
 def test_every_figure_of_the_story_is_right() -> None:
