@@ -1,16 +1,20 @@
 """What works without being asked: jobs, webhook deliveries, the sealing of the audit trail."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
 from kiungo.app.housekeeping import Housekeeping
 from kiungo.base.errors import Unavailable
+from kiungo.fhir.search.fresh_words import settle_words
 from kiungo.kernel.audit import seal_pending
 from kiungo.kernel.config import Settings
 from kiungo.kernel.database import Database
 from kiungo.kernel.jobs.worker import Worker
 from kiungo.kernel.webhooks import Dispatcher, Webhooks
+
+WORDS_INTERVAL_S = 1.0
 
 _log = structlog.get_logger("kiungo.background")
 
@@ -33,7 +37,12 @@ class Background:
         """Begin, on the running event loop."""
         await self._database.write_async(self._housekeeping.declare)
         self._dispatcher = self._webhooks.dispatcher()
-        works = (self._worker.run(), self._dispatcher.run(), self._seal_now_and_then())
+        works = (
+            self._worker.run(),
+            self._dispatcher.run(),
+            self._seal_now_and_then(),
+            self._settle_words_now_and_then(),
+        )
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def stop(self) -> None:
@@ -58,3 +67,12 @@ class Background:
             await asyncio.to_thread(seal_pending, self._database, self._seal_key)
         except Unavailable as error:
             _log.warning("seal_failed", code=error.code)
+
+    async def _settle_words_now_and_then(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await asyncio.to_thread(settle_words, self._database)
+            except Unavailable as error:
+                _log.warning("words_not_settled", code=error.code)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), WORDS_INTERVAL_S)

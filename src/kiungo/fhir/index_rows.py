@@ -27,6 +27,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "fhir_position": ("k", "latitude", "rid", "px", "py", "pz"),
     "fhir_word": ("k", "text", "rid"),
+    "fhir_fresh_words": ("rid", "words"),
 }
 _FRACTIONS = frozenset({"low", "high", "low2", "high2", "latitude", "px", "py", "pz"})
 _INSERT = {
@@ -38,6 +39,8 @@ _REMOVE = {
     for table, columns in TABLES.items()
 }
 TableRows = dict[str, set[tuple[Any, ...]]]
+WORDS = "fhir_word"
+FRESH_WORDS = "fhir_fresh_words"
 
 
 def key_base(tenant: int) -> int:
@@ -65,7 +68,11 @@ def table_rows(rows: Rows, tenant: int, rid: int) -> TableRows:
 
 
 def insert(unit: "Unit", rows: TableRows) -> None:
-    """Write rows that are not there yet."""
+    """Write the rows of new resources; their words wait in one row for each (see `search.fresh_words`)."""
+    _insert_now(unit, {**rows, WORDS: set(), FRESH_WORDS: _fresh_rows(rows[WORDS])})
+
+
+def _insert_now(unit: "Unit", rows: TableRows) -> None:
     filled = {table: values for table, values in rows.items() if values}
     if not filled:
         return
@@ -93,13 +100,23 @@ def insert_missing(unit: "Unit", some: Iterable[TableRows]) -> None:
                 unit.many(f"{_INSERT[table]} ON CONFLICT DO NOTHING", list(values))
 
 
-def replace(unit: "Unit", old: TableRows, new: TableRows) -> None:
-    """Write only what differs between what is there and what should be."""
-    for table in TABLES:
+def replace(unit: "Unit", rid: int, old: TableRows, new: TableRows) -> None:
+    """Write only what differs between what is there and what should be; words that still wait are written now."""
+    if unit.execute(f"DELETE FROM {FRESH_WORDS} WHERE rid = ?", (rid,)):
+        old = {**old, WORDS: set()}
+    for table in old:
         gone = old[table] - new[table]
         if gone:
             unit.many(_REMOVE[table], list(gone))
-    insert(unit, {table: new[table] - old[table] for table in TABLES})
+    _insert_now(unit, {table: new[table] - old[table] for table in old})
+
+
+def _fresh_rows(words: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """The rows of words as one row for each resource. Shapes: its words are ` KEY:WORD KEY:WORD `."""
+    by_rid: dict[int, list[str]] = {}
+    for k, text, rid in words:
+        by_rid.setdefault(rid, []).append(f"{k}:{text}")
+    return {(rid, f" {' '.join(parts)} ") for rid, parts in by_rid.items()}
 
 
 def _insert_together(unit: "Unit", rows: dict[str, set[tuple[Any, ...]]]) -> None:
@@ -124,7 +141,7 @@ def _together_sql(tables: tuple[str, ...]) -> str:
 
 
 def _cast(table: str, column: str) -> str:
-    if column == "text":
+    if column in ("text", "words"):
         return "text"
     return "double precision" if column in _FRACTIONS and table != "fhir_date" else "bigint"
 

@@ -232,7 +232,9 @@ class Repository:
         if old is None:
             index_rows.insert(unit, new_rows)
         else:
-            index_rows.replace(unit, index_rows.table_rows(self.own.rows(unit, tenant, old), tenant, rid), new_rows)
+            index_rows.replace(
+                unit, rid, index_rows.table_rows(self.own.rows(unit, tenant, old), tenant, rid), new_rows
+            )
         if prepared.type == SEARCH_PARAMETER:
             self.own.settle(unit, call, current.id, prepared.tree)
         audit.record(unit, call, "update", kind=prepared.type, id=current.id, person=person)
@@ -256,7 +258,7 @@ class Repository:
         old = index_rows.table_rows(rows, call.tenant, current.rid)
         unit.execute(_KEEP, (current.rid,))
         unit.execute(_CHANGE, (version, updated_us, 0, 1, DELETE, current.person, b"", b"", current.rid))
-        index_rows.replace(unit, old, {table: set() for table in old})
+        index_rows.replace(unit, current.rid, old, {table: set() for table in old})
         if type_name == SEARCH_PARAMETER:
             self.own.settle(unit, call, logical_id, None)
         audit.record(unit, call, "delete", kind=type_name, id=logical_id, person=current.person)

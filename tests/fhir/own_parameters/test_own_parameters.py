@@ -187,7 +187,7 @@ def test_what_is_no_own_parameter(server: Server) -> None:
 
 def test_records_from_before_this_release_are_indexed_again(server: Server) -> None:
     put(server, patient(id="old"))
-    server.database.write(lambda unit: unit.execute("DELETE FROM fhir_word"))
+    server.database.write(lambda unit: unit.execute("DELETE FROM fhir_fresh_words"))
     server.database.write(lambda unit: reindexing.ensure_standard(unit, 1))
     server.store.repository.own.forget(1)
     page = server.ask("GET", "/Patient?_content=mwangi").json()

@@ -14,6 +14,7 @@ from kiungo.base.errors import Conflict
 from kiungo.fhir.loading.preparing import PreparedPart, Refused, prepare_part, without_collector
 from kiungo.fhir.loading.sources import Part, Source, parts
 from kiungo.fhir.loading.storing import StoredPart, checked_part, store_part, written_parts
+from kiungo.fhir.search.fresh_words import settle_words
 from kiungo.fhir.store import Store
 from kiungo.kernel.auth.principal import Call
 
@@ -69,6 +70,7 @@ def load(
                 count_now = done.created + done.updated + done.unchanged
                 progress(f"{count_now:,} resources, kB", (before + part.read_bytes) // 1000, total)
             before += source.size
+    settle_words(store.database)
     return done
 
 

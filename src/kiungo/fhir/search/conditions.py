@@ -14,7 +14,7 @@ from kiungo.fhir.search.own_columns import is_negative, is_own_date, own_test
 from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter
 from kiungo.fhir.search.places import place_match
 from kiungo.fhir.search.sql import Sql, all_true, any_true, joined, union
-from kiungo.fhir.search.words import word_match
+from kiungo.fhir.search.words import word_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ def driver(scope: Scope, condition: Condition) -> Driver:
         )
     if isinstance(condition, Not):
         raise AssertionError("a negation lists no rows; is_drivable says so")
-    return match_driver(scope, [_plain_match(scope, condition)])
+    return match_driver(scope, _plain_matches(scope, condition))
 
 
-def _plain_match(scope: Scope, condition: Word | Near) -> Match:
-    return word_match(scope, condition) if isinstance(condition, Word) else place_match(scope, condition)
+def _plain_matches(scope: Scope, condition: Word | Near) -> list[Match]:
+    return word_matches(scope, condition) if isinstance(condition, Word) else [place_match(scope, condition)]
 
 
 def _predicate_driver(scope: Scope, condition: Predicate) -> Driver:
@@ -104,8 +104,12 @@ def test(scope: Scope, condition: Condition, sort: str, rid: str) -> Sql:
     if isinstance(condition, AllOf | AnyOf):
         tests = [test(scope, inner, sort, rid) for inner in condition.conditions]
         return all_true(tests) if isinstance(condition, AllOf) else any_true(tests)
-    match = _plain_match(scope, condition)
-    return Sql(f"({rid} IN (SELECT x.rid FROM {match.table} x WHERE {match.where}))", match.parameters)
+    return any_true(
+        [
+            Sql(f"({rid} IN (SELECT x.rid FROM {match.table} x WHERE {match.where}))", match.parameters)
+            for match in _plain_matches(scope, condition)
+        ]
+    )
 
 
 def _predicate_test(scope: Scope, condition: Predicate, sort: str, rid: str) -> Sql:
