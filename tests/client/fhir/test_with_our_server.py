@@ -34,6 +34,22 @@ def test_a_resource_from_its_creation_to_its_end(fhir: Any) -> None:
     assert gone.value.issues[0].code == "deleted"
 
 
+def test_parts_are_patched_either_way_and_operations_are_called(fhir: Any) -> None:
+    logical_id = fhir.create(named("Patch")).resource["id"]
+    operation = [{"op": "replace", "path": "/gender", "value": "other"}]
+    assert fhir.patch("Patient", logical_id, operation, if_match="1").resource["gender"] == "other"
+    parts = [
+        {"name": "type", "valueCode": "delete"},
+        {"name": "path", "valueString": "Patient.birthDate"},
+    ]
+    patch = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+    assert "birthDate" not in fhir.patch("Patient", logical_id, patch).resource
+    judged = fhir.operation("validate", "Patient", given={"resourceType": "Patient", "birthDate": "yesterday"})
+    assert judged["issue"][0]["severity"] == "error"
+    record = fhir.operation("everything", "Patient", logical_id)
+    assert record["entry"][0]["resource"]["id"] == logical_id
+
+
 def test_conditions_make_one(fhir: Any) -> None:
     first = fhir.create(named("Condition"), if_none_exist={"identifier": "urn:test|Condition"})
     again = fhir.create(named("Condition"), if_none_exist={"identifier": "urn:test|Condition"})
