@@ -108,10 +108,10 @@ def _judged(run: Run) -> list[list[str]]:
         (
             "reads to the bare endpoint",
             f"1/{READ_SHARE}",
-            f"1/{run.bare.rate / read:.1f}",
+            _share(run.bare.rate, read),
             read * READ_SHARE >= run.bare.rate,
         ),
-        (NEWEST, f"1/{NEWEST_SHARE}", f"1/{run.bare.rate / newest:.1f}", newest * NEWEST_SHARE >= run.bare.rate),
+        (NEWEST, f"1/{NEWEST_SHARE}", _share(run.bare.rate, newest), newest * NEWEST_SHARE >= run.bare.rate),
         (
             "creates/s",
             f"{CREATES_PER_S:,}",
@@ -153,6 +153,11 @@ def _run(run: Run) -> list[str]:
         *_table(["query", *HEADS], [[name, *one.cells()] for name, one in run.searches.items()]),
         *_table(["the bare endpoint", *HEADS], [["GET", *run.bare.cells()]]),
     ]
+
+
+def _share(bare: float, rate: float) -> str:
+    """A rate as a part of the bare endpoint's."""
+    return f"1/{bare / rate:.1f}" if rate else "none finished"
 
 
 def _mark(good: bool) -> str:
