@@ -84,14 +84,29 @@ def test_errors_are_operation_outcomes(server: Server) -> None:
 
 
 def test_it_needs_the_scope_of_what_it_reads(server: Server) -> None:
-    other = server.new_key("system/Observation.rs")
+    other, only_patients = server.new_key("system/Observation.rs"), server.new_key("system/Patient.rs")
     refused = server.ask("POST", "/$fhirpath", _asked("name"), key=other)
     assert refused.status_code == 403
     server.ask("PUT", "/Organization/o1", {"resourceType": "Organization", "id": "o1", "name": "Clinic"})
     text = "managingOrganization.resolve().name"
     assert _results(server.ask("POST", "/$fhirpath", _asked(text)))[0]["valueString"] == "Clinic"
-    only_patients = server.new_key("system/Patient.rs")
     assert _results(server.ask("POST", "/$fhirpath", _asked(text), key=only_patients)) == []
+
+
+def test_a_stored_resource_can_be_named(server: Server) -> None:
+    other = server.new_key("system/Observation.r")
+    server.ask("PUT", "/Patient/p1", PATIENT)
+    named = _asked("name.family", None)
+    for value in (
+        {"valueString": "Patient/p1"},
+        {"valueReference": {"reference": "http://testserver/fhir/Patient/p1"}},
+    ):
+        named["parameter"] = [named["parameter"][0], {"name": "resource", **value}]
+        assert _results(server.ask("POST", "/$fhirpath", named))[0]["valueString"] == "Otieno"
+        refused = server.ask("POST", "/$fhirpath", named, key=other)
+        assert refused.status_code == 403
+    named["parameter"][1]["valueReference"] = {"reference": "Patient/none"}
+    assert server.ask("POST", "/$fhirpath", named).status_code == 404
 
 
 def test_terminology_profiles_and_traces(server: Server) -> None:

@@ -42,14 +42,35 @@ async def fhirpath(store: Store, request: Request, place: Place) -> Response:
     admit(request.call)
     asked = arguments(request, _TAKEN)
     text = asked.need("expression")
-    resource = asked.thing("resource")
-    if resource is not None:
-        require(request.call.principal, f"system/{_type_of(resource)}.r")
+    resource = await _resource(store, request.call, asked.find("resource"))
     host = StoreHost(store, request.call)
     found = await asyncio.to_thread(_answered, host, text, resource, asked)
     for stored in host.followed:
         store.note(request.call, "read", stored.type, (stored,))
     return found
+
+
+async def _resource(store: Store, call: Call, given: Any) -> Json | None:
+    """The resource that was sent, or the stored one that was named; the caller needs the scope to read it.
+
+    Raises: Incorrect, Forbidden, NotFound.
+    """
+    name = given.get("reference") if isinstance(given, dict) and "resourceType" not in given else given
+    if isinstance(name, str):
+        text = name.removeprefix(store.base_url + "/")
+        kind = type_in_text(text)
+        if kind is None or text.count("/") != 1:
+            raise wrong("resource", "names no resource of this server", "Write Patient/p1, or send the resource itself")
+        require(call.principal, f"system/{kind}.r")
+        stored = await store.read(call, kind, text.partition("/")[2])
+        found: Json = json.loads(stored.body)
+        return found
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise wrong("resource", "is not a resource", "Send a FHIR resource")
+    require(call.principal, f"system/{_type_of(given)}.r")
+    return given
 
 
 def _type_of(resource: Json) -> str:
