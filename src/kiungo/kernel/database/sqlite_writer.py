@@ -70,8 +70,8 @@ class Writer:
             self._waiting.append(work)
             if self._turn == "idle":
                 self._next_turn()
-            elif self._turn == "loop" and self._loop is not None and self._loop.is_closed():
-                self._order_thread()  # that loop will never run what it was asked to
+            elif self._turn == "loop" and self._loop is not None and not self._loop.is_running():
+                self._order_thread()  # that loop is closed, or paused for as long as whoever waits here
 
     def run_alone(self, work: Work[Any]) -> None:
         """Run one work here and now; for a stepped database."""
