@@ -12,12 +12,13 @@ from kiungo.app.registry import FollowSettings
 from kiungo.app.sample_data import load_sample_data
 from kiungo.app.sandbox import Sandbox
 from kiungo.app.system import System, open_system
-from kiungo.connectors.hcms.connector import HcmsPayer
+from kiungo.base.errors import Unavailable
 from kiungo.domains.payor import sample
 from kiungo.kernel import json
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.database import Unit
+from kiungo.ports.payer import Query
 from kiungo.ports.registry import RegisteredPatient
 
 JOHN = RegisteredPatient(
@@ -100,10 +101,12 @@ def test_a_closed_system_keeps_no_connection_to_the_outside(tmp_path: Path) -> N
         settings = load_settings(mode="dev", data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'dev.db'}")
         system = open_system(settings, twins)
         payer = system.outside.payers["hcms"]
-        assert isinstance(payer, HcmsPayer)
-        assert not payer._client._http.is_closed
-        assert len(system.outside.closing) >= 5
+        asked = [Query("VB0123456789AB", "a-claim")]
+        with pytest.raises(Unavailable):
+            payer.statuses(asked)
+        assert len(system.outside.closing) >= 6
         system.close()
-        assert payer._client._http.is_closed
+        with pytest.raises(RuntimeError, match="closed"):
+            payer.statuses(asked)
     finally:
         sandbox.close()

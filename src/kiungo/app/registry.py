@@ -189,7 +189,8 @@ def connect(settings: ConnectorSettings, database: Database, keyring: Keyring, e
         closing.append(http.close)
         messengers["sms"] = SmsMessenger(http, settings.sms)
     if settings.smtp:
-        messengers["email"] = SmtpMessenger(settings.smtp, database.clock)
+        mail = messengers["email"] = SmtpMessenger(settings.smtp, database.clock)
+        closing.append(mail.close)
     registry: Registry = NoRegistry()
     if settings.afyalink:
         afyalink = registry = open_registry(settings.afyalink, egress)

@@ -100,7 +100,7 @@ class Sandbox:
         if payor_key:
             self._stand_behind_sha(hcms, ours)
         self.sms.report_url = f"{ours}/callbacks/sms/1/{self._keys['report']}"
-        afyalink, sha, mpesa, sms = self.afyalink, self.sha, self.mpesa, self.sms
+        afyalink, sha, sms = self.afyalink, self.sha, self.sms
         return ConnectorSettings(
             afyalink=AfyaLinkSettings.model_validate(
                 {
@@ -119,19 +119,7 @@ class Sandbox:
                     "client_secret": sha.client_secret,
                 }
             ),
-            mpesa=MpesaSettings.model_validate(
-                {
-                    "base_url": self._served.url("mpesa"),
-                    "consumer_key": mpesa.consumer_key,
-                    "consumer_secret": mpesa.consumer_secret,
-                    "shortcode": mpesa.shortcode,
-                    "initiator": mpesa.initiator,
-                    "initiator_password": mpesa.password,
-                    "certificate": mpesa.certificate,
-                    "callback_url": ours,
-                    "callback_key": self._keys["callback"],
-                }
-            ),
+            mpesa=self._mpesa_settings(ours),
             bank=BankSettings(
                 folder=Path(self._folder.name),
                 account=self.bank.account,
@@ -160,6 +148,22 @@ class Sandbox:
         self._served.close()
         self.smtp.close()
         self._folder.cleanup()
+
+    def _mpesa_settings(self, ours: str) -> MpesaSettings:
+        twin = self.mpesa
+        return MpesaSettings.model_validate(
+            {
+                "base_url": self._served.url("mpesa"),
+                "consumer_key": twin.consumer_key,
+                "consumer_secret": twin.consumer_secret,
+                "shortcode": twin.shortcode,
+                "initiator": twin.initiator,
+                "initiator_password": twin.password,
+                "certificate": twin.certificate,
+                "callback_url": ours,
+                "callback_key": self._keys["callback"],
+            }
+        )
 
     def _stand_behind_sha(self, settings: HcmsSettings, ours: str) -> None:
         """Our payor decides what comes in as the authority's bundles."""

@@ -94,9 +94,7 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         link_key=_link_key(keyring),
         reserved=RESERVED,
     )
-    # On a laptop the platform calls itself, wherever it listens.
-    own = (urlsplit(own_url(settings)).hostname or "",) if relaxed else ()
-    egress = EgressPolicy(allow_loopback=relaxed, allowed=(*settings.outbound_allowed, *own))
+    egress = _egress(settings, relaxed=relaxed)
     outside = connect(connectors or connector_settings(), database, keyring, egress)
     webhooks = _webhooks(settings, database, secrets, egress)
     # The parts need the outbox and the outbox needs who hears of them: the table is filled when all are there.
@@ -130,6 +128,12 @@ def open_system(settings: Settings, connectors: ConnectorSettings | None = None)
         background=background,
         site=site,
     )
+
+
+def _egress(settings: Settings, *, relaxed: bool) -> EgressPolicy:
+    """Whom we may call. On a laptop the platform calls itself, wherever it listens."""
+    own = (urlsplit(own_url(settings)).hostname or "",) if relaxed else ()
+    return EgressPolicy(allow_loopback=relaxed, allowed=(*settings.outbound_allowed, *own))
 
 
 def _webhooks(settings: Settings, database: Database, secrets: Secrets, egress: EgressPolicy) -> Webhooks:

@@ -49,7 +49,7 @@ class Receiver:
 
 
 @contextmanager
-def receiver(path: str) -> Iterator[Receiver]:
+def receiver(path: str = CLAIMS) -> Iterator[Receiver]:
     """A receiver listening on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -19,6 +19,10 @@ class SmtpMessenger:
         self._clock = clock
         self._relay = RelayClient(settings)
 
+    def close(self) -> None:
+        """Let the kept conversations go."""
+        self._relay.close()
+
     def send(self, message: Message) -> Delivery:
         """Send once."""
         if not mapping.is_address(message.to):
