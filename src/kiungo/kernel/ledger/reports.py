@@ -104,10 +104,12 @@ def find_journal(unit: Unit, tenant: int, journal_id: int) -> Journal:
 
 
 def journals_about(unit: Unit, tenant: int, memo: str, *, limit: int = 1_000) -> list[Journal]:
-    """The journals whose memo names one thing, oldest first."""
+    """The journals whose memo names one thing, and those that settle its holds, oldest first."""
     ids = unit.rows(
-        "SELECT id FROM ledger_journal WHERE tn = ? AND memo = ? AND memo <> '' ORDER BY id LIMIT ?",
-        (tenant, memo, limit),
+        "SELECT id FROM ledger_journal WHERE tn = ? AND memo = ? AND memo <> ''"
+        " UNION SELECT s.id FROM ledger_journal AS h JOIN ledger_journal AS s ON s.tn = h.tn AND s.settles = h.id"
+        " WHERE h.tn = ? AND h.memo = ? AND h.memo <> '' AND h.phase = 'held' ORDER BY id LIMIT ?",
+        (tenant, memo, tenant, memo, limit),
     )
     return [find_journal(unit, tenant, journal_id) for (journal_id,) in ids]
 

@@ -152,6 +152,8 @@ def test_the_trail_has_every_step_message_and_posting_in_order(office: Office) -
     for what in ("booking.created", "booking.overridden", "decided", "settlement.decision", "held", "posted", "paid"):
         assert what in whats, what
     assert whats.index("booking.created") < whats.index("decided") < whats.index("posted") < whats.index("paid")
+    phases = [line["detail"]["phase"] for line in trail if line["what"] == "settlement.leg"]
+    assert phases == ["held", "held", "posted", "posted"], "the money is held, and then it moves"
     messages = [line["detail"]["channel"] for line in trail if line["kind"] == "message"]
     assert sorted(messages) == sorted(2 * ["in_app", "sms", "email"])
 
