@@ -133,6 +133,30 @@ def test_work_of_a_loop_that_ended_does_not_hold_up_the_next(notes: Database) ->
     assert numbers(notes)[-2:] == [100, 101]
 
 
+def test_a_loop_that_stands_still_does_not_hold_up_what_waits_behind_it(notes: Database) -> None:
+    loop = asyncio.new_event_loop()
+    held = threading.Event()
+
+    def hold(unit: Unit) -> None:
+        held.wait(10)
+
+    holder = threading.Thread(target=notes.write, args=(hold,))
+    holder.start()
+    task = loop.create_task(notes.write_async(insert(1), brief=True))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    other = threading.Thread(target=notes.write, args=(insert(2),))
+    other.start()
+    time.sleep(0.05)
+    held.set()
+    other.join(timeout=10)
+    assert not other.is_alive()
+    holder.join()
+    assert loop.run_until_complete(task) == 1
+    assert numbers(notes) == [1, 2]
+    loop.close()
+
+
 def test_a_blocking_write_on_the_loop_does_not_wait_for_the_loop(notes: Database) -> None:
     async def story() -> None:
         tasks = [asyncio.create_task(notes.write_async(insert(n), brief=True)) for n in range(20)]

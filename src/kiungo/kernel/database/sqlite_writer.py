@@ -109,7 +109,7 @@ class Writer:
             return
         first = self._waiting[0]
         loop = first.loop if first.brief else None
-        if loop is None or loop.is_closed() or self._loops_held or self._closing:
+        if loop is None or not loop.is_running() or self._loops_held or self._closing:
             self._order_thread()
         else:
             self._turn = "loop"
