@@ -11,6 +11,7 @@ from kiungo.app.money import Money
 from kiungo.app.operations import operations_routers
 from kiungo.console.access import Access
 from kiungo.console.assets import ROUTES as ASSET_ROUTES
+from kiungo.console.fhir import FhirPages
 from kiungo.console.payor.pages import PayorPages
 from kiungo.console.rendering import go_to
 from kiungo.console.vems.pages import VemsPages
@@ -81,6 +82,7 @@ def site_of(
             *ASSET_ROUTES,
             *PayorPages(payor, desk, reads).routes(),
             *VemsPages(vems, money.settlements, money.rails, reads).routes(),
+            *FhirPages(store).routes(),
             *WebhookPages(front.database, webhooks).routes(),
         ],
         routers=[
