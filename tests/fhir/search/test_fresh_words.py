@@ -1,8 +1,7 @@
 """Words that wait and words in their place: a search finds the same, whatever was changed in between."""
 
-from tests.fhir.conftest import Server
-
 from kiungo.fhir.search.fresh_words import TOGETHER, settle_some, settle_words
+from tests.fhir.conftest import Server
 
 
 def patient(name: str, text: str) -> dict[str, object]:
