@@ -31,7 +31,7 @@ _SKIPPED = frozenset(
     | {"intent", "mode", "currency", "language", "timezone", "type", "kind", "unit"}
 )
 # Identifiers are found by their parameter; as words each would be one of a kind.
-_SKIPPED_PARTS = frozenset({"identifier", "meta"})
+_SKIPPED_PARTS = frozenset({"identifier", "meta", "text"})
 # So common that they tell nothing apart, in the languages records here are mostly written in.
 COMMON_WORDS = frozenset(
     {"a", "an", "and", "as", "at", "be", "by", "for", "from", "in", "is", "it", "no", "not", "of", "on", "or", "that"}
@@ -58,9 +58,7 @@ def words_of(resource: dict[str, Any]) -> tuple[set[str], set[str]]:
     told = narrative.get("div", "") if isinstance(narrative, dict) else ""
     shown = set(words_in(_TAG.sub(" ", told))) if told else set()
     texts: list[str] = []
-    for name, value in resource.items():
-        if name != "text" and name not in _SKIPPED_PARTS:
-            _collect({name: value}, texts)
+    _collect({name: value for name, value in resource.items() if name not in _SKIPPED_PARTS}, texts)
     found: set[str] = set()
     for text in texts:
         # Most texts are the words for a code, which come again and again.
@@ -84,14 +82,21 @@ def words_in(text: str) -> frozenset[str]:
     return frozenset(found if len(found) <= WORDS_MAX else sorted(found)[:WORDS_MAX])
 
 
-def _collect(value: Any, texts: list[str]) -> None:
-    """The texts inside, but for those of members that are not for reading."""
-    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        if inner.__class__ is str:
-            if name not in _SKIPPED and not _DATE.match(inner):
+def _collect(value: dict[str, Any], texts: list[str]) -> None:
+    """The texts inside, but for those of members that are not for reading. Every write passes here."""
+    for name, inner in value.items():
+        kind = inner.__class__
+        if kind is str:
+            if name not in _SKIPPED and not (inner[:1].isdigit() and _DATE.match(inner)):
                 texts.append(inner)
-        elif inner.__class__ is dict or inner.__class__ is list:
+        elif kind is dict:
             _collect(inner, texts)
+        elif kind is list:
+            for item in inner:
+                if item.__class__ is dict:
+                    _collect(item, texts)
+                elif item.__class__ is str and name not in _SKIPPED and not _DATE.match(item):
+                    texts.append(item)
 
 
 def word_key(type_name: str, place: Place) -> int:
