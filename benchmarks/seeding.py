@@ -6,6 +6,7 @@ from functools import partial
 from kiungo.domains.payor import sample
 from kiungo.domains.payor.model import Coverage, Member
 from kiungo.domains.payor.registers import Registers
+from kiungo.fhir.own_parameters.reindexing import ensure_standard
 from kiungo.fhir.repository import Repository
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import create_key
@@ -35,6 +36,7 @@ def seed(url: str, members: int) -> Seeded:
     database = open_database(url)
     try:
         call = system_call(TENANT, name="bench")
+        database.write(lambda unit: ensure_standard(unit, TENANT))  # as the first start of a server does
         registers = Registers(Repository(database.clock))
         database.write(lambda unit: sample.load(registers, unit, call))
         patients: list[str] = []

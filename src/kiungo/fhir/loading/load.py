@@ -14,6 +14,7 @@ from kiungo.base.errors import Conflict
 from kiungo.fhir.loading.preparing import PreparedPart, Refused, prepare_part, without_collector
 from kiungo.fhir.loading.sources import Part, Source, parts
 from kiungo.fhir.loading.storing import StoredPart, checked_part, store_part, written_parts
+from kiungo.fhir.own_parameters.reindexing import ensure_standard
 from kiungo.fhir.search.fresh_words import settle_words
 from kiungo.fhir.store import Store
 from kiungo.kernel.auth.principal import Call
@@ -55,6 +56,7 @@ def load(
     `report` is given the resources that were refused, as they come. `again` names another load of the same files.
     Raises: Incorrect LOAD_FILE_WRONG; Unavailable: start the same load once more, and it goes on where it stopped.
     """
+    store.database.write(lambda unit: ensure_standard(unit, call.tenant))  # while it is empty there is nothing to index
     done = Loaded(files=len(sources))
     total = sum(source.size for source in sources) // 1000
     before = 0
