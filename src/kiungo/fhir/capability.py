@@ -14,6 +14,7 @@ from kiungo.fhir.patching import FORMATS as PATCH_FORMATS
 from kiungo.fhir.search.grammar import COMMON, MODIFIERS, PREFIXED_KINDS, PREFIXES
 from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
 from kiungo.fhir.search.query import RESULT_PARAMETERS
+from kiungo.fhir.search.words import WORDLESS
 from kiungo.fhir.searching import COMPARTMENTS
 from kiungo.fhir.writing import DELETES_MAX
 from kiungo.kernel import json
@@ -79,7 +80,7 @@ def statement(base_url: str, version: str, date: str) -> bytes:
                 {"name": n, "type": "special" if n.startswith("_t") else "string"}
                 for n in sorted(RESULT_PARAMETERS - _UNLISTED)
             ),
-            *({"name": name, "type": kind} for name, kind in sorted(COMMON.items())),
+            *({"name": name, "type": kind, **_said_of(name)} for name, kind in sorted(COMMON.items())),
             {"name": "_type", "type": "special"},
         ],
         "operation": _operations([*OPERATIONS.of_system(), *_of_other_types(types)]),
@@ -99,6 +100,10 @@ def statement(base_url: str, version: str, date: str) -> bytes:
             "rest": [{name: value for name, value in rest.items() if value != []}],
         }
     )
+
+
+def _said_of(name: str) -> dict[str, str]:
+    return {"documentation": f"Not of {', '.join(sorted(WORDLESS))}."} if name in ("_text", "_content") else {}
 
 
 def _of_other_types(types: tuple[str, ...]) -> list[Operation]:

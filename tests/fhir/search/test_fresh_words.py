@@ -27,6 +27,12 @@ def test_words_are_found_before_and_after_they_are_put_in_their_place(server: Se
     assert waiting(server) == 0
 
 
+def test_records_of_money_have_no_words_and_say_so(server: Server) -> None:
+    answer = server.ask("GET", "/Claim?_content=amina")
+    assert answer.status_code == 400
+    assert "does not look into a Claim" in answer.text
+
+
 def test_a_change_or_deletion_takes_the_old_words_away_wherever_they_are(server: Server) -> None:
     for settles in (False, True):
         for name, text in (("a", "first mango"), ("b", "second mango")):

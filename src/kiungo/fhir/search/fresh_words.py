@@ -9,7 +9,7 @@ from typing import Any
 
 from kiungo.kernel.database import Database, Unit
 
-TOGETHER = 200
+TOGETHER = 50
 
 
 def settle_words(database: Database) -> int:

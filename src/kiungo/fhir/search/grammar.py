@@ -24,7 +24,7 @@ from kiungo.fhir.search.asked import (
 from kiungo.fhir.search.known import STANDARD, Known
 from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter
 from kiungo.fhir.search.places import parse_near
-from kiungo.fhir.search.words import parse_words
+from kiungo.fhir.search.words import WORDLESS, parse_words
 
 DEPTH_MAX = 4
 VALUES_MAX = 200
@@ -74,6 +74,10 @@ def _by_name(type_name: str, name: str, value: str, depth: int, known: Known) ->
     if name.startswith("_has:"):
         return _has(type_name, name, value, depth, known)
     if name in ("_text", "_content"):
+        if type_name in WORDLESS:
+            raise not_supported(
+                name, f"does not look into a {type_name}: it is searched by its codes, dates and parties"
+            )
         return parse_words("_text" if name == "_text" else "_content", value)
     return _listed(value) if name == "_list" else None
 

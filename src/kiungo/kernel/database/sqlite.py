@@ -21,7 +21,7 @@ from kiungo.kernel.database.work import Work, async_work, sync_work
 T = TypeVar("T")
 
 READERS = 4
-WRITER_CACHE_KB = 48_000
+WRITER_CACHE_KB = 32_000
 READER_CACHE_KB = 8_000
 CHECKPOINT_INTERVAL_S = 0.5
 WAL_TRUNCATE_BYTES = 256 * 1024 * 1024
