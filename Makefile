@@ -24,7 +24,7 @@ test: $(VENV)/.dev ## Run the tests, on SQLite and on a real PostgreSQL
 	@$(PYTEST) -m "not slow" -n $(WORKERS) --dist worksteal
 
 test-slow: $(VENV)/.dev ## Run the long simulations, fault loops, browser tests, and properties on more examples
-	@$(PYTEST) -m slow -rs
+	@$(PYTEST) -m slow -rs -n $(WORKERS) --dist worksteal
 	@KIUNGO_TEST_EXAMPLES=1000 $(PYTEST) -m "hypothesis and not slow" -n $(WORKERS) --dist worksteal
 
 simulate: $(VENV)/.dev ## Run 10,000 seeds of the settlement simulation
