@@ -65,7 +65,8 @@ def _changed(
 
 def _replaced(path: str, type_name: str, old: tuple[Any, Any], new: tuple[Any, Any]) -> Iterator[Parameter]:
     can_go_in = isinstance(old[0], dict) and isinstance(new[0], dict) and not _is_resource(new[0])
-    if can_go_in and find_type(type_name) is not None:
+    # An element all of whose members go would be gone before the new ones come: it is replaced as a whole.
+    if can_go_in and find_type(type_name) is not None and not old[0].keys().isdisjoint(new[0]):
         yield from _of_object(old[0], new[0], type_name, path)
     else:
         yield _operation("replace", [_text("path", path), _value(type_name, *new)])
