@@ -50,7 +50,7 @@ class Receiver:
         for writer in self._writers:
             writer.close()
 
-    async def wait_for(self, count: int, timeout_s: float = 10.0) -> None:
+    async def wait_for(self, count: int, timeout_s: float = 40.0) -> None:
         async with asyncio.timeout(timeout_s):
             while len(self.received) < count:
                 await asyncio.sleep(0.005)
