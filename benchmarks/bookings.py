@@ -104,21 +104,10 @@ class Run:
         return len(self._numbers()) if self._next == 0 else self._count()
 
     def _count(self) -> int:
-        database = open_database(self._place.url, stepped=True)
-        try:
-            count: int = database.read(lambda unit: unit.value("SELECT count(*) FROM vems_booking"))
-            return count
-        finally:
-            database.close()
+        return int(self._place.rows("SELECT count(*) FROM vems_booking")[0][0])
 
     def _numbers(self) -> list[str]:
-        database = open_database(self._place.url, stepped=True)
-        try:
-            rows = database.read(
-                lambda unit: unit.rows("SELECT booking_no FROM vems_booking WHERE tn = ? LIMIT 50000", (TENANT,))
-            )
-        finally:
-            database.close()
+        rows = self._place.rows("SELECT booking_no FROM vems_booking WHERE tn = ? LIMIT 50000", (TENANT,))
         return [number for (number,) in rows]
 
     def _read(self, seconds: int, suffix: str) -> None:

@@ -9,7 +9,6 @@ from benchmarks.engines import Place
 from benchmarks.load import Load
 from benchmarks.process import Server
 from benchmarks.seeding import TENANT, Seeded
-from kiungo.kernel.database import open_database
 
 WARM_UP_S = 2
 SMALL = 1_000
@@ -100,21 +99,10 @@ class Run:
 
     def stored(self) -> int:
         """How many claims are stored."""
-        database = open_database(self._place.url, stepped=True)
-        try:
-            count: int = database.read(lambda unit: unit.value("SELECT count(*) FROM payor_claim"))
-            return count
-        finally:
-            database.close()
+        return int(self._place.rows("SELECT count(*) FROM payor_claim")[0][0])
 
     def _claim_paths(self) -> list[str]:
-        database = open_database(self._place.url, stepped=True)
-        try:
-            rows = database.read(
-                lambda unit: unit.rows("SELECT claim_id FROM payor_claim WHERE tn = ? LIMIT 50000", (TENANT,))
-            )
-        finally:
-            database.close()
+        rows = self._place.rows("SELECT claim_id FROM payor_claim WHERE tn = ? LIMIT 50000", (TENANT,))
         return [f"/api/claims/{claim_id}/" for (claim_id,) in rows]
 
     def _paths(self, name: str, paths: list[str]) -> Path:

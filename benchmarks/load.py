@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SCRIPTS = Path(__file__).parent / "scripts"
 CONNECTIONS = 32
@@ -49,15 +50,7 @@ def run(
     """Load a server for some seconds with one of the scripts."""
     arguments = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     variables = os.environ | {"BENCH_SCRIPTS": str(SCRIPTS)} | (environment or {})
-    before = cpu_s()
-    found = subprocess.run(
-        [*arguments, "-s", str(SCRIPTS / script), url], env=variables, capture_output=True, text=True, check=False
-    )
-    used = cpu_s() - before
-    line = next((line for line in found.stdout.splitlines() if line.startswith("FIGURES ")), None)
-    if line is None:
-        raise RuntimeError(f"wrk gave no figures:\n{found.stdout}\n{found.stderr}")
-    figures = json.loads(line.removeprefix("FIGURES "))
+    figures, used = told_by_wrk([*arguments, "-s", str(SCRIPTS / script), url], variables, cpu_s)
     requests = max(1, figures["requests"])
     return Load(
         requests=figures["requests"],
@@ -68,3 +61,16 @@ def run(
         p99_ms=figures["p99_us"] / 1000,
         errors=figures["errors"] + figures["refused"],
     )
+
+
+def told_by_wrk(
+    arguments: list[str], variables: dict[str, str], cpu_s: Callable[[], float]
+) -> tuple[dict[str, Any], float]:
+    """Run wrk with a script; the figures it prints, and the processor time the server used meanwhile."""
+    before = cpu_s()
+    found = subprocess.run(arguments, env=variables, capture_output=True, text=True, check=False)
+    used_s = cpu_s() - before
+    line = next((line for line in found.stdout.splitlines() if line.startswith("FIGURES ")), None)
+    if line is None:
+        raise RuntimeError(f"wrk gave no figures:\n{found.stdout}\n{found.stderr}")
+    return json.loads(line.removeprefix("FIGURES ")), used_s

@@ -1,13 +1,11 @@
 """Requests at a server by wrk: how many a second, how long each took, what it cost the server."""
 
-import json
 import os
-import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load import SCRIPTS, require_wrk
+from benchmarks.load import SCRIPTS, require_wrk, told_by_wrk
 
 Request = tuple[str, str, str]
 
@@ -47,19 +45,11 @@ def drive(
     file = folder / "requests.tsv"
     file.write_text("".join("\t".join(one) + "\n" for one in requests))
     arguments = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
-    before = cpu_s()
-    found = subprocess.run(
+    told, used_s = told_by_wrk(
         [*arguments, "-s", str(SCRIPTS / "requests.lua"), url],
-        env=os.environ | {"BENCH_REQUESTS": str(file), "BENCH_API_KEY": key},
-        capture_output=True,
-        text=True,
-        check=False,
+        os.environ | {"BENCH_REQUESTS": str(file), "BENCH_API_KEY": key},
+        cpu_s,
     )
-    used_s = cpu_s() - before
-    line = next((line for line in found.stdout.splitlines() if line.startswith("FIGURES ")), None)
-    if line is None:
-        raise RuntimeError(f"wrk gave no figures:\n{found.stdout}\n{found.stderr}")
-    told = json.loads(line.removeprefix("FIGURES "))
     count = max(1, told["requests"])
     return Figures(
         requests=told["requests"],

@@ -317,6 +317,7 @@ def test_one_stuck_lane_does_not_hold_up_another(effects: Database) -> None:
         return len(effects_in(effects)) == 31
 
     asyncio.run(work_until(worker, done))
+    assert release.is_set(), "the free lane was done while the stuck one stood still"
 
 
 def test_lag_is_the_wait_of_the_oldest_due_job(stepped_database: Database, clock) -> None:

@@ -191,5 +191,6 @@ def test_leases_of_the_dead_are_no_obstacle_on_sqlite(
             async with delivering(webhooks):
                 await emit(webhooks, database)
                 await receiver.wait_for(1)
+            assert len(receiver.received) == 1
 
     asyncio.run(story())

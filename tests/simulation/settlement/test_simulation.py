@@ -33,6 +33,7 @@ def seeds(count: int, group: int) -> list[int]:
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_no_seed_breaks_an_invariant(group: int, fast_folder: Path, sqlite_template: Path) -> None:
+    """`run` checks every invariant after every step and raises Broken."""
     for seed in seeds(SEEDS, group):
         Simulation(seed, fast_folder, sqlite_template).run()
 
@@ -58,5 +59,6 @@ def test_a_seed_replays_exactly(fast_folder: Path, sqlite_template: Path) -> Non
 @pytest.mark.timeout(14_400)
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_many_seeds(group: int, fast_folder: Path, sqlite_template: Path) -> None:
+    """As above."""
     for seed in seeds(LONG_SEEDS, group):
         Simulation(seed, fast_folder, sqlite_template).run()

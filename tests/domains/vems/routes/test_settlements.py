@@ -1,5 +1,7 @@
 """Settlements and the desk of payments over HTTP: lists, one with its postings, and decisions by two persons."""
 
+from kiungo.kernel.auth import system_call
+from kiungo.kernel.auth.keys import create_key, rotate_key
 from tests.domains.vems.routes.conftest import Office
 from tests.domains.vems.settlement.world import FACILITY, VENDOR, booking
 
@@ -78,9 +80,6 @@ def test_two_persons_close_an_unknown_payment_and_it_is_paid_again(office: Offic
 
 
 def test_a_rotated_key_is_the_same_person(office: Office) -> None:
-    from kiungo.kernel.auth import system_call
-    from kiungo.kernel.auth.keys import create_key, rotate_key
-
     one, call = f"/legs/{unknown_leg(office)}", system_call(1)
     write = office.world.database.write
     key, text = write(lambda unit: create_key(unit, call, name="carl", roles=("settlement_officer",)))
