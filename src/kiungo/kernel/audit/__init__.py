@@ -3,10 +3,11 @@
 from kiungo.kernel.audit.entries import Entry, Outcome, record, record_all
 from kiungo.kernel.audit.persons import NEWEST, entries_about
 from kiungo.kernel.audit.reads import Reads
-from kiungo.kernel.audit.sealing import seal_pending
+from kiungo.kernel.audit.sealing import BLOCK_ROWS_MAX, seal_block, seal_pending
 from kiungo.kernel.audit.verification import Report, verify
 
 __all__ = [
+    "BLOCK_ROWS_MAX",
     "NEWEST",
     "Entry",
     "Outcome",
@@ -15,6 +16,7 @@ __all__ = [
     "entries_about",
     "record",
     "record_all",
+    "seal_block",
     "seal_pending",
     "verify",
 ]

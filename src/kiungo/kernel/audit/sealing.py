@@ -75,20 +75,29 @@ class Seal:
 
 
 def seal_pending(database: Database, key: bytes = b"") -> int:
-    """Seal every entry that is not yet sealed; returns how many. Not on the event loop.
+    """Seal every entry that was not yet sealed when it began; returns how many. Not on the event loop.
 
     Two sealers at once do no harm: the second finds the block made.
     """
     sealed = 0
     for _ in range(BLOCKS_PER_RUN_MAX):
-        found = database.read(lambda unit: next_seal(unit, key))
-        if found is None:
-            break
-        seal, persons = found
-        if database.write(partial(_append, seal=seal, persons=persons)):
-            log.debug("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
-            sealed += seal.rows_sealed
+        rows = seal_block(database, key)
+        sealed += rows
+        if rows < BLOCK_ROWS_MAX:
+            break  # what came meanwhile is the next run's: a busy trail is not sealed entry by entry
     return sealed
+
+
+def seal_block(database: Database, key: bytes = b"") -> int:
+    """Make the next block, of at most `BLOCK_ROWS_MAX` entries; returns how many it took in. Not on the event loop."""
+    found = database.read(lambda unit: next_seal(unit, key))
+    if found is None:
+        return 0
+    seal, persons = found
+    if not database.write(partial(_append, seal=seal, persons=persons)):
+        return 0
+    log.debug("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
+    return seal.rows_sealed
 
 
 def next_seal(unit: Unit, key: bytes) -> tuple[Seal, Persons] | None:
