@@ -7,9 +7,9 @@ import pytest
 
 from kiungo.fhir import capability, routes
 from kiungo.fhir.definitions import compartment, resource_types
+from kiungo.fhir.indexing.parameters import parameters_of
 from kiungo.fhir.operations.registry import OPERATIONS
 from kiungo.fhir.search.grammar import MODIFIERS
-from kiungo.fhir.search.parameters import parameters_of
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.validation import find_problems
 from tests.fhir.conftest import Server

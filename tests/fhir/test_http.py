@@ -2,7 +2,7 @@
 
 import json
 
-from kiungo.fhir.search.parameters import parameters_of
+from kiungo.fhir.indexing.parameters import parameters_of
 from tests.fhir.conftest import BASE, Server, observation, patient
 
 

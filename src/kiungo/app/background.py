@@ -8,7 +8,7 @@ import structlog
 
 from kiungo.app.housekeeping import Housekeeping
 from kiungo.base.errors import Unavailable
-from kiungo.fhir.search.fresh_words import settle_words
+from kiungo.fhir.indexing.fresh_words import settle_words
 from kiungo.kernel.audit import BLOCK_ROWS_MAX, seal_block, seal_pending
 from kiungo.kernel.config import Settings
 from kiungo.kernel.database import Database

@@ -9,14 +9,14 @@ from typing import Any
 
 from kiungo.fhir import definitions
 from kiungo.fhir.http.negotiation import JSON_NAMES, XML_NAMES
+from kiungo.fhir.indexing.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
+from kiungo.fhir.interactions.patching import FORMATS as PATCH_FORMATS
+from kiungo.fhir.interactions.writing import DELETES_MAX
 from kiungo.fhir.operations.registry import OPERATIONS, Operation
-from kiungo.fhir.patching import FORMATS as PATCH_FORMATS
 from kiungo.fhir.search.grammar import COMMON, MODIFIERS, PREFIXED_KINDS, PREFIXES
-from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
 from kiungo.fhir.search.query import RESULT_PARAMETERS
 from kiungo.fhir.search.words import WORDLESS
 from kiungo.fhir.searching import COMPARTMENTS
-from kiungo.fhir.writing import DELETES_MAX
 from kiungo.kernel import json
 
 # Each interaction and the route below /fhir/{type} that answers it.

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kiungo.base.errors import Forbidden, define
+from kiungo.fhir.indexing.parameters import person_parameter
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Not, Predicate, Query, Value
 from kiungo.fhir.search.grammar import get_parameter
-from kiungo.fhir.search.parameters import person_parameter
 from kiungo.kernel.auth.decision import NOT_YOURS, Thing, may, require
 from kiungo.kernel.auth.principal import Call
 

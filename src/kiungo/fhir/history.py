@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_names
+from kiungo.fhir.indexing.values import date_span
 from kiungo.fhir.model import Stored
 from kiungo.fhir.prepare import reread
 from kiungo.fhir.search.asked import (
@@ -16,7 +17,6 @@ from kiungo.fhir.search.asked import (
     Query,
 )
 from kiungo.fhir.search.query import parse_query
-from kiungo.fhir.search.values import date_span
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit

@@ -5,7 +5,7 @@ from typing import Any
 
 from kiungo.base.errors import Conflict, Incorrect, NotFound, Unsupported, define
 from kiungo.base.time import iso_millis
-from kiungo.fhir.search.extraction import Rows
+from kiungo.fhir.indexing.extraction import Rows
 
 RESOURCE_NOT_FOUND = define("RESOURCE_NOT_FOUND", NotFound, "There is no such resource or version.")
 RESOURCE_DELETED = define("RESOURCE_DELETED", NotFound, "The resource or version was deleted.", http=410)

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from kiungo.base.errors import Incorrect
+from kiungo.fhir.indexing.extraction import extract
 from kiungo.fhir.model import RESOURCE_ID_WRONG, Prepared
-from kiungo.fhir.search.extraction import extract
 from kiungo.fhir.search.words import word_rows
 from kiungo.fhir.validation import find_problems, validate
 from kiungo.fhir.validation.primitives import ID

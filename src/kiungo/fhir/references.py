@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from kiungo.fhir.indexing.values import split_reference
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Not, Predicate, Value
-from kiungo.fhir.search.values import split_reference
 
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")((?:[^"\\]|\\.)*)(")')
 _BUNDLE_OWN = ("urn:uuid:", "urn:oid:")

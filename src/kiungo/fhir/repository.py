@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 from kiungo.base import ids
 from kiungo.base.errors import Conflict, Incorrect, NotFound
 from kiungo.base.time import Clock
-from kiungo.fhir import index_rows
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing import index_rows
+from kiungo.fhir.indexing.values import target_of
 from kiungo.fhir.model import (
     DELETE,
     MULTIPLE_MATCHES,
@@ -30,7 +31,6 @@ from kiungo.fhir.prepare import reread, same_content
 from kiungo.fhir.search.asked import Params, Query
 from kiungo.fhir.search.lookups import Terminology
 from kiungo.fhir.search.select import find_matches
-from kiungo.fhir.search.values import target_of
 from kiungo.kernel import audit
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import IntegrityViolation

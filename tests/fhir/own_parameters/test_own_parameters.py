@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kiungo.fhir import index_rows
+from kiungo.fhir.indexing import index_rows
 from kiungo.fhir.own_parameters import reindexing
 from kiungo.fhir.own_parameters.register import JOB, OwnParameters, read_known, walk_name
 from kiungo.kernel.jobs import Job

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from kiungo.fhir.definitions import resource_types
-from kiungo.fhir.search.parameters import parameters_of
+from kiungo.fhir.indexing.parameters import parameters_of
 from tests.fhir.conftest import Server, observation, patient
 
 LOINC = "http://loinc.org"

@@ -22,9 +22,9 @@ from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.domains.payor.store import claims, desk, members
 from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.domains.payor.view import Standing
+from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.repository import Repository
-from kiungo.fhir.together import create_all
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Database, Unit

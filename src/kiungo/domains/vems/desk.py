@@ -21,10 +21,10 @@ from kiungo.domains.vems.people import KnownPatient, People
 from kiungo.domains.vems.rules.booking import price, total_of
 from kiungo.domains.vems.store import bookings
 from kiungo.domains.vems.store.bookings import BookingRow
+from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.prepare import prepare_made
 from kiungo.fhir.repository import Repository
-from kiungo.fhir.together import create_all
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call, Thing, require
 from kiungo.kernel.database import Database, Unit

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from kiungo.base.errors import Forbidden, NotFound
 from kiungo.fhir.graphql.document import Argument, too_costly, wrong
-from kiungo.fhir.search.parameters import parameters_of
-from kiungo.fhir.search.values import split_reference
+from kiungo.fhir.indexing.parameters import parameters_of
+from kiungo.fhir.indexing.values import split_reference
 from kiungo.fhir.store import Store
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require

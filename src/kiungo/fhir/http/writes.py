@@ -4,21 +4,21 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, Incorrect
-from kiungo.fhir.bundle_parts import understand
 from kiungo.fhir.guard import admit, may_read
 from kiungo.fhir.http.headers import if_match, version_headers
 from kiungo.fhir.http.negotiation import received
 from kiungo.fhir.http.preferences import preferences
+from kiungo.fhir.interactions.bundle_parts import understand
+from kiungo.fhir.interactions.patching import Patch, parse_patch, patched, target, write_patched
+from kiungo.fhir.interactions.transaction import Runner
+from kiungo.fhir.interactions.writing import create, put, remove, remove_all
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.packages.enforcing import conform, conform_entries
-from kiungo.fhir.patching import Patch, parse_patch, patched, target, write_patched
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import rewritten
 from kiungo.fhir.search.asked import Params
 from kiungo.fhir.store import Store
-from kiungo.fhir.transaction import Runner
-from kiungo.fhir.writing import create, put, remove, remove_all
 from kiungo.kernel.http import Request, Response
 from kiungo.kernel.http.etags import etag
 from kiungo.kernel.http.messages import parse_query

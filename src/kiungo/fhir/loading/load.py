@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from kiungo.base.errors import Conflict
+from kiungo.fhir.indexing.fresh_words import settle_words
 from kiungo.fhir.loading.preparing import PreparedPart, Refused, prepare_part, without_collector
 from kiungo.fhir.loading.sources import Part, Source, parts
 from kiungo.fhir.loading.storing import StoredPart, checked_part, store_part, written_parts
 from kiungo.fhir.own_parameters.reindexing import ensure_standard
-from kiungo.fhir.search.fresh_words import settle_words
 from kiungo.fhir.store import Store
 from kiungo.kernel.auth.principal import Call
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import KiungoError
-from kiungo.fhir import writing
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.guard import refuse_reserved
+from kiungo.fhir.interactions import writing
+from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.loading.preparing import PreparedPart, Refused, refusal
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.packages.enforcing import conform
 from kiungo.fhir.store import Store
-from kiungo.fhir.together import create_all
 from kiungo.kernel import json
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.inbox import receive

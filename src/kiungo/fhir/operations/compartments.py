@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from kiungo.fhir import definitions
 from kiungo.fhir.definitions import type_ids, type_names
-from kiungo.fhir.index_rows import key_base
+from kiungo.fhir.indexing.emit import NO_DATE
+from kiungo.fhir.indexing.index_rows import key_base
+from kiungo.fhir.indexing.parameters import parameters_of
+from kiungo.fhir.indexing.values import split_reference, target_of
 from kiungo.fhir.model import Stored
-from kiungo.fhir.search.emit import NO_DATE
-from kiungo.fhir.search.parameters import parameters_of
-from kiungo.fhir.search.values import split_reference, target_of
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, define
 from kiungo.base.time import iso_millis
+from kiungo.fhir.interactions.writing import create
 from kiungo.fhir.model import Stored
 from kiungo.fhir.operations.compartments import referred
 from kiungo.fhir.operations.parameters import arguments, wrong
@@ -15,7 +16,6 @@ from kiungo.fhir.outcome import FHIR_JSON
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import texts
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
-from kiungo.fhir.writing import create
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.http import Request, Response

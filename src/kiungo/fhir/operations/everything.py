@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kiungo.base.errors import Incorrect
 from kiungo.fhir import bundles
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing.values import date_span
 from kiungo.fhir.model import Stored
 from kiungo.fhir.operations.compartments import in_compartment, referred
 from kiungo.fhir.operations.parameters import Arguments, arguments, wrong
@@ -16,7 +17,6 @@ from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, 
 from kiungo.fhir.outcome import FHIR_JSON
 from kiungo.fhir.paging import link
 from kiungo.fhir.references import texts
-from kiungo.fhir.search.values import date_span
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.kernel.http import Request, Response
 

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from kiungo.fhir import bundles
+from kiungo.fhir.indexing.parameters import parameters_of
 from kiungo.fhir.operations.parameters import Arguments, arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
 from kiungo.fhir.outcome import FHIR_JSON
-from kiungo.fhir.search.parameters import parameters_of
 from kiungo.fhir.store import Store
 from kiungo.kernel import json
 from kiungo.kernel.http import Request, Response

@@ -6,11 +6,11 @@ Source: FHIR R4 Resource-meta, Resource-meta-add, Resource-meta-delete.
 
 from typing import TYPE_CHECKING, Any
 
+from kiungo.fhir.interactions.writing import put
 from kiungo.fhir.operations.parameters import answer, arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, OperationHandler, Place
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.store import Store
-from kiungo.fhir.writing import put
 from kiungo.kernel import json
 from kiungo.kernel.http import Request, Response
 

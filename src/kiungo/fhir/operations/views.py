@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from kiungo.fhir.guard import admit
+from kiungo.fhir.indexing.values import date_span
 from kiungo.fhir.model import Stored
 from kiungo.fhir.operations.parameters import Arguments, arguments, wrong
 from kiungo.fhir.operations.registry import OPERATIONS, Operation, Place
-from kiungo.fhir.search.values import date_span
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.fhir.views import View, read_view
 from kiungo.fhir.views.output import FORMATS, MEDIA_TYPES, Format

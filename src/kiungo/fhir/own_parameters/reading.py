@@ -9,7 +9,7 @@ from typing import Any
 from kiungo.base.errors import Incorrect, KiungoError, define
 from kiungo.fhir.definitions import resource_types, type_ids
 from kiungo.fhir.fhirpath import compile
-from kiungo.fhir.search.parameters import OWN_KEYS_FROM, Parameter, Source, parameters_of
+from kiungo.fhir.indexing.parameters import OWN_KEYS_FROM, Parameter, Source, parameters_of
 
 SEARCH_PARAMETER_WRONG = define(
     "SEARCH_PARAMETER_WRONG",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from kiungo.base.errors import Conflict, define
 from kiungo.base.time import SECOND_US
 from kiungo.fhir.definitions import type_ids, type_names
+from kiungo.fhir.indexing.extraction import Rows
+from kiungo.fhir.indexing.own_values import with_own_rows
+from kiungo.fhir.indexing.parameters import KEY_LIMIT, OWN_KEYS_FROM, Parameter
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.own_parameters.reading import Definition, definitions_of
-from kiungo.fhir.search.extraction import Rows
 from kiungo.fhir.search.known import Known
-from kiungo.fhir.search.own_values import with_own_rows
-from kiungo.fhir.search.parameters import KEY_LIMIT, OWN_KEYS_FROM, Parameter
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.jobs import enqueue
 

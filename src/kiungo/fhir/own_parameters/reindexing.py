@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kiungo.fhir import index_rows
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.index_rows import TableRows, key_base
+from kiungo.fhir.indexing import index_rows
+from kiungo.fhir.indexing.extraction import Rows
+from kiungo.fhir.indexing.index_rows import TableRows, key_base
+from kiungo.fhir.indexing.own_values import add_rows, with_own_rows
+from kiungo.fhir.indexing.parameters import OWN_KEYS_FROM, Parameter
 from kiungo.fhir.own_parameters.register import JOB, STANDARD_WALK, OwnParameters, read_known, start_walk
 from kiungo.fhir.prepare import reread
-from kiungo.fhir.search.extraction import Rows
-from kiungo.fhir.search.own_values import add_rows, with_own_rows
-from kiungo.fhir.search.parameters import OWN_KEYS_FROM, Parameter
 from kiungo.kernel import json
 from kiungo.kernel.database import Database
 from kiungo.kernel.jobs import Handler, Job, enqueue

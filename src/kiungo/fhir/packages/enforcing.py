@@ -11,7 +11,7 @@ from kiungo.fhir.packages.sources import Libraries
 from kiungo.fhir.profiles.validator import Validator
 
 if TYPE_CHECKING:
-    from kiungo.fhir.bundle_parts import Work
+    from kiungo.fhir.interactions.bundle_parts import Work
 
 PROFILE_UNMET = define(
     "PROFILE_UNMET", Incorrect, "A resource does not meet a profile that this tenant's writes must meet.", http=422

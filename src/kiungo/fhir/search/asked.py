@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kiungo.base.errors import Incorrect, Unavailable, define
-from kiungo.fhir.search.parameters import Parameter
+from kiungo.fhir.indexing.parameters import Parameter
 
 SEARCH_PARAMETER_UNKNOWN = define(
     "SEARCH_PARAMETER_UNKNOWN", Incorrect, "The type has no search parameter of this name."

@@ -9,13 +9,13 @@ from functools import cmp_to_key
 from typing import Any
 
 from kiungo.base.errors import Incorrect
+from kiungo.fhir.indexing.extraction import Rows, extract
+from kiungo.fhir.indexing.own_values import add_rows
+from kiungo.fhir.indexing.parameters import Parameter
+from kiungo.fhir.indexing.values import NUMBER_MIN, TIME_MIN, normal
+from kiungo.fhir.indexing.walking import found_in
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, SortKey
-from kiungo.fhir.search.extraction import Rows, extract
-from kiungo.fhir.search.own_values import add_rows
-from kiungo.fhir.search.parameters import Parameter
-from kiungo.fhir.search.values import NUMBER_MIN, TIME_MIN, normal
-from kiungo.fhir.search.walking import found_in
 from kiungo.kernel import json
 
 MATCHES_MAX = 5_000

@@ -5,11 +5,12 @@ Source: FHIR R4 3.1.1.4.16 (composite).
 
 from typing import Any
 
-from kiungo.fhir.search import matching, tokens, values
+from kiungo.fhir.indexing import values
+from kiungo.fhir.indexing.composites import Component
+from kiungo.fhir.indexing.parameters import Parameter, Source
+from kiungo.fhir.search import matching, tokens
 from kiungo.fhir.search.asked import Predicate, Value
-from kiungo.fhir.search.composites import Component
 from kiungo.fhir.search.matching import LAST, Match, Scope, Where
-from kiungo.fhir.search.parameters import Parameter, Source
 
 _PLAIN = Source(0)
 

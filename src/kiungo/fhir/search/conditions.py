@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Near, Not, Predicate, Word
 from kiungo.fhir.search.combining import matches
 from kiungo.fhir.search.matching import Match, Scope
 from kiungo.fhir.search.own_columns import is_negative, is_own_date, own_test
-from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter
 from kiungo.fhir.search.places import place_match
 from kiungo.fhir.search.sql import Sql, all_true, any_true, joined, union
 from kiungo.fhir.search.words import word_matches

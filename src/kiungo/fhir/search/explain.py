@@ -5,12 +5,12 @@ For credentials without bindings only: row counts tell about records that a boun
 
 from typing import TYPE_CHECKING, Any
 
+from kiungo.fhir.indexing.parameters import Parameter, parameters_of
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Near, Not, Predicate, Query, Word
 from kiungo.fhir.search.collected import MATCHES_MAX, is_collected
 from kiungo.fhir.search.conditions import driver, is_drivable
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import ordering
-from kiungo.fhir.search.parameters import Parameter, parameters_of
 from kiungo.fhir.search.planner import SAMPLE_MAX, Plan, plan, sample
 from kiungo.fhir.search.select import keys_sql
 

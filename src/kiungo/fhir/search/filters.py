@@ -7,10 +7,10 @@ Source: FHIR R4 3.1.3 (filter).
 import re
 
 from kiungo.base.errors import Incorrect
+from kiungo.fhir.indexing.parameters import OWN_COLUMNS, Parameter
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Not, Predicate, Value
 from kiungo.fhir.search.grammar import PREFIXED_KINDS, get_parameter, not_supported, parse_condition, unescape, wrong
 from kiungo.fhir.search.known import STANDARD, Known
-from kiungo.fhir.search.parameters import OWN_COLUMNS, Parameter
 
 FILTER_LENGTH_MAX = 4_000
 DEPTH_MAX = 10

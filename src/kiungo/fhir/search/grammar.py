@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir import definitions
+from kiungo.fhir.indexing.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter
 from kiungo.fhir.search.asked import (
     SEARCH_NOT_SUPPORTED,
     SEARCH_PARAMETER_UNKNOWN,
@@ -22,7 +23,6 @@ from kiungo.fhir.search.asked import (
     Value,
 )
 from kiungo.fhir.search.known import STANDARD, Known
-from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter
 from kiungo.fhir.search.places import parse_near
 from kiungo.fhir.search.words import WORDLESS, parse_words
 

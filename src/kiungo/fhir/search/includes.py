@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.definitions import type_ids, type_names
+from kiungo.fhir.indexing.extraction import extract
+from kiungo.fhir.indexing.own_values import add_rows
+from kiungo.fhir.indexing.values import split_reference, target_of
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import Include, Query
-from kiungo.fhir.search.extraction import extract
 from kiungo.fhir.search.matching import Scope
-from kiungo.fhir.search.own_values import add_rows
-from kiungo.fhir.search.values import split_reference, target_of
 from kiungo.kernel import json
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from kiungo.fhir.indexing.parameters import Parameter, parameters_of
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Not, Predicate, Query, Word
-from kiungo.fhir.search.parameters import Parameter, parameters_of
 
 # Kinds whose rows came after the first release: records from before have them when they were indexed again.
 LATER_KINDS = frozenset({"composite", "special"})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing.values import split_reference
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SEARCH_VALUE_WRONG
-from kiungo.fhir.search.values import split_reference
 from kiungo.kernel import json
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import Any
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.index_rows import key_base
-from kiungo.fhir.search import values
+from kiungo.fhir.indexing import values
+from kiungo.fhir.indexing.index_rows import key_base
+from kiungo.fhir.indexing.parameters import Parameter, Source
+from kiungo.fhir.indexing.values import DAY_MS
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SEARCH_VALUE_WRONG, Predicate, Value
 from kiungo.fhir.search.lookups import Lookups
-from kiungo.fhir.search.parameters import Parameter, Source
-from kiungo.fhir.search.values import DAY_MS
 
 # A text that sorts after every text with the same beginning.
 LAST = "\U0010ffff"

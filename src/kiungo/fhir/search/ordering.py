@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiungo.base.errors import Incorrect
+from kiungo.fhir.indexing.parameters import Parameter, is_single, sort_parameter
+from kiungo.fhir.indexing.values import NUMBER_MIN, TIME_MIN
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SortKey
 from kiungo.fhir.search.matching import Scope
-from kiungo.fhir.search.parameters import Parameter, is_single, sort_parameter
 from kiungo.fhir.search.sql import NOTHING, Sql
-from kiungo.fhir.search.values import NUMBER_MIN, TIME_MIN
 
 _VALUE_TABLES = {
     "date": ("fhir_date", "low", TIME_MIN - 1, 2),

@@ -1,10 +1,10 @@
 """Conditions on the resource's own row (`_id`, `_lastUpdated`), and what a type's own date says about the sort date."""
 
+from kiungo.fhir.indexing.parameters import OWN_COLUMNS, is_single, sort_parameter
+from kiungo.fhir.indexing.values import DAY_MS
 from kiungo.fhir.search.asked import Condition, Predicate, Value
 from kiungo.fhir.search.matching import Scope, parse_span
-from kiungo.fhir.search.parameters import OWN_COLUMNS, is_single, sort_parameter
 from kiungo.fhir.search.sql import Sql
-from kiungo.fhir.search.values import DAY_MS
 
 
 def is_negative(predicate: Predicate) -> bool:

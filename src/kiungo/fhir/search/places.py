@@ -8,10 +8,10 @@ Source: FHIR R4 Location, near: [latitude]|[longitude]|[distance]|[units].
 import math
 
 from kiungo.base.errors import Incorrect
+from kiungo.fhir.indexing.parameters import parameters_of
+from kiungo.fhir.indexing.values import sphere_point
 from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Near
 from kiungo.fhir.search.matching import Match, Scope
-from kiungo.fhir.search.parameters import parameters_of
-from kiungo.fhir.search.values import sphere_point
 
 EARTH_RADIUS_KM = 6371.0088
 DISTANCE_DEFAULT_KM = 50.0

@@ -6,11 +6,11 @@ One condition drives, the others test its rows. A patient and a code together ar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kiungo.fhir.indexing.parameters import compartment_keys, person_parameter
 from kiungo.fhir.search.asked import Condition, Predicate
 from kiungo.fhir.search.conditions import Driver, driver, is_drivable, match_driver, test
 from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
 from kiungo.fhir.search.own_columns import is_own_date, own_column_test, own_date_bounds
-from kiungo.fhir.search.parameters import compartment_keys, person_parameter
 from kiungo.fhir.search.sql import Sql
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from functools import cache
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir import definitions
+from kiungo.fhir.indexing.parameters import Parameter, parameters_of
 from kiungo.fhir.search.asked import SEARCH_PARAMETER_UNKNOWN, AllOf, Condition, Include, Params, Query, SortKey
 from kiungo.fhir.search.filters import parse_filter
 from kiungo.fhir.search.grammar import get_parameter, not_supported, parse_condition, wrong
 from kiungo.fhir.search.known import STANDARD, Known, unfinished
-from kiungo.fhir.search.parameters import Parameter, parameters_of
 
 COUNT_MAX = 1000
 PREDICATES_MAX = 30

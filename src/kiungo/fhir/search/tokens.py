@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.search import matching, values
+from kiungo.fhir.indexing import values
+from kiungo.fhir.indexing.parameters import Parameter, Source, parameters_of
+from kiungo.fhir.search import matching
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SEARCH_VALUE_WRONG, Predicate, Value
 from kiungo.fhir.search.lookups import PARENTS, Lookups
 from kiungo.fhir.search.matching import LAST, Match, Scope
-from kiungo.fhir.search.parameters import Parameter, Source, parameters_of
 from kiungo.fhir.search.sql import among
 
 # Up to so many codes, testing one row is that many seeks; for more, all rows are found once.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.index_rows import FRESH_WORDS, WORDS, key_base
+from kiungo.fhir.indexing.index_rows import FRESH_WORDS, WORDS, key_base
 from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, AllOf, AnyOf, Condition, Not, Word
 from kiungo.fhir.search.matching import LAST, Match, Scope
 

@@ -14,7 +14,7 @@ from kiungo.fhir.fhirpath.functions.registry import Arguments, Step, function
 from kiungo.fhir.fhirpath.run import Run
 from kiungo.fhir.fhirpath.syntax import Call, Expr, Member, Path
 from kiungo.fhir.fhirpath.values import Collection, Node, Value, unwrap
-from kiungo.fhir.search.values import split_reference
+from kiungo.fhir.indexing.values import split_reference
 
 
 @function("getResourceKey")

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from kiungo.fhir.search import values
-from kiungo.fhir.search.combinations import combine
-from kiungo.fhir.search.expressions import NotUnderstood
-from kiungo.fhir.search.parameters import PARTS, Parameter
-from kiungo.fhir.search.values import DAY_MS, NUMBER_MAX, NUMBER_MIN, TIME_MAX, TIME_MIN
+from kiungo.fhir.indexing import values
+from kiungo.fhir.indexing.combinations import combine
+from kiungo.fhir.indexing.expressions import NotUnderstood
+from kiungo.fhir.indexing.parameters import PARTS, Parameter
+from kiungo.fhir.indexing.values import DAY_MS, NUMBER_MAX, NUMBER_MIN, TIME_MAX, TIME_MIN
 
 # The sort date of a record that has none: before every date, so it comes last when newest come first.
 NO_DATE = TIME_MIN - 1

@@ -1,6 +1,6 @@
 """Words that wait and words in their place: a search finds the same, whatever was changed in between."""
 
-from kiungo.fhir.search.fresh_words import TOGETHER, settle_some, settle_words
+from kiungo.fhir.indexing.fresh_words import TOGETHER, settle_some, settle_words
 from tests.fhir.conftest import Server
 
 

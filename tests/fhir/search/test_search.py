@@ -2,8 +2,9 @@
 
 import pytest
 
-from kiungo.fhir import index_rows, store
-from kiungo.fhir.search.parameters import parameters_of
+from kiungo.fhir import store
+from kiungo.fhir.indexing import index_rows
+from kiungo.fhir.indexing.parameters import parameters_of
 from tests.fhir.conftest import Server, observation, patient
 
 

@@ -12,9 +12,9 @@ from functools import cache
 
 from kiungo.fhir import definitions
 from kiungo.fhir.definitions import ParameterDefinition, type_ids
-from kiungo.fhir.search.composites import Component, Composite, composite_of
-from kiungo.fhir.search.expressions import Path, Step, parse
-from kiungo.fhir.search.values import hash32
+from kiungo.fhir.indexing.composites import Component, Composite, composite_of
+from kiungo.fhir.indexing.expressions import Path, Step, parse
+from kiungo.fhir.indexing.values import hash32
 
 INDEXED_KINDS = frozenset({"token", "reference", "date", "quantity", "number", "string", "uri", "composite", "special"})
 # Parts of a name or an address that have, in most types, a parameter of their own.

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kiungo.base.errors import Incorrect
+from kiungo.fhir.indexing.parameters import parameters_of
 from kiungo.fhir.search.explain import explain
 from kiungo.fhir.search.grammar import MODIFIERS
-from kiungo.fhir.search.parameters import parameters_of
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.select import run, scope_of
 from kiungo.kernel.database import Database

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.fhir.http.negotiation import MEDIA_TYPE_WRONG
+from kiungo.fhir.interactions.writing import match, put, refuse_change
 from kiungo.fhir.model import RESOURCE_NOT_FOUND, RESOURCE_TYPE_WRONG, Prepared, Stored
 from kiungo.fhir.packages.enforcing import conform
 from kiungo.fhir.patch import fhirpath_patch, json_patch
@@ -18,7 +19,6 @@ from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import rewritten
 from kiungo.fhir.search.asked import Params
 from kiungo.fhir.store import Store
-from kiungo.fhir.writing import match, put, refuse_change
 from kiungo.fhir.xml import from_xml
 from kiungo.kernel import json
 from kiungo.kernel.auth.principal import Call

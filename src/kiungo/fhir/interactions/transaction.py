@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, KiungoError
 from kiungo.fhir import bundles, references
-from kiungo.fhir.bundle_parts import (
+from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.guard import may_read
+from kiungo.fhir.http.preferences import Returned
+from kiungo.fhir.interactions.bundle_parts import (
     BUNDLE_REFERENCE,
     INTERACTIONS,
     ORDER,
@@ -22,17 +25,14 @@ from kiungo.fhir.bundle_parts import (
     placed,
     wrong_entry,
 )
-from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.guard import may_read
-from kiungo.fhir.http.preferences import Returned
+from kiungo.fhir.interactions.patching import parse_patch_entry, patched, target, write_patched
+from kiungo.fhir.interactions.writing import create, make, match, put, refuse_other_id, remove
 from kiungo.fhir.model import Prepared, Stored
 from kiungo.fhir.outcome import outcome_of, remark
-from kiungo.fhir.patching import parse_patch_entry, patched, target, write_patched
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.search.asked import Params
 from kiungo.fhir.store import Store
 from kiungo.fhir.subsets import members_of, part_of
-from kiungo.fhir.writing import create, make, match, put, refuse_other_id, remove
 from kiungo.kernel import json
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.auth.principal import Call

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Conflict
-from kiungo.fhir import index_rows
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing import index_rows
+from kiungo.fhir.indexing.values import target_of
 from kiungo.fhir.model import POST, RESOURCE_EXISTS, Prepared
 from kiungo.fhir.own_parameters.register import rows_now
-from kiungo.fhir.search.values import target_of
 from kiungo.kernel import audit
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import IntegrityViolation

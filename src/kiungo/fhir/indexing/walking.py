@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kiungo.fhir.search.expressions import parse
-from kiungo.fhir.search.extraction import Move, ways
-from kiungo.fhir.search.own_values import values_at
-from kiungo.fhir.search.parameters import Parameter
-from kiungo.fhir.search.values import reference_is
+from kiungo.fhir.indexing.expressions import parse
+from kiungo.fhir.indexing.extraction import Move, ways
+from kiungo.fhir.indexing.own_values import values_at
+from kiungo.fhir.indexing.parameters import Parameter
+from kiungo.fhir.indexing.values import reference_is
 
 
 def found_in(resource: dict[str, Any], parameter: Parameter) -> Iterator[tuple[str, Any]]:

@@ -3,10 +3,10 @@
 import pytest
 
 from kiungo.base.errors import Conflict
+from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.fhir.search.select import find_matches
-from kiungo.fhir.together import create_all
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.database import Database
 

@@ -12,12 +12,12 @@ import msgspec
 from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, define
 from kiungo.base.time import parse_instant, to_us
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing.values import split_reference
+from kiungo.fhir.interactions.patching import parse_patch_entry
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared
-from kiungo.fhir.patching import parse_patch_entry
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import dangling, rewritten
 from kiungo.fhir.search.asked import Params
-from kiungo.fhir.search.values import split_reference
 from kiungo.fhir.store import Store
 from kiungo.kernel import json
 

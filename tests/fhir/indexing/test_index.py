@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiungo.fhir import definitions
-from kiungo.fhir.search import expressions, values
-from kiungo.fhir.search.extraction import extract, source
-from kiungo.fhir.search.parameters import INDEXED_KINDS, OWN_COLUMNS, parameters_of
+from kiungo.fhir.indexing import expressions, values
+from kiungo.fhir.indexing.extraction import extract, source
+from kiungo.fhir.indexing.parameters import INDEXED_KINDS, OWN_COLUMNS, parameters_of
 from tests.fhir.conftest import observation, patient
 
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kiungo.fhir import definitions
-from kiungo.fhir.search import emit
-from kiungo.fhir.search.composites import Component
-from kiungo.fhir.search.expressions import NotUnderstood, Path, Step, parse
-from kiungo.fhir.search.parameters import (
+from kiungo.fhir.indexing import emit
+from kiungo.fhir.indexing.composites import Component
+from kiungo.fhir.indexing.expressions import NotUnderstood, Path, Step, parse
+from kiungo.fhir.indexing.parameters import (
     Parameter,
     compartment_keys,
     parameters_of,
     person_parameter,
     sort_parameter,
 )
-from kiungo.fhir.search.values import target_of
+from kiungo.fhir.indexing.values import target_of
 
 Move = tuple[str, ...]
 _lock = threading.Lock()

@@ -11,10 +11,10 @@ import structlog
 from kiungo.base.errors import KiungoError
 from kiungo.fhir.fhirpath import Node, Temporal, compile
 from kiungo.fhir.fhirpath.values import Value
-from kiungo.fhir.search import emit
-from kiungo.fhir.search.expressions import NotUnderstood
-from kiungo.fhir.search.extraction import Rows
-from kiungo.fhir.search.parameters import Parameter
+from kiungo.fhir.indexing import emit
+from kiungo.fhir.indexing.expressions import NotUnderstood
+from kiungo.fhir.indexing.extraction import Rows
+from kiungo.fhir.indexing.parameters import Parameter
 
 VALUES_MAX = 1_000
 log = structlog.get_logger(__name__)

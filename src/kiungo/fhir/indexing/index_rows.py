@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kiungo.fhir.search.extraction import Rows
+from kiungo.fhir.indexing.extraction import Rows
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -68,7 +68,7 @@ def table_rows(rows: Rows, tenant: int, rid: int) -> TableRows:
 
 
 def insert(unit: "Unit", rows: TableRows) -> None:
-    """Write the rows of new resources; their words wait in one row for each (see `search.fresh_words`)."""
+    """Write the rows of new resources; their words wait in one row for each (see `fresh_words`)."""
     _insert_now(unit, {**rows, WORDS: set(), FRESH_WORDS: _fresh_rows(rows[WORDS])})
 
 
