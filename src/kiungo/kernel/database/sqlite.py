@@ -155,8 +155,8 @@ class SqliteDatabase:
         moment it takes to move the last ones, and the log begins anew in the same file.
         """
         connection = self._connect(1_000)
-        connection.execute(f"PRAGMA busy_timeout={RESTART_WAIT_MS}")  # a long read is not waited for with the writers
-        seen = -1
+        connection.execute(f"PRAGMA busy_timeout={RESTART_WAIT_MS}")  # a long read is not waited for
+        seen, restart_above = -1, WAL_RESTART_PAGES
         while not self._closing.wait(CHECKPOINT_INTERVAL_S):
             try:
                 version = connection.execute("PRAGMA data_version").fetchone()[0]
@@ -165,7 +165,8 @@ class SqliteDatabase:
                 [(_, pages, moved)] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 if pages == moved:
                     seen = version
-                elif pages > WAL_RESTART_PAGES:
-                    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+                elif pages > restart_above:
+                    [(busy, pages, _)] = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+                    restart_above = WAL_RESTART_PAGES + (pages if busy else 0)
             except sqlite3.OperationalError:
                 continue  # busy or full: the log keeps every commit, and the next round tries again
