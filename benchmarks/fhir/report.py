@@ -53,6 +53,15 @@ class Report:
         """One engine with one population."""
         self._runs.append(run)
 
+    def failures(self) -> list[str]:
+        """What had errors: its figures are not those of a server that works."""
+        return [
+            f"{run.engine}, {run.people:,} patients, {name}: {one.errors:,} of {one.requests:,} requests"
+            for run in self._runs
+            for name, one in {**run.searches, **run.interactions}.items()
+            if one.errors
+        ]
+
     def write(self, path: Path) -> None:
         """Everything; the file is replaced."""
         lines = [
