@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from kiungo.base.errors import Detail, Incorrect, define
+from kiungo.kernel.addresses import Address
 
 SETTINGS_WRONG = define("SETTINGS_WRONG", Incorrect, "A KIUNGO_... variable is missing, empty, wrong or unknown.")
 
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".kiungo"), description="Folder for generated keys and files of dev and demo.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
-    public_url: str | None = Field(
+    public_url: Address | None = Field(
         None, description="The address clients use, such as https://claims.example.org; tokens name it."
     )
     sandbox_port: int = Field(
@@ -135,13 +136,6 @@ class Settings(BaseSettings):
         if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _an_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// (or http:// on a laptop)")
-        return value.rstrip("/") if value else value
 
     @field_validator("trusted_proxies")
     @classmethod

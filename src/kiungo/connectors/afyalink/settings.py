@@ -4,6 +4,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kiungo.connectors.afyalink.profile import PROFILES
+from kiungo.kernel.addresses import Address
 
 
 class AfyaLinkSettings(BaseSettings):
@@ -11,19 +12,12 @@ class AfyaLinkSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KIUNGO_AFYALINK_", env_ignore_empty=True, extra="forbid", frozen=True)
 
-    base_url: str = Field("https://uat.dha.go.ke", description="Where AfyaLink is reached; the twin's in dev.")
+    base_url: Address = Field("https://uat.dha.go.ke", description="Where AfyaLink is reached; the twin's in dev.")
     username: str = Field(min_length=1, description="User name of the application.")
     password: SecretStr = Field(description="Its password.")
     consumer_key: SecretStr = Field(description="Its consumer key.")
     agent: str = Field(min_length=1, description="The agent identifier the application was given.")
     profile: str = Field("2025", description="Which version of the vendor's paths to use.")
-
-    @field_validator("base_url")
-    @classmethod
-    def _an_address(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// (or http:// on a laptop)")
-        return value.rstrip("/")
 
     @field_validator("profile")
     @classmethod

@@ -4,6 +4,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kiungo.connectors.sha.profile import PROFILES
+from kiungo.kernel.addresses import Address
 
 
 class ShaSettings(BaseSettings):
@@ -11,7 +12,7 @@ class ShaSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KIUNGO_SHA_", env_ignore_empty=True, extra="forbid", frozen=True)
 
-    base_url: str = Field(description="Where the authority is reached; the twin's in dev.")
+    base_url: Address = Field(description="Where the authority is reached; the twin's in dev.")
     client_id: str = Field(min_length=1, description="Our client id.")
     client_secret: SecretStr = Field(description="Its secret.")
     scopes: str = Field(
@@ -19,13 +20,6 @@ class ShaSettings(BaseSettings):
     )
     profile: str = Field("eclaims-0.1.0", description="Which version of the interface to speak.")
     batch_max: int = Field(50, ge=1, le=100, description="How many claims are asked about at once.")
-
-    @field_validator("base_url")
-    @classmethod
-    def _an_address(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// (or http:// on a laptop)")
-        return value.rstrip("/")
 
     @field_validator("profile")
     @classmethod

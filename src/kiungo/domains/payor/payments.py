@@ -21,6 +21,7 @@ from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.store import claims, members, payments
 from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.domains.payor.store.payments import Payment
+from kiungo.fhir.pieces import identifier
 from kiungo.fhir.prepare import prepare
 from kiungo.kernel import audit, json, ledger
 from kiungo.kernel.auth import Call
@@ -205,7 +206,7 @@ def _mark(payor: voiding.Desk, unit: Unit, call: Call, row: ClaimRow, payment: P
     tree["payment"] = {
         "date": payment.payment_date,
         "amount": terms.money(amount),
-        "identifier": terms.identifier("urn:kiungo:payor:payment", payment.payment_id),
+        "identifier": identifier("urn:kiungo:payor:payment", payment.payment_id),
     }
     if kept.minor:
         tree["payment"]["adjustment"] = terms.money(kept)

@@ -8,10 +8,11 @@ from kiungo.base.errors import Incorrect, NotFound
 from kiungo.domains.payor.book import Fee, Plan, Provider
 from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
 from kiungo.domains.payor.mapping import people
-from kiungo.domains.payor.mapping.terms import PERSON_ID, token
+from kiungo.domains.payor.mapping.terms import PERSON_ID
 from kiungo.domains.payor.model import Authorization, Coverage, Member
 from kiungo.domains.payor.snapshot import Reference
 from kiungo.domains.payor.store import members, reference
+from kiungo.fhir.pieces import token
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import audit, json

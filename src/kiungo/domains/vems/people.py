@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from kiungo.domains.vems.errors import facility_not_found, patient_not_found
 from kiungo.domains.vems.mapping import people
 from kiungo.domains.vems.mapping.people import registered_patient
-from kiungo.domains.vems.mapping.terms import FACILITY, PERSON, Resource, token
+from kiungo.domains.vems.mapping.terms import FACILITY, PERSON
 from kiungo.domains.vems.model import Facility
 from kiungo.domains.vems.store import contracts
 from kiungo.domains.vems.store import people as rows
+from kiungo.fhir.pieces import Resource, token
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import json

@@ -4,10 +4,11 @@ from typing import Any
 
 from kiungo.base.time import date_of, iso_seconds, parse_instant, to_us
 from kiungo.domains.payor.mapping import terms
-from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, money, read_money, reference
+from kiungo.domains.payor.mapping.terms import money, read_money
 from kiungo.domains.payor.model import Claim, Line
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.codes import procedure_system
+from kiungo.fhir.pieces import Resource, code_in, coded, identified, identifier, reference
 
 # What the guide's fields say that R4 has no element for, kept as supporting information.
 _STATED_TEXTS = (
@@ -118,7 +119,7 @@ def from_fhir(resource: Resource) -> Claim:
     """The claim a FHIR Claim was made of; the plan's code systems are not needed to read it back."""
     stated: dict[str, Any] = {"ignored_field": []}
     for info in resource.get("supportingInfo", ()):
-        name = terms.code_in(info["category"], terms.STATED)
+        name = code_in(info["category"], terms.STATED)
         if name == "ignored_field":
             stated[name].append(info["valueString"])
         elif name is not None:
@@ -137,12 +138,12 @@ def from_fhir(resource: Resource) -> Claim:
         ),
         lines=tuple(_line(item) for item in resource["item"]),
         total=read_money(resource["total"]),
-        priority=terms.code_in(resource["priority"], terms.PRIORITY) or "medium",  # type: ignore[arg-type]
+        priority=code_in(resource["priority"], terms.PRIORITY) or "medium",  # type: ignore[arg-type]
         emergency=stated.get("emergency", False),
         diagnosis_description=stated.get("diagnosis_description"),
         provider_name=stated.get("provider_name"),
-        provider_claim_id=terms.identified(resource, terms.PROVIDER_CLAIM_ID),
-        booking_no=terms.identified(resource, terms.BOOKING_NO),
+        provider_claim_id=identified(resource, terms.PROVIDER_CLAIM_ID),
+        booking_no=identified(resource, terms.BOOKING_NO),
         prior_authorization=insurance["preAuthRef"][0] if "preAuthRef" in insurance else None,
         referring_physician=team[0]["provider"]["display"] if team else None,
         patient_id=stated.get("patient_id"),

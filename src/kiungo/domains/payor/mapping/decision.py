@@ -8,10 +8,11 @@ from kiungo.base import codes
 from kiungo.base.money import Money
 from kiungo.base.time import iso_seconds
 from kiungo.domains.payor.mapping import terms
-from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, money, read_money, reference
+from kiungo.domains.payor.mapping.terms import money, read_money
 from kiungo.domains.payor.model import Adjudication, Adjustment, Finding, LineResult, Outcome
 from kiungo.domains.payor.rules.case import PR_COINSURANCE, PR_COPAY, PR_DEDUCTIBLE, Case
 from kiungo.domains.payor.rules.order import in_order
+from kiungo.fhir.pieces import Resource, code_in, coded, identifier, reference
 
 SHARES: Final[Mapping[str, tuple[str, str]]] = {
     PR_DEDUCTIBLE: (terms.AMOUNT, "deductible"),
@@ -133,7 +134,7 @@ def _read_amounts(entries: Iterable[Resource]) -> dict[str, Money]:
     found: dict[str, Money] = {}
     for entry in entries:
         for system in (terms.AMOUNT, terms.OWN_AMOUNT):
-            code = terms.code_in(entry["category"], system)
+            code = code_in(entry["category"], system)
             if code is not None:
                 found[code] = read_money(entry["amount"])
     return found
@@ -187,7 +188,7 @@ def findings_of(resource: Resource) -> tuple[Finding, ...]:
     found = [_read_finding(entry, 0) for entry in resource.get("adjudication", ())]
     for item in resource["item"]:
         for entry in item["adjudication"]:
-            if terms.code_in(entry["category"], terms.STEP):
+            if code_in(entry["category"], terms.STEP):
                 found.append(_read_finding(entry, item["sequence"]))
     return in_order(found)
 
@@ -196,16 +197,16 @@ def _read_finding(entry: dict[str, Any], line: int) -> Finding:
     more = {extension["url"]: extension["valueString"] for extension in entry.get("extension", ())}
     category = entry["category"]
     return Finding(
-        step=terms.code_in(category, terms.STEP) or "",
-        effect=terms.code_in(category, terms.FINDING),  # type: ignore[arg-type]
+        step=code_in(category, terms.STEP) or "",
+        effect=code_in(category, terms.FINDING),  # type: ignore[arg-type]
         text=entry["reason"]["text"],
         line=line,
-        group=terms.code_in(category, f"{terms.FINDING}:group"),  # type: ignore[arg-type]
-        reason=terms.code_in(entry["reason"], codes.CARC),
+        group=code_in(category, f"{terms.FINDING}:group"),  # type: ignore[arg-type]
+        reason=code_in(entry["reason"], codes.CARC),
         amount=read_money(entry["amount"]) if "amount" in entry else None,
         review=more.get(f"{terms.FINDING}:review"),
         resolve=more.get(f"{terms.FINDING}:resolve"),
-        about_cover=terms.code_in(category, f"{terms.FINDING}:about") is not None,
+        about_cover=code_in(category, f"{terms.FINDING}:about") is not None,
     )
 
 
@@ -231,7 +232,7 @@ def _read_line(item: Resource, findings: tuple[Finding, ...]) -> LineResult:
         allowed=amounts["eligible"],
         paid=amounts["benefit"],
         patient=amounts["patient"],
-        denied=any(terms.code_in(e["category"], terms.FINDING) == "denied" for e in item["adjudication"]),
+        denied=any(code_in(e["category"], terms.FINDING) == "denied" for e in item["adjudication"]),
         adjustments=_netted(adjustments),
         shares=_netted(shares),
     )

@@ -2,8 +2,8 @@
 
 from kiungo.domains.payor.book import Plan, Provider
 from kiungo.domains.payor.mapping import terms
-from kiungo.domains.payor.mapping.terms import Resource, coded, identifier, reference
 from kiungo.domains.payor.model import Coverage, Member
+from kiungo.fhir.pieces import Resource, coded, identifier, reference
 
 GENDERS = {"M": "male", "F": "female", "Other": "other"}
 _OURS = (terms.INSURANCE_ID, terms.PERSON_ID)

@@ -1,4 +1,4 @@
-"""The systems and small building blocks all mappings share."""
+"""The systems all mappings share, and what they say about money."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from kiungo.base import codes
 from kiungo.base.money import Money
-
-Resource = dict[str, Any]
+from kiungo.fhir.pieces import Resource, identifier
 
 CLAIM_ID: Final = "urn:kiungo:payor:claim"
 PROVIDER_CLAIM_ID: Final = "urn:kiungo:payor:provider-claim"
@@ -44,22 +43,6 @@ PROCEDURE_SYSTEMS: Final[Mapping[str, str]] = {
 }
 
 
-def coded(system: str, code: str, text: str | None = None) -> Resource:
-    """A CodeableConcept of one coding."""
-    concept: Resource = {"coding": [{"system": system, "code": code}]}
-    if text:
-        concept["text"] = text
-    return concept
-
-
-def code_in(concept: Mapping[str, Any] | None, system: str) -> str | None:
-    """The code a concept has in a system."""
-    for coding in (concept or {}).get("coding", ()):
-        if coding.get("system") == system:
-            return str(coding["code"])
-    return None
-
-
 def money(amount: Money) -> Resource:
     """FHIR Money with exactly the currency's decimals."""
     return {"value": amount.decimal(), "currency": amount.currency}
@@ -69,31 +52,6 @@ def read_money(value: Mapping[str, Any]) -> Money:
     """The Money of a FHIR Money."""
     number: int | Decimal = value["value"]
     return Money.parse(number, value["currency"])
-
-
-def token(system: str, value: str) -> str:
-    """A search value that means exactly this identifier. Source: FHIR R4 3.1.1.4.0.1, escaping."""
-    for character in "\\,|$":
-        value = value.replace(character, "\\" + character)
-    return f"{system}|{value}"
-
-
-def identifier(system: str, value: str) -> Resource:
-    """A FHIR Identifier."""
-    return {"system": system, "value": value}
-
-
-def identified(resource: Mapping[str, Any], system: str) -> str | None:
-    """The value of a resource's identifier in a system."""
-    for item in resource.get("identifier", ()):
-        if item.get("system") == system:
-            return str(item["value"])
-    return None
-
-
-def reference(kind: str, id: str) -> Resource:
-    """A reference to a stored resource."""
-    return {"reference": f"{kind}/{id}"}
 
 
 def provider_reference(provider_id: str, name: str | None, fhir_id: str | None) -> Resource:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kiungo.domains.vems.mapping.terms import FACILITY, IDENTIFICATION, PERSON, Resource, identified, identifier
+from kiungo.domains.vems.mapping.terms import FACILITY, IDENTIFICATION, PERSON
+from kiungo.fhir.pieces import Resource, identified, identifier
 from kiungo.ports.registry import RegisteredFacility, RegisteredPatient
 
 GENDERS = {"male": "Male", "female": "Female", "other": "Other", "unknown": "Unknown"}

@@ -5,18 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiungo.base.time import iso_millis
-from kiungo.domains.vems.mapping.terms import (
-    BOOKING_NO,
-    CLAIM_ID,
-    FACILITY,
-    LINE_ID,
-    SERVICE,
-    VENDOR,
-    Resource,
-    identifier,
-    reference,
-)
+from kiungo.domains.vems.mapping.terms import BOOKING_NO, CLAIM_ID, FACILITY, LINE_ID, SERVICE, VENDOR
 from kiungo.domains.vems.model import BookedLine, BookingState, ServiceState
+from kiungo.fhir.pieces import Resource, identifier, reference
 
 REQUEST_STATUS: Final[dict[ServiceState, str]] = {"booked": "active", "completed": "completed", "cancelled": "revoked"}
 TASK_STATUS: Final[dict[BookingState, str]] = {
