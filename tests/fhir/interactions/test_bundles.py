@@ -296,3 +296,29 @@ def test_transactions_that_write_the_same_records_in_other_orders_never_wait_for
     assert [answer.status_code for answer in answers] == [200] * 8
     written = {server.ask("GET", f"/Patient/{x}").json()["language"] for x in names}
     assert len(written) == 1, "the last of them wrote all"
+
+
+def test_what_is_new_and_what_is_there_are_told_apart_entry_by_entry(server: Server) -> None:
+    own = {
+        "resourceType": "SearchParameter", "id": "sp", "url": "urn:own", "name": "own", "status": "active",
+        "description": "A phrase", "code": "phrase", "base": ["Patient"],
+        "type": "string", "expression": "Patient.name.text",
+    }  # fmt: skip
+    assert server.ask("PUT", "/Patient/there", patient(id="there")).status_code == 201
+    entries = [
+        entry("PUT", "Patient/new", patient(id="new")),
+        entry("PUT", "Patient/there", patient(id="there", gender="other")),
+        entry("POST", "Observation", observation("Patient/new")),
+        entry("PUT", "SearchParameter/sp", own),
+        entry("PUT", "Observation/new", observation("Patient/there", id="new")),
+        entry("GET", "Observation?patient=there"),
+    ]
+    answer = server.ask("POST", "", bundle("transaction", *entries))
+    assert answer.status_code == 200, answer.text
+    said = answer.json()["entry"]
+    statuses = [one["response"]["status"] for one in said]
+    assert statuses == ["201 Created", "200 OK", "201 Created", "201 Created", "201 Created", "200 OK"]
+    assert [e["resource"]["id"] for e in said[5]["resource"]["entry"]] == ["new"]
+    assert server.ask("GET", "/Patient/there").json()["gender"] == "other"
+    methods = {e["request"]["url"]: e["request"]["method"] for e in server.ask("GET", "/_history").json()["entry"]}
+    assert (methods["Observation"], methods["Observation/new"], methods["Patient/new"]) == ("POST", "PUT", "PUT")

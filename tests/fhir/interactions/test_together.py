@@ -3,7 +3,7 @@
 import pytest
 
 from kiungo.base.errors import Conflict
-from kiungo.fhir.interactions.together import create_all
+from kiungo.fhir.interactions.together import create_all, taken
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.fhir.search.select import find_matches
@@ -24,7 +24,11 @@ def some(prefix: str):
         "resourceType": "Task", "status": "requested", "intent": "order", "for": {"reference": "Patient/p1"},
         "basedOn": [{"reference": f"ServiceRequest/{prefix}-1"}],
     }  # fmt: skip
-    return (prepare(order, id=f"{prefix}-1"), prepare(order, id=f"{prefix}-2"), prepare(work, id=f"{prefix}-3"))
+    person = {"resourceType": "Patient", "name": [{"family": "Otieno"}], "birthDate": "1990-01-01"}
+    return (
+        *(prepare(order, id=f"{prefix}-1"), prepare(order, id=f"{prefix}-2"), prepare(work, id=f"{prefix}-3")),
+        prepare(person, id=f"{prefix}-4"),
+    )
 
 
 def counts(database: Database) -> dict[str, int]:
@@ -40,9 +44,9 @@ def test_together_writes_what_one_by_one_writes(stepped_database: Database) -> N
     assert counts(database) == {table: 2 * count for table, count in alone.items()}
     for one in some("b"):
         read = database.read(lambda unit, one=one: repository.read(unit, CALL, one.type, one.id))
-        assert (read.version, read.person) == (1, one.rows.person)
+        assert (read.version, read.person) == (1, one.id if one.type == "Patient" else one.rows.person)
     found = database.read(lambda unit: find_matches(unit, 1, "ServiceRequest", [("identifier", "urn:x|b")], limit=9))
-    assert {match.id for match in found} == {"b-1", "b-2"}
+    assert [match.id for match in found] == ["b-2", "b-1"], "the newest first, in the order they were given"
 
 
 def test_an_id_that_is_taken_is_refused(stepped_database: Database) -> None:
@@ -50,3 +54,9 @@ def test_an_id_that_is_taken_is_refused(stepped_database: Database) -> None:
     with pytest.raises(Conflict) as refused:
         stepped_database.write(lambda unit: create_all(unit, CALL, some("a")))
     assert refused.value.code == "RESOURCE_EXISTS"
+
+
+def test_ids_that_are_taken_are_found(stepped_database: Database) -> None:
+    stepped_database.write(lambda unit: create_all(unit, CALL, some("a")))
+    asked = ["a-1", "a-2", "a-4", 'no"body', "a-9"]
+    assert stepped_database.read(lambda unit: taken(unit, 1, "ServiceRequest", asked)) == {"a-1", "a-2"}

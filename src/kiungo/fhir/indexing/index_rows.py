@@ -1,13 +1,13 @@
 """Writes a resource's index rows: all of a new one, the difference of a changed one, none of a deleted one.
 
-Each table is one statement for all its rows. On PostgreSQL the rows travel as arrays, so that a resource
-costs one round trip for all tables together.
+Each table is one statement for all rows of all resources that are written together, in the order of its key, so that
+neighbours meet the same page. On PostgreSQL the rows travel as arrays, all tables in one round trip.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from kiungo.fhir.indexing.arrays import array_cast, array_text
 from kiungo.fhir.indexing.extraction import Rows
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "fhir_fresh_words": ("rid", "words"),
 }
 _FRACTIONS = frozenset({"low", "high", "low2", "high2", "latitude", "px", "py", "pz"})
+_TEXTS = frozenset({"text", "words"})
 _INSERT = {
     table: f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     for table, columns in TABLES.items()
@@ -39,6 +40,7 @@ _REMOVE = {
     for table, columns in TABLES.items()
 }
 TableRows = dict[str, set[tuple[Any, ...]]]
+TableLists = dict[str, list[tuple[Any, ...]]]
 WORDS = "fhir_word"
 FRESH_WORDS = "fhir_fresh_words"
 
@@ -67,12 +69,38 @@ def table_rows(rows: Rows, tenant: int, rid: int) -> TableRows:
     }
 
 
-def insert(unit: "Unit", rows: TableRows) -> None:
-    """Write the rows of new resources; their words wait in one row for each (see `fresh_words`)."""
-    _insert_now(unit, {**rows, WORDS: set(), FRESH_WORDS: _fresh_rows(rows[WORDS])})
+def insert(unit: "Unit", tenant: int, some: Iterable[tuple[int, Rows]]) -> None:
+    """Write the rows of new resources, by their row ids; their words wait in one row for each (see `fresh_words`)."""
+    _insert_now(unit, _gathered(tenant, some))
 
 
-def _insert_now(unit: "Unit", rows: TableRows) -> None:
+def _gathered(tenant: int, some: Iterable[tuple[int, Rows]]) -> TableLists:
+    """The rows of every table for resources that are not there yet, in the order of the tables' keys."""
+    base = tenant << TENANT_SHIFT
+    wide = base * 2
+    found: TableLists = {table: [] for table in TABLES}
+    token, reference, date, number = (found[f"fhir_{name}"] for name in ("token", "reference", "date", "number"))
+    string, uri, compartment = (found[f"fhir_{name}"] for name in ("string", "uri", "compartment"))
+    composite, position, fresh = (found[f"fhir_{name}"] for name in ("composite", "position", "fresh_words"))
+    for rid, rows in some:
+        at = rows.sort_ms
+        token += [(base + k, h, at, rid, s) for k, h, s in rows.token]
+        reference += [(base + k, t, at, rid) for k, t in rows.reference]
+        compartment += [(base + k, t, h, at, rid, s) for k, t, h, s in rows.compartment]
+        date += [(wide + k, low, high, rid) for k, low, high in rows.date]
+        number += [(wide + k, low, high, rid, s, u) for k, low, high, s, u in rows.number]
+        string += [(base + k, text, rid, s) for k, text, s in rows.string]
+        uri += [(base + k, text, rid) for k, text in rows.uri]
+        composite += [(base + k, h, o, low, high, rid, *rest) for k, h, o, low, high, *rest in rows.composite]
+        position += [(base + k, latitude, rid, *point) for k, latitude, *point in rows.position]
+        if rows.word:
+            fresh.append((rid, f" {' '.join([f'{base + k}:{text}' for k, text in rows.word])} "))
+    for values in found.values():
+        values.sort()
+    return found
+
+
+def _insert_now(unit: "Unit", rows: TableLists) -> None:
     filled = {table: values for table, values in rows.items() if values}
     if not filled:
         return
@@ -80,16 +108,7 @@ def _insert_now(unit: "Unit", rows: TableRows) -> None:
         _insert_together(unit, filled)
         return
     for table, values in filled.items():
-        unit.many(_INSERT[table], list(values))
-
-
-def insert_all(unit: "Unit", some: Iterable[TableRows]) -> None:
-    """The same for several resources; their rows differ in their row ids, so none is there twice."""
-    together: TableRows = {table: set() for table in TABLES}
-    for rows in some:
-        for table, values in rows.items():
-            together[table] |= values
-    insert(unit, together)
+        unit.many(_INSERT[table], values)
 
 
 def insert_missing(unit: "Unit", some: Iterable[TableRows]) -> None:
@@ -108,23 +127,16 @@ def replace(unit: "Unit", rid: int, old: TableRows, new: TableRows) -> None:
         gone = old[table] - new[table]
         if gone:
             unit.many(_REMOVE[table], list(gone))
-    _insert_now(unit, {table: new[table] - old[table] for table in old})
+    _insert_now(unit, {table: sorted(new[table] - old[table]) for table in old})
 
 
-def _fresh_rows(words: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
-    """The rows of words as one row for each resource. Shapes: its words are ` KEY:WORD KEY:WORD `."""
-    by_rid: dict[int, list[str]] = {}
-    for k, text, rid in words:
-        by_rid.setdefault(rid, []).append(f"{k}:{text}")
-    return {(rid, f" {' '.join(parts)} ") for rid, parts in by_rid.items()}
-
-
-def _insert_together(unit: "Unit", rows: dict[str, set[tuple[Any, ...]]]) -> None:
+def _insert_together(unit: "Unit", rows: TableLists) -> None:
     """One statement with a part for each table; each column is one array."""
-    parameters: Sequence[Any] = list(
-        chain.from_iterable(([list(c) for c in zip(*values, strict=True)]) for values in rows.values())
-    )
-    unit.execute(_together_sql(tuple(rows)), parameters)
+    columns: list[Any] = []
+    for table, values in rows.items():
+        for name, column in zip(TABLES[table], zip(*values, strict=True), strict=True):
+            columns.append(array_text(column, quoted=name in _TEXTS))
+    unit.execute(_together_sql(tuple(rows)), columns)
 
 
 def _together_sql(tables: tuple[str, ...]) -> str:
@@ -140,16 +152,15 @@ def _together_sql(tables: tuple[str, ...]) -> str:
     return known
 
 
-def _cast(table: str, column: str) -> str:
-    if column in ("text", "words"):
-        return "text"
-    return "double precision" if column in _FRACTIONS and table != "fhir_date" else "bigint"
-
-
 def _array_insert(table: str) -> str:
-    columns = TABLES[table]
-    casts = [f"?::{_cast(table, column)}[]" for column in columns]
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({', '.join(casts)})"
+    arrays = ", ".join(_cast(table, column) for column in TABLES[table])
+    return f"INSERT INTO {table} ({', '.join(TABLES[table])}) SELECT * FROM unnest({arrays})"
+
+
+def _cast(table: str, column: str) -> str:
+    if column in _TEXTS:
+        return array_cast("text")
+    return array_cast("double precision" if column in _FRACTIONS and table != "fhir_date" else "bigint")
 
 
 _together: dict[tuple[str, ...], str] = {}

@@ -5,8 +5,6 @@ entry its own savepoint and its own answer.
 Source: FHIR R4 3.1.0.11 (batch/transaction).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,9 +20,9 @@ from kiungo.fhir.interactions.bundle_parts import (
     Entry,
     Work,
     pairs,
-    placed,
     wrong_entry,
 )
+from kiungo.fhir.interactions.fresh import create_fresh, placing
 from kiungo.fhir.interactions.patching import parse_patch_entry, patched, target, write_patched
 from kiungo.fhir.interactions.writing import create, make, match, put, refuse_other_id, remove
 from kiungo.fhir.model import Prepared, Stored
@@ -85,7 +83,7 @@ class Runner:
         twins: dict[int, int] = {}
         rest: list[Entry] = []
         for entry in self._addressed(unit, sorted(entries, key=lambda entry: ORDER[entry.method]), names, firsts):
-            with _placing(entry):
+            with placing(entry):
                 if entry.method == "DELETE":
                     answers[entry.position] = self._one(unit, entry) if entry.id else self._answer(204, None)
                 elif entry.method == "POST" and entry.if_none_exist is not None:
@@ -93,9 +91,12 @@ class Runner:
                     rest += [made] if made is not None else []
                 else:
                     rest.append(entry)
-        for entry in [self._renamed(unit, entry, names) for entry in rest]:
-            with _placing(entry):
-                answers[entry.position] = self._one(unit, entry)
+        rest = [self._renamed(unit, entry, names) for entry in rest]
+        self._written = create_fresh(self._store, unit, self._call, rest)
+        for entry in rest:
+            with placing(entry):
+                new = self._written.get(entry.position)
+                answers[entry.position] = self._one(unit, entry) if new is None else self._answer(201, new)
         for position, first in twins.items():
             answers[position] = self._answer(200, self._written[first])
 
@@ -106,7 +107,7 @@ class Runner:
         found: list[Entry] = []
         written: set[tuple[str, str]] = set()
         for entry in entries:
-            with _placing(entry):
+            with placing(entry):
                 if entry.method not in ("PUT", "PATCH", "DELETE"):
                     found.append(entry)
                     continue
@@ -180,7 +181,7 @@ class Runner:
         for name in wanted:
             type_name, mark, query = name.partition("?")
             if mark and type_name in type_ids():
-                with _placing(entry):
+                with placing(entry):
                     changed[name] = self._conditional_reference(unit, type_name, query)
         if not changed:
             return entry
@@ -271,15 +272,6 @@ class Runner:
     def _refusal(self, error: KiungoError) -> bytes:
         status = bundles.STATUS_TEXT.get(error.http_status, str(error.http_status))
         return b'{"response":%b}' % json.dumps({"status": status, "outcome": outcome_of(error)})
-
-
-@contextmanager
-def _placing(entry: Entry) -> Iterator[None]:
-    """An error inside says which entry it is about."""
-    try:
-        yield
-    except KiungoError as error:
-        raise placed(error, entry.position) from error
 
 
 def _key(type_name: str, condition: Params) -> ConditionKey:

@@ -43,9 +43,15 @@ def create(store: Store, unit: "Unit", call: Call, prepared: Prepared, condition
         if found is not None:
             return found
     logical_id = prepared.id or store.repository.new_id()
+    return store.repository.create(unit, call, admitted(store, call, "c", prepared, logical_id))
+
+
+def admitted(store: Store, call: Call, interaction: str, prepared: Prepared, logical_id: str) -> Prepared:
+    """A resource that the caller may make under this id. Raises: Forbidden."""
+    admit(call)
     refuse_reserved(store.reserved, prepared.tree)
-    authorise_content(call, "c", prepared, logical_id)
-    return store.repository.create(unit, call, replace(prepared, id=logical_id))
+    authorise_content(call, interaction, prepared, logical_id)
+    return prepared if prepared.id == logical_id else replace(prepared, id=logical_id)
 
 
 def put(
@@ -84,9 +90,7 @@ def make(
             VERSION_CONFLICT, "If-Match does not fit: the condition matches nothing", hint="Leave If-Match out"
         )
     logical_id = logical_id or store.repository.new_id()
-    refuse_reserved(store.reserved, prepared.tree)
-    authorise_content(call, "u", prepared, logical_id)
-    return store.repository.create(unit, call, replace(prepared, id=logical_id))
+    return store.repository.create(unit, call, admitted(store, call, "u", prepared, logical_id))
 
 
 def refuse_other_id(prepared: Prepared, logical_id: str) -> None:

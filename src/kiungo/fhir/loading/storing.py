@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import KiungoError
-from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.guard import refuse_reserved
 from kiungo.fhir.interactions import writing
-from kiungo.fhir.interactions.together import create_all
+from kiungo.fhir.interactions.together import ALONE, taken
 from kiungo.fhir.loading.preparing import PreparedPart, Refused, refusal
-from kiungo.fhir.model import Prepared
+from kiungo.fhir.model import PUT, Prepared
 from kiungo.fhir.packages.enforcing import conform
 from kiungo.fhir.store import Store
 from kiungo.kernel import json
@@ -20,9 +19,7 @@ from kiungo.kernel.inbox import receive
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
-TOGETHER = 100
-# Written one by one: a Patient is its own person, and these change what the store itself does.
-ALONE = frozenset({"Patient", "SearchParameter"})
+TOGETHER = 500
 SOURCE = "fhir.load "
 Line = tuple[int, Prepared]
 
@@ -47,7 +44,7 @@ def store_part(
     done = StoredPart()
     fresh, others = _sorted(store, unit, call, checked)
     for start in range(0, len(fresh), TOGETHER):
-        create_all(unit, call, [prepared for _, prepared in fresh[start : start + TOGETHER]])
+        store.repository.create_all(unit, call, [one for _, one in fresh[start : start + TOGETHER]], PUT)
     done.created = len(fresh)
     for line, prepared in others:
         try:
@@ -99,20 +96,14 @@ def _sorted(store: Store, unit: "Unit", call: Call, lines: Iterable[Line]) -> tu
     fresh: list[Line] = []
     others: list[Line] = []
     for name, some in by_type.items():
-        taken = set() if name in ALONE else _taken(unit, call.tenant, name, [str(kept.id) for _, kept in some])
+        there = set() if name in ALONE else taken(unit, call.tenant, name, [str(kept.id) for _, kept in some])
         for line, prepared in some:
-            if name in ALONE or prepared.id in taken:
+            if name in ALONE or prepared.id in there:
                 others.append((line, _whole(prepared)))
             else:
-                taken.add(str(prepared.id))
+                there.add(str(prepared.id))
                 fresh.append((line, prepared))
     return fresh, sorted(others, key=lambda pair: pair[0])
-
-
-def _taken(unit: "Unit", tenant: int, type_name: str, ids: list[str]) -> set[str]:
-    marks = ", ".join("?" * len(ids))
-    sql = f"SELECT fid FROM fhir_resource WHERE tn = ? AND type = ? AND fid IN ({marks})"
-    return {row[0] for row in unit.rows(sql, (tenant, type_ids()[type_name], *ids))}
 
 
 def _whole(prepared: Prepared) -> Prepared:
