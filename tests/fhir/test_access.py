@@ -4,7 +4,7 @@ import pytest
 
 from kiungo.fhir.prepare import prepare
 from tests.fhir.conftest import Server, observation, patient
-from tests.fhir.test_bundles import bundle, entry
+from tests.fhir.interactions.test_bundles import bundle, entry
 
 MRN = "identifier=http://example.org/mrn|MRN-1"
 CONDITION = {"If-None-Exist": MRN}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fhir.conftest import Server, observation, patient
-from tests.fhir.test_bundles import bundle, entry
+from tests.fhir.interactions.test_bundles import bundle, entry
 
 OWN = {"resourceType", "id", "meta"}
 TEXT = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}

@@ -1,7 +1,7 @@
 """Versions of one resource, a type or the whole tenant, newest first, page by page."""
 
 import heapq
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,7 @@ def _span_us(name: str, value: str) -> tuple[int, int]:
 
 def with_own_person(stored: Stored) -> Stored:
     """An old version with the person it was about itself: a record may have been another's before."""
-    return replace(stored, person=reread(stored.body).rows.person) if stored.body else stored
+    return stored._replace(person=reread(stored.body).rows.person) if stored.body else stored
 
 
 def versions_of(

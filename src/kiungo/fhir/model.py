@@ -1,7 +1,7 @@
 """What goes into the store and what comes out, and the store's own error codes."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kiungo.base.errors import Conflict, Incorrect, NotFound, Unsupported, define
 from kiungo.base.time import iso_millis
@@ -59,9 +59,8 @@ class Prepared:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One version of a resource as it is in the store.
+class Stored(NamedTuple):
+    """One version of a resource as it is in the store; a tuple, since a page of a search makes many of them.
 
     Units: `updated_us` microseconds UTC. Shapes: `person` is the id of the Patient it is about; `outcome` is
     "created", "updated", "unchanged", "patched" or "read"; the body of a deleted version is empty.
@@ -71,12 +70,15 @@ class Stored:
     id: str
     version: int
     updated_us: int
-    body: bytes = field(repr=False)
+    body: bytes
     person: str | None = None
     outcome: str = "read"
     deleted: bool = False
     method: int = PUT
     rid: int = 0
+
+    def __repr__(self) -> str:
+        return f"Stored({self.type}/{self.id}, version {self.version})"
 
     @property
     def created(self) -> bool:

@@ -7,9 +7,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from kiungo.base.errors import Incorrect, KiungoError, define
 from kiungo.kernel import json
@@ -18,6 +19,7 @@ from kiungo.kernel.auth.principal import Call
 PAGE_LINK_WRONG = define("PAGE_LINK_WRONG", Incorrect, "A page link was altered, or is another caller's.")
 
 _SEAL_BYTES = 12
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:|,/$-]*")
 
 
 class Seal:
@@ -61,4 +63,9 @@ def _text(raw: bytes) -> str:
 def link(base: str, text: list[tuple[str, str]], cursor: str | None = None) -> str:
     """The URL of a search or one of its pages."""
     pairs = [*text, ("_cursor", cursor)] if cursor else text
-    return base + ("?" + urlencode(pairs, quote_via=quote, safe=":|,/$") if pairs else "")
+    return base + ("?" + "&".join([f"{_quoted(n)}={_quoted(v)}" for n, v in pairs]) if pairs else "")
+
+
+def _quoted(text: str) -> str:
+    """A name or value as it stands in a URL; most need nothing, and finding that out is quicker than quoting."""
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=":|,/$")

@@ -65,6 +65,10 @@ def localised(condition: Condition, base: str) -> Condition:
         return Not(localised(condition.condition, base))
     if not isinstance(condition, Predicate) or condition.parameter.kind != "reference" or condition.modifier:
         return condition
+    return _relative(condition, base) if any(v.text.startswith(base) for v in condition.values) else condition
+
+
+def _relative(condition: Predicate, base: str) -> Predicate:
     values: list[Value] = []
     for value in condition.values:
         found = local(value.text, base)

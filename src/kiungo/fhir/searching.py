@@ -189,7 +189,10 @@ def search(store: "Store", unit: "Unit", call: Call, asked: Asked) -> SearchPage
     """Run an understood search; what the caller may not read is left out."""
     terminology = store.repository.terminology(call.tenant)
     queries = asked.queries
-    found = [run(unit, scope_of(unit, call.tenant, query.type, terminology), query, asked.after) for query in queries]
+    found = [
+        run(unit, scope_of(unit, call.tenant, query.type, terminology, store.counts), query, asked.after)
+        for query in queries
+    ]
     together = found[0] if len(found) == 1 else _merged(asked.first, found)
     matches = store.visible(call, together.resources)
     added: tuple[Stored, ...] = ()

@@ -3,7 +3,7 @@
 Routes and the console call this; other domains use `repository` inside their own units of work.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.fhir import bundles, history, searching
 from kiungo.fhir.guard import admit, allow_search, authorise, may_read
 from kiungo.fhir.model import Stored
+from kiungo.fhir.pace import Pace
 from kiungo.fhir.packages.sources import Libraries
 from kiungo.fhir.paging import Seal, link
 from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, Params, Query
+from kiungo.fhir.search.counts import Counts
 from kiungo.fhir.terminology.service import Terminologies
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth.principal import Call
@@ -52,6 +54,8 @@ class Store:
         self.seal = Seal(link_key)
         self.libraries = Libraries(database, self.terminologies)
         self._reads = reads
+        self.counts = Counts()
+        self._pace = Pace(database)
 
     def settle(self, call: Call, query: Query) -> None:
         """Make a query mean what is stored, and refuse or narrow what the caller may not ask. Raises: Forbidden."""
@@ -110,7 +114,7 @@ class Store:
             return asked, searching.search(self, unit, call, asked)
 
         try:
-            asked, page = await self.database.read_async(look, deadline_ms=SEARCH_DEADLINE_MS)
+            asked, page = await self._pace.read(_shape(call, place, params), look, deadline_ms=SEARCH_DEADLINE_MS)
         except Unavailable as error:
             if error.code != DATABASE_DEADLINE:
                 raise
@@ -185,3 +189,8 @@ class Store:
             values = [last.updated_us, last.rid, last.version]
             links.append(("next", link(address, query.text, self.seal.close(call, place, query.text, values))))
         return bundles.bundle("history", [bundles.history_entry(self.base_url, s) for s in shown], links=links)
+
+
+def _shape(call: Call, place: searching.Place, params: Params) -> Hashable:
+    """What searches of one cost have in common: everything but their values."""
+    return call.tenant, place.type, place.owner is None, tuple(name for name, _ in params)

@@ -4,7 +4,6 @@ Elements a resource must have always stay, and a tag says that the rest is missi
 Source: FHIR R4 3.1.1.5.8 and 3.1.1.5.9 (summary, elements).
 """
 
-from dataclasses import replace
 from functools import lru_cache
 
 import msgspec
@@ -45,7 +44,7 @@ def part_of(stored: Stored, kept: frozenset[str] | None) -> Stored:
     meta["tag"] = [*meta.get("tag", ()), _TAG]
     members["meta"] = msgspec.Raw(json.dumps(meta))
     shown = (b'"%b":%b' % (n.encode(), bytes(raw)) for n, raw in members.items() if n.removeprefix("_") in kept)
-    return replace(stored, body=b"{" + b",".join(shown) + b"}")
+    return stored._replace(body=b"{" + b",".join(shown) + b"}")
 
 
 def refuse_part(prepared: Prepared) -> None:

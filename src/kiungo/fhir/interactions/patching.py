@@ -6,7 +6,7 @@ Source: FHIR R4 3.1.0.6 (patch), 3.1.0.11.1 (patches in bundles).
 
 import base64
 import binascii
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, NotFound
@@ -91,7 +91,7 @@ def target(
 
 def write_patched(store: Store, unit: "Unit", call: Call, prepared: Prepared, version: int) -> Stored:
     """Write what a patch made over this version. Raises: Conflict VERSION_CONFLICT when another came between."""
-    return replace(put(store, unit, call, prepared, prepared.id, None, version), outcome="patched")
+    return put(store, unit, call, prepared, prepared.id, None, version)._replace(outcome="patched")
 
 
 def patched(store: Store, call: Call, current: Stored, patch: Patch) -> Prepared:

@@ -53,6 +53,10 @@ class Predicate:
     modifier: str
     values: tuple[Value, ...]
 
+    def __hash__(self) -> int:
+        """Quick, since what is known of a condition is remembered by it: a parameter by its number alone."""
+        return hash((self.parameter.key, self.modifier, self.values))
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:

@@ -3,6 +3,8 @@
 Source: FHIR R4 3.1.1.4.16 (composite).
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from kiungo.fhir.indexing import values
@@ -15,8 +17,28 @@ from kiungo.fhir.search.matching import LAST, Match, Scope, Where
 _PLAIN = Source(0)
 
 
-def matches(scope: Scope, predicate: Predicate) -> list[Match]:
+REMEMBERED_VALUES_MAX = 8
+REMEMBERED_LENGTH_MAX = 200
+_ASKS = frozenset({"in", "not-in", "above", "below"})
+
+
+def matches(scope: Scope, predicate: Predicate) -> Sequence[Match]:
     """What meets a predicate of any kind (its negation is the caller's); empty when nothing can."""
+    if predicate.modifier in _ASKS or predicate.parameter.kind in ("date", "composite"):
+        return _matches(scope, predicate)  # others decide what that is, or today's date
+    if len(predicate.values) > REMEMBERED_VALUES_MAX or any(
+        len(part) > REMEMBERED_LENGTH_MAX for value in predicate.values for part in value.parts
+    ):
+        return _matches(scope, predicate)
+    return _remembered(scope.tenant, scope.type, scope.engine, predicate)
+
+
+@lru_cache(maxsize=8192)
+def _remembered(tenant: int, type_name: str, engine: str, predicate: Predicate) -> tuple[Match, ...]:
+    return tuple(_matches(Scope(tenant, type_name, engine, 0), predicate))
+
+
+def _matches(scope: Scope, predicate: Predicate) -> list[Match]:
     if predicate.modifier in tokens.FURTHER and predicate.parameter.kind in ("token", "reference"):
         return tokens.matches(scope, predicate)
     if predicate.parameter.kind != "composite" or predicate.modifier == "missing":

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kiungo.fhir.definitions import type_ids
-from kiungo.fhir.indexing.parameters import OWN_COLUMNS, Parameter, Source, is_single, person_parameter
+from kiungo.fhir.indexing.parameters import (
+    OWN_COLUMNS,
+    Parameter,
+    Source,
+    is_single,
+    person_parameter,
+    sort_parameter,
+)
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Near, Not, Predicate, Word
 from kiungo.fhir.search.combining import matches
-from kiungo.fhir.search.matching import Match, Scope
+from kiungo.fhir.search.matching import SINGLES_MAX, Match, Scope
 from kiungo.fhir.search.own_columns import is_negative, is_own_date, own_test
 from kiungo.fhir.search.places import place_match
 from kiungo.fhir.search.sql import Sql, all_true, any_true, joined, union
@@ -19,10 +26,16 @@ from kiungo.fhir.search.words import word_matches
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """Rows to begin with. `ordered`: the index yields them in sort-date order, so a page can stop early."""
+    """Rows to begin with. `ordered`: the index yields them in sort-date order, so a page can stop early.
+
+    Shapes: `parts` are the same rows as several SELECTs, each of which comes in that order; `counted` is the same
+    number of rows without looking at their resources.
+    """
 
     sql: Sql
     ordered: bool = False
+    parts: tuple[Sql, ...] = ()
+    counted: Sql | None = None
 
 
 def is_drivable(condition: Condition) -> bool:
@@ -74,19 +87,36 @@ def match_driver(scope: Scope, found: Sequence[Match], *, own_date: bool = False
     """Index rows as a SELECT of (sort_ms, rid). `own_date`: the low end of each row is its sort date."""
     if not found:
         return Driver(Sql("SELECT 0 AS sort_ms, 0 AS rid WHERE 1 = 0"))
-    parts: list[Sql] = []
-    for match in found:
-        if match.has_sort:
-            text = f"SELECT x.sort_ms, x.rid FROM {match.table} x WHERE {match.where}"
-        elif own_date:
-            text = f"SELECT x.low AS sort_ms, x.rid FROM {match.table} x WHERE {match.where}"
-        else:
-            text = (
-                f"SELECT s.sort_ms, s.rid FROM {match.table} x {joined(scope.engine)} fhir_resource s "
-                f"ON s.rid = x.rid WHERE {match.where}"
-            )
-        parts.append(Sql(text, match.parameters))
-    return Driver(union(parts), ordered=len(found) == 1 and found[0].ordered)
+    if len(found) == 1 and found[0].ordered:
+        return Driver(_listed(scope, found[0], own_date=own_date), ordered=True)
+    rows = union([_listed(scope, match, own_date=own_date) for match in found])
+    counted = [Sql(f"SELECT x.rid FROM {match.table} x WHERE {match.where}", match.parameters) for match in found]
+    return Driver(rows, parts=_parts(scope, found, own_date=own_date), counted=union(counted))
+
+
+def _parts(scope: Scope, found: Sequence[Match], *, own_date: bool) -> tuple[Sql, ...]:
+    """The rows of each value apart, where every one's come in sort-date order; else none."""
+    singles = [single for match in found for single in (match.singles or (match,))]
+    if len(singles) > SINGLES_MAX or not (own_date or all(single.ordered for single in singles)):
+        return ()
+    return tuple(_listed(scope, single, own_date=own_date) for single in singles)
+
+
+def _listed(scope: Scope, match: Match, *, own_date: bool) -> Sql:
+    """The rows of one match with their sort date."""
+    if match.has_sort:
+        date = "x.sort_ms"
+    elif own_date:
+        date = "x.low AS sort_ms"
+    elif sort_parameter(scope.type) is None:
+        date = "0 AS sort_ms"  # as every row of a type without a date has it
+    else:
+        text = (
+            f"SELECT s.sort_ms, s.rid FROM {match.table} x {joined(scope.engine)} fhir_resource s "
+            f"ON s.rid = x.rid WHERE {match.where}"
+        )
+        return Sql(text, match.parameters)
+    return Sql(f"SELECT {date}, x.rid FROM {match.table} x WHERE {match.where}", match.parameters)
 
 
 def test(scope: Scope, condition: Condition, sort: str, rid: str) -> Sql:

@@ -36,7 +36,7 @@ def explain(unit: "Unit", scope: Scope, query: Query) -> list[dict[str, Any]]:
     if chosen.driver is None and query.conditions:
         advice = "No condition can be looked up, so every resource of the type is tested: add one that names a value"
         told.append(_issue("advice", advice))
-    told.append(_issue("sql", keys_sql(scope, chosen, order, None).text))
+    told.append(_issue("sql", keys_sql(scope, chosen, order, None, query.count + 1).text))
     return told
 
 
@@ -49,7 +49,7 @@ def _beginning(unit: "Unit", scope: Scope, query: Query, chosen: Plan) -> str:
     if chosen.driver is None:
         return f"Every {scope.type} is looked at in order"
     used = [condition for condition in query.conditions if condition not in chosen.tests]
-    rows = sample(unit, chosen.driver.sql)
+    rows = sample(unit, chosen.driver)
     order = ", which come in the order of the answer" if chosen.driver.ordered else ""
     together = " in one look-up of the patient's compartment" if len(used) > 1 else ""
     names = " and ".join(described(condition) for condition in used)
@@ -63,7 +63,7 @@ def _counted(rows: int) -> str:
 def _rows(unit: "Unit", scope: Scope, condition: Condition) -> str:
     if not is_drivable(condition):
         return ""
-    return f" ({_counted(sample(unit, driver(scope, condition).sql))} rows meet it)"
+    return f" ({_counted(sample(unit, driver(scope, condition)))} rows meet it)"
 
 
 def described(condition: Condition) -> str:  # noqa: PLR0911 - one sentence for each kind

@@ -7,10 +7,11 @@ Source: FHIR R4 3.1.1.4 (search parameters).
 import difflib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir import definitions
-from kiungo.fhir.indexing.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter
+from kiungo.fhir.indexing.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
 from kiungo.fhir.search.asked import (
     SEARCH_NOT_SUPPORTED,
     SEARCH_PARAMETER_UNKNOWN,
@@ -28,6 +29,7 @@ from kiungo.fhir.search.words import WORDLESS, parse_words
 
 DEPTH_MAX = 4
 VALUES_MAX = 200
+REMEMBERED_LENGTH_MAX = 200
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 PREFIXED_KINDS = frozenset({"date", "number", "quantity"})
 MODIFIERS = {
@@ -51,6 +53,18 @@ def parse_condition(type_name: str, name: str, value: str, depth: int = 0, known
     """One condition from its name and value, chains and `_has` included."""
     if depth > DEPTH_MAX:
         raise wrong(name, f"chains deeper than {DEPTH_MAX} steps", "Search in several steps")
+    # A parameter of R4's means the same to every tenant, and most conditions are asked again and again.
+    if "." not in name and len(value) <= REMEMBERED_LENGTH_MAX and name.partition(":")[0] in parameters_of(type_name):
+        return _standard(type_name, name, value)
+    return _understood(type_name, name, value, depth, known)
+
+
+@lru_cache(maxsize=8192)
+def _standard(type_name: str, name: str, value: str) -> Condition:
+    return _understood(type_name, name, value, 0, STANDARD)
+
+
+def _understood(type_name: str, name: str, value: str, depth: int, known: Known) -> Condition:
     special = _by_name(type_name, name, value, depth, known)
     if special is not None:
         return special

@@ -13,12 +13,15 @@ from kiungo.fhir.indexing.index_rows import key_base
 from kiungo.fhir.indexing.parameters import Parameter, Source
 from kiungo.fhir.indexing.values import DAY_MS
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SEARCH_VALUE_WRONG, Predicate, Value
+from kiungo.fhir.search.counts import Counts
 from kiungo.fhir.search.lookups import Lookups
 
 # A text that sorts after every text with the same beginning.
 LAST = "\U0010ffff"
 SORTED_TABLES = frozenset({"fhir_token", "fhir_reference", "fhir_compartment"})
 Where = tuple[str, tuple[Any, ...]]
+# So many values are looked up one by one, each in the order of the answer; more are found together and sorted.
+SINGLES_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Match:
     """Rows of one index table.
 
     `keyed`: by equality of all columns before the sort date, so one row is one seek; `ordered`: of one such
-    value only, so the rows come in sort-date order.
+    value only, so the rows come in sort-date order; `singles` is the same as one match for each of its values.
     """
 
     table: str
@@ -34,6 +37,7 @@ class Match:
     parameters: tuple[Any, ...]
     ordered: bool = False
     keyed: bool = False
+    singles: "tuple[Match, ...]" = ()
 
     @property
     def has_sort(self) -> bool:
@@ -50,6 +54,7 @@ class Scope:
     engine: str
     now_us: int
     lookups: Lookups | None = None
+    counts: Counts | None = None
 
     def key(self, source: Source) -> int:
         """The key of a source's rows in this tenant."""
@@ -57,7 +62,7 @@ class Scope:
 
     def within(self, type_name: str) -> "Scope":
         """The same, for another type."""
-        return Scope(self.tenant, type_name, self.engine, self.now_us, self.lookups)
+        return Scope(self.tenant, type_name, self.engine, self.now_us, self.lookups, self.counts)
 
     def asking(self) -> Lookups:
         """Whom conditions ask that need more than the index. Raises: Incorrect where nobody is to be asked."""
@@ -135,7 +140,8 @@ def _one_or_many(table: str, column: str, key: int, wanted: list[int]) -> Match:
     if len(wanted) == 1:
         return Match(table, f"x.k = ? AND x.{column} = ?", (key, wanted[0]), True, True)
     marks = ", ".join("?" * len(wanted))
-    return Match(table, f"x.k = ? AND x.{column} IN ({marks})", (key, *wanted), keyed=True)
+    singles = tuple(_one_or_many(table, column, key, [one]) for one in wanted) if len(wanted) <= SINGLES_MAX else ()
+    return Match(table, f"x.k = ? AND x.{column} IN ({marks})", (key, *wanted), keyed=True, singles=singles)
 
 
 def reference_targets(parameter: Parameter, source: Source, value: Value) -> list[int]:

@@ -4,14 +4,15 @@ Without `_sort` the newest come first: by the type's clinical date, where it has
 A row without a value for a sort key counts as before every value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kiungo.base.errors import Incorrect
-from kiungo.fhir.indexing.parameters import Parameter, is_single, sort_parameter
+from kiungo.fhir.indexing.parameters import Parameter
 from kiungo.fhir.indexing.values import NUMBER_MIN, TIME_MIN
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SortKey
 from kiungo.fhir.search.matching import Scope
+from kiungo.fhir.search.own_columns import own_date
 from kiungo.fhir.search.sql import NOTHING, Sql
 
 _VALUE_TABLES = {
@@ -31,18 +32,36 @@ class Key:
     descending: bool
     join: Sql = NOTHING
 
+    @property
+    def direction(self) -> str:
+        """As SQL writes it."""
+        return "DESC" if self.descending else "ASC"
+
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """The keys, the row id last. `natural`: the order index rows already have, forwards or backwards."""
+    """The keys, the row id last. `natural`: the order index rows already have, forwards or backwards.
+
+    Shapes: `columns` selects the keys as `names`, `by_name` orders by those.
+    """
 
     keys: tuple[Key, ...]
     natural: bool
+    columns: str = field(init=False)
+    names: tuple[str, ...] = field(init=False)
+    by_name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(f"v{n}" for n in range(len(self.keys)))
+        put = object.__setattr__
+        put(self, "names", names)
+        put(self, "columns", ", ".join(f"{k.expression} AS {n}" for k, n in zip(self.keys, names, strict=True)))
+        put(self, "by_name", ", ".join(f"{n} {k.direction}" for k, n in zip(self.keys, names, strict=True)))
 
     @property
     def needs_resource(self) -> bool:
         """Whether a key stands in the resource's own row."""
-        return any(key.expression.startswith("s.") for key in self.keys)
+        return not self.natural and any(key.expression.startswith("s.") for key in self.keys)
 
     @property
     def is_by_update(self) -> bool:
@@ -51,7 +70,7 @@ class Ordering:
 
     def order_by(self) -> str:
         """The ORDER BY list."""
-        return ", ".join(f"{key.expression} {'DESC' if key.descending else 'ASC'}" for key in self.keys)
+        return ", ".join(f"{key.expression} {key.direction}" for key in self.keys)
 
     def after(self, last: list[Any]) -> Sql:
         """The rows after this one. Raises: Incorrect when the page link does not fit the order."""
@@ -68,12 +87,19 @@ class Ordering:
         return Sql("(" + " OR ".join(f"({part})" for part in parts) + ")", tuple(parameters))
 
 
+def _natural(*, descending: bool) -> Ordering:
+    return Ordering((Key("d.sort_ms", descending), Key("d.rid", descending)), natural=True)
+
+
+NEWEST_FIRST = _natural(descending=True)
+OLDEST_FIRST = _natural(descending=False)
+
+
 def ordering(scope: Scope, sort: list[SortKey]) -> Ordering:
     """The order a query asks for. Raises: Incorrect SEARCH_NOT_SUPPORTED for keys that have no order."""
-    own = sort_parameter(scope.type)
-    if not sort or (len(sort) == 1 and own is not None and sort[0].parameter.key == own.key and is_single(own)):
-        down = not sort or sort[0].descending
-        return Ordering((Key("d.sort_ms", down), Key("d.rid", down)), natural=True)
+    own = own_date(scope.type)
+    if not sort or (len(sort) == 1 and own is not None and sort[0].parameter.key == own.key):
+        return NEWEST_FIRST if not sort or sort[0].descending else OLDEST_FIRST
     keys = [_key(scope, key.parameter, key.descending, f"o{n}") for n, key in enumerate(sort)]
     return Ordering((*keys, Key("d.rid", sort[-1].descending)), natural=False)
 

@@ -1,6 +1,8 @@
 """Conditions on the resource's own row (`_id`, `_lastUpdated`), and what a type's own date says about the sort date."""
 
-from kiungo.fhir.indexing.parameters import OWN_COLUMNS, is_single, sort_parameter
+from functools import cache
+
+from kiungo.fhir.indexing.parameters import OWN_COLUMNS, Parameter, is_single, sort_parameter
 from kiungo.fhir.indexing.values import DAY_MS
 from kiungo.fhir.search.asked import Condition, Predicate, Value
 from kiungo.fhir.search.matching import Scope, parse_span
@@ -15,8 +17,15 @@ def is_negative(predicate: Predicate) -> bool:
 
 def is_own_date(scope: Scope, predicate: Predicate) -> bool:
     """Whether the parameter is the one whose low end is the sort date of the type."""
-    own = sort_parameter(scope.type)
-    return own is not None and predicate.parameter.key == own.key and is_single(own)
+    own = own_date(scope.type)
+    return own is not None and predicate.parameter.key == own.key
+
+
+@cache
+def own_date(type_name: str) -> Parameter | None:
+    """The parameter whose low end is the sort date of a type, where a resource has one value of it at most."""
+    own = sort_parameter(type_name)
+    return own if own is not None and is_single(own) else None
 
 
 def own_date_bounds(predicate: Predicate, now_us: int, *, all_narrow: bool) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ One condition drives, the others test its rows. A patient and a code together ar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kiungo.fhir.indexing.parameters import compartment_keys, person_parameter
+from kiungo.fhir.indexing.parameters import Parameter, compartment_keys, person_parameter
 from kiungo.fhir.search.asked import Condition, Predicate
 from kiungo.fhir.search.conditions import Driver, driver, is_drivable, match_driver, test
 from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
@@ -62,7 +62,7 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
     best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), SAMPLE_MAX + 1
     for condition in drivable:
         candidate = driver(scope, condition)
-        found = sample(unit, candidate.sql)
+        found = _sampled(unit, scope, condition, candidate)
         if found < fewest or (found == fewest and candidate.ordered and not best_driver.ordered):
             best, best_driver, fewest = condition, candidate, found
         if fewest <= FEW:
@@ -70,21 +70,33 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
     return Plan(best_driver, tuple(c for c in conditions if c is not best))
 
 
-def sample(unit: "Unit", rows: Sql) -> int:
+def _sampled(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -> int:
+    """The same as `sample`, or what it said a moment ago: it decides where to begin, not what is found."""
+    if scope.counts is None:
+        return sample(unit, candidate)
+    key = (scope.tenant, scope.type, condition)
+    known = scope.counts.find(key)
+    if known is None:
+        known = sample(unit, candidate)
+        scope.counts.keep(key, known)
+    return known
+
+
+def sample(unit: "Unit", candidate: Driver) -> int:
     """How many rows a driver has, counted up to the sample's limit."""
+    rows = candidate.counted or candidate.sql
     text = f"SELECT count(*) FROM (SELECT 1 FROM ({rows.text}) q LIMIT {SAMPLE_MAX}) w"
     return int(unit.value(text, rows.parameters))
 
 
 def _compartment(scope: Scope, conditions: list[Condition]) -> Plan | None:
     """One seek for "this patient and this code", where the type has compartment rows for the code."""
-    keys = compartment_keys(scope.type)
     person = person_parameter(scope.type)
-    if not keys or person is None:
+    keys = compartment_keys(scope.type)
+    if person is None or not keys or len(conditions) < 2:
         return None
     simple = [c for c in conditions if isinstance(c, Predicate) and not c.modifier]
-    owners = {source.key for source in person.sources}
-    people = [c for c in simple if {s.key for s in c.parameter.sources} == owners and c.parameter.kind == "reference"]
+    people = [c for c in simple if c.parameter.kind == "reference" and _names_the_person(scope.type, c.parameter)]
     tokens = [c for c in simple if len(c.parameter.sources) == 1 and c.parameter.sources[0].key in keys]
     if len(people) != 1 or len(people[0].values) != 1 or not tokens:
         return None
@@ -98,6 +110,13 @@ def _compartment(scope: Scope, conditions: list[Condition]) -> Plan | None:
         return None
     used = (people[0], tokens[0])
     return Plan(match_driver(scope, matches), tuple(c for c in conditions if c not in used))
+
+
+def _names_the_person(type_name: str, parameter: Parameter) -> bool:
+    person = person_parameter(type_name)
+    return person is not None and (
+        parameter is person or {s.key for s in parameter.sources} == {s.key for s in person.sources}
+    )
 
 
 def _matches(scope: Scope, token: Predicate, target: int, value: object) -> list[Match]:

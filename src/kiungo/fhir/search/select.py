@@ -9,13 +9,15 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import SEARCH_INDEX_BUILDING, SEARCH_VALUE_WRONG, Params, Query
 from kiungo.fhir.search.collected import MATCHES_MAX, is_collected, page_of, refuse_too_many
+from kiungo.fhir.search.conditions import Driver
+from kiungo.fhir.search.counts import Counts
 from kiungo.fhir.search.known import STANDARD, Known
 from kiungo.fhir.search.lookups import Lookups, Terminology
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, ordering
 from kiungo.fhir.search.planner import Plan, plan, tests_sql
 from kiungo.fhir.search.query import parse_query
-from kiungo.fhir.search.sql import Sql, joined
+from kiungo.fhir.search.sql import NOTHING, Sql, joined
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -109,36 +111,37 @@ def find_matches(
     return list(run(unit, scope_of(unit, tenant, type_name, terminology), query).resources)
 
 
-def scope_of(unit: "Unit", tenant: int, type_name: str, terminology: Terminology | None = None) -> Scope:
+def scope_of(
+    unit: "Unit", tenant: int, type_name: str, terminology: Terminology | None = None, counts: Counts | None = None
+) -> Scope:
     """Where a search of a type looks, within one unit of work."""
-    return Scope(tenant, type_name, unit.engine, unit.now_us, Lookups(unit, tenant, terminology))
+    return Scope(tenant, type_name, unit.engine, unit.now_us, Lookups(unit, tenant, terminology), counts)
 
 
 def _page(
     unit: "Unit", scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int
 ) -> list[tuple[Any, ...]]:
     """Rows of (sort values..., columns...). The page's keys are found first, then its bodies are fetched."""
-    keys = keys_sql(scope, chosen, order, after)
-    names = [f"p.v{n}" for n in range(len(order.keys))]
-    directions = ", ".join(
-        f"{name} {'DESC' if key.descending else 'ASC'}" for name, key in zip(names, order.keys, strict=True)
-    )
+    keys = keys_sql(scope, chosen, order, after, limit)
     text = (
-        f"SELECT {', '.join(names)}, {_COLUMNS} FROM ({keys.text} LIMIT ?) p "
-        f"{joined(scope.engine)} fhir_resource r ON r.rid = {names[-1]} ORDER BY {directions}"
+        f"SELECT {', '.join(order.names)}, {_COLUMNS} FROM ({keys.text}) p "
+        f"{joined(scope.engine)} fhir_resource r ON r.rid = p.{order.names[-1]} ORDER BY {order.by_name}"
     )
-    return unit.rows(text, (*keys.parameters, limit))
+    return unit.rows(text, keys.parameters)
 
 
-def keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None) -> Sql:
-    """The statement that finds a page's keys, but for its limit."""
+def keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int) -> Sql:
+    """The statement that finds a page's keys."""
     tests = tests_sql(scope, chosen)
-    rest = order.after(after) if after is not None else Sql("")
-    columns = ", ".join(f"{key.expression} AS v{n}" for n, key in enumerate(order.keys))
+    rest = order.after(after) if after is not None else NOTHING
+    if order.natural and chosen.driver is not None:
+        more = Sql(f" AND {rest.text}{tests.text}" if rest.text else tests.text, rest.parameters + tests.parameters)
+        return _natural_keys(chosen.driver, order, more, limit)
+    columns = order.columns
     joins = Sql("".join(k.join.text for k in order.keys), tuple(p for k in order.keys for p in k.join.parameters))
     limits = (" AND " + rest.text if rest.text else "") + tests.text
-    values = (*rest.parameters, *tests.parameters)
-    ends = f" ORDER BY {order.order_by()}"
+    values = (*rest.parameters, *tests.parameters, limit)
+    ends = f" ORDER BY {order.order_by()} LIMIT ?"
     if chosen.driver is None:
         # Every row of the type stands for itself: it is `d` and, where a key needs it, `s`.
         limits, columns, ends = (
@@ -150,6 +153,23 @@ def keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | Non
     own = f" {joined(scope.engine)} fhir_resource s ON s.rid = d.rid" if order.needs_resource else ""
     text = f"SELECT DISTINCT {columns} FROM ({rows.text}) d{own}{joins.text} WHERE 1 = 1{limits}{ends}"
     return Sql(text, (*rows.parameters, *joins.parameters, *values))
+
+
+def _natural_keys(chosen: Driver, order: Ordering, tests: Sql, limit: int) -> Sql:
+    """Keys in the index's own order. Of several ordered parts each gives its first rows, and those are merged."""
+    ends = f" ORDER BY {order.order_by()} LIMIT ?"
+    texts = [
+        f"SELECT DISTINCT {order.columns} FROM ({rows.text}) d WHERE 1 = 1{tests.text}{ends}"
+        for rows in chosen.parts or (chosen.sql,)
+    ]
+    parameters = [
+        value for rows in chosen.parts or (chosen.sql,) for value in (*rows.parameters, *tests.parameters, limit)
+    ]
+    if len(texts) == 1:
+        return Sql(texts[0], tuple(parameters))
+    merged = " UNION ALL ".join(f"SELECT * FROM ({text}) u{n}" for n, text in enumerate(texts))
+    text = f"SELECT DISTINCT {', '.join(order.names)} FROM ({merged}) u ORDER BY {order.by_name} LIMIT ?"
+    return Sql(text, (*parameters, limit))
 
 
 def _count(unit: "Unit", scope: Scope, chosen: Plan, *, estimate: bool) -> int:

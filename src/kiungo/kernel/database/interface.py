@@ -75,6 +75,14 @@ class Database(Protocol):
         """A read of well under a millisecond: inline on SQLite, in the pool on PostgreSQL."""
         ...
 
+    async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
+        """A read-only unit on one snapshot that is probably over at once: inline on SQLite, in the pool on PostgreSQL.
+
+        Inline the event loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
+        Raises: Unavailable DATABASE_DEADLINE.
+        """
+        ...
+
     def close(self) -> None:
         """Finish what was accepted, then let go of every connection."""
         ...

@@ -86,6 +86,9 @@ class PostgresqlDatabase:
 
         return await self._in_thread(lambda: self._with_connection(on_cursor))
 
+    async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
+        return await self.read_async(function)
+
     def close(self) -> None:
         self._closing.set()
         self._stop_listening.close()

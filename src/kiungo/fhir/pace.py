@@ -1,0 +1,52 @@
+"""Where a read runs: most searches are over in less time than handing them to a thread takes.
+
+On SQLite such a one runs on the event loop, as reads of one record do, and ends with its budget; it then runs again in
+a reader thread, and for a while all that are asked like it go there at once. Elsewhere every read runs in the pool.
+"""
+
+import time
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, TypeVar
+
+from kiungo.base.errors import Unavailable
+from kiungo.kernel.database.unit import DATABASE_DEADLINE
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Database, Unit
+
+T = TypeVar("T")
+BUDGET_MS = 2.0
+SLOW_FOR_S = 20.0
+SLOW_MAX = 2_000
+
+
+class Pace:
+    """Runs searches by what was learnt of those asked alike; for use on the event loop."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+        self._inline = database.engine == "sqlite"
+        self._slow_until: dict[Hashable, float] = {}
+
+    async def read(self, shape: Hashable, function: Callable[["Unit"], T], *, deadline_ms: int) -> T:
+        """Run a read-only unit. Raises: Unavailable DATABASE_DEADLINE, and what the unit raises."""
+        if self._inline and not self.is_slow(shape):
+            try:
+                return await self._database.brief_read(function, budget_ms=BUDGET_MS)
+            except Unavailable as error:
+                if error.code != DATABASE_DEADLINE:
+                    raise
+                self.remember(shape)
+        return await self._database.read_async(function, deadline_ms=deadline_ms)
+
+    def is_slow(self, shape: Hashable) -> bool:
+        """Whether searches asked like this one were slow a moment ago."""
+        until = self._slow_until.get(shape)
+        return until is not None and time.monotonic() < until
+
+    def remember(self, shape: Hashable) -> None:
+        """Note that one asked like this was slow."""
+        while len(self._slow_until) >= SLOW_MAX:
+            del self._slow_until[next(iter(self._slow_until))]
+        self._slow_until.pop(shape, None)
+        self._slow_until[shape] = time.monotonic() + SLOW_FOR_S
