@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +77,20 @@ def test_lines_compressed_or_not_are_written_indexed_and_audited(store: Store, l
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_worker_processes_prepare_the_same(store: Store, load_all: Load, tmp_path: Path) -> None:
+def test_worker_processes_prepare_the_same(
+    store: Store, load_all: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "LINES_IN_PART", 2)
+    seen: list[bool] = []
+
+    def up_after_two(started: Future[bool]) -> bool:
+        seen.append(len(seen) >= 2 and started.result())
+        return seen[-1]
+
+    monkeypatch.setattr(sys.modules["kiungo.fhir.loading.load"], "_is_up", up_after_two)
     written(tmp_path / "one.ndjson", *people(4), b"{}")
     done, refused = load_all(workers=1)
-    assert (done.created, len(refused)) == (8, 1)
+    assert (done.created, len(refused), seen) == (8, 1, [False, False, True, True, True])
     assert current(store, "Observation/o-0")["valueQuantity"]["value"] == 0
 
 

@@ -5,33 +5,47 @@ where a search still finds them, and every second what waits is sorted into the 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from kiungo.fhir.indexing.arrays import array_cast, array_text
 from kiungo.kernel.database import Database, Unit
 
 TOGETHER = 50
+IN_BULK = 2_000
+_SETTLE = "INSERT INTO fhir_word (k, text, rid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_SETTLE_ARRAYS = (
+    "INSERT INTO fhir_word (k, text, rid) SELECT * FROM "
+    f"unnest({array_cast('bigint')}, {array_cast('text')}, {array_cast('bigint')}) ON CONFLICT DO NOTHING"
+)
 
 
-def settle_words(database: Database) -> int:
-    """Put every waiting word in its place; how many resources that were. Not on the event loop."""
+def settle_words(database: Database, together: int = TOGETHER) -> int:
+    """Put every waiting word in its place; how many resources that were. Not on the event loop.
+
+    `together` is how many at a time: more of them meet on a page, and others who write wait longer.
+    """
     settled = 0
-    while done := database.write(settle_some):
+    while done := database.write(partial(settle_some, together=together)):
         settled += done
     return settled
 
 
-def settle_some(unit: Unit) -> int:
+def settle_some(unit: Unit, together: int = TOGETHER) -> int:
     """The same for the resources that wait longest."""
     unit.lock("fhir.words")
     waiting = unit.rows(
         "DELETE FROM fhir_fresh_words WHERE rid IN (SELECT rid FROM fhir_fresh_words ORDER BY rid LIMIT ?)"
         " RETURNING rid, words",
-        (TOGETHER,),
+        (together,),
     )
-    unit.many(
-        "INSERT INTO fhir_word (k, text, rid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        sorted(row for rid, words in waiting for row in _rows(rid, words)),
-    )
+    found = sorted(row for rid, words in waiting for row in _rows(rid, words))
+    if unit.engine == "postgresql" and found:
+        keys, texts, rids = zip(*found, strict=True)
+        given = array_text(keys, quoted=False), array_text(texts, quoted=True), array_text(rids, quoted=False)
+        unit.execute(_SETTLE_ARRAYS, given)
+    else:
+        unit.many(_SETTLE, found)
     return len(waiting)
 
 

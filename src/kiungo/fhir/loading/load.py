@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from kiungo.base.errors import Conflict
-from kiungo.fhir.indexing.fresh_words import settle_words
-from kiungo.fhir.loading.preparing import PreparedPart, Refused, prepare_part, without_collector
+from kiungo.fhir.indexing.fresh_words import IN_BULK, settle_words
+from kiungo.fhir.loading.preparing import PreparedPart, Refused, is_started, prepare_part, without_collector
 from kiungo.fhir.loading.sources import Part, Source, parts
 from kiungo.fhir.loading.storing import StoredPart, checked_part, store_part, written_parts
 from kiungo.fhir.own_parameters.reindexing import ensure_standard
@@ -23,8 +23,8 @@ Progress = Callable[[str, int, int], None]
 Report = Callable[[list[Refused]], None]
 ATTEMPTS_MAX = 3
 WORKERS_MAX = 8
-WORKERS_FROM_KB = 2_000
-"""To start workers takes a second or two, in which this process alone prepares so much."""
+WORKERS_FROM_KB = 6_000
+"""A worker needs a second or two to start; a load that is over by then is quicker without."""
 AHEAD = 3
 """Parts in work for each worker: enough to keep it busy, few enough to hold in memory."""
 
@@ -61,7 +61,8 @@ def load(
     total = sum(source.size for source in sources) // 1000
     before = 0
     if workers is None:
-        workers = min(WORKERS_MAX, os.cpu_count() or 1) if total >= WORKERS_FROM_KB else 0
+        # One processor is busy with writing; on a machine that has only one, a worker still prepares meanwhile.
+        workers = min(WORKERS_MAX, max(1, (os.cpu_count() or 1) - 1)) if total >= WORKERS_FROM_KB else 0
     with _seldom_collecting(), _Preparing(workers, store.base_url) as prepare:
         for source in sources:
             name = f"{source.identity}{again}"
@@ -72,7 +73,7 @@ def load(
                 count_now = done.created + done.updated + done.unchanged
                 progress(f"{count_now:,} resources, kB", (before + part.read_bytes) // 1000, total)
             before += source.size
-    settle_words(store.database)
+    settle_words(store.database, IN_BULK)
     return done
 
 
@@ -114,7 +115,7 @@ def _seldom_collecting() -> Iterator[None]:
 
 
 class _Preparing:
-    """Worker processes, or this one when there are none; parts come back in their order."""
+    """Worker processes, or this one while there are none; parts come back in their order."""
 
     def __init__(self, workers: int, base_url: str) -> None:
         self._base_url = base_url
@@ -137,9 +138,18 @@ class _Preparing:
                 yield prepare_part(part, self._base_url)
             return
         waiting: deque[Future[PreparedPart]] = deque()
+        started = self._pool.submit(is_started)
         for part in some:
+            if not _is_up(started):
+                yield prepare_part(part, self._base_url)
+                continue
             waiting.append(self._pool.submit(prepare_part, part, self._base_url))
             if len(waiting) >= self._workers * AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _is_up(started: Future[bool]) -> bool:
+    """Whether a worker is there to prepare; what comes before it is, this process prepares."""
+    return started.done()

@@ -14,7 +14,8 @@ LOAD_FILE_WRONG = define("LOAD_FILE_WRONG", Incorrect, "A file or folder to load
 
 LINES = (".ndjson", ".jsonl")
 WHOLE = (".json",)
-LINES_IN_PART = 500
+LINES_IN_PART = 1_000
+PART_BYTES = 8 * 1024 * 1024
 LINE_BYTES_MAX = 32 * 1024 * 1024
 WHOLE_BYTES_MAX = 256 * 1024 * 1024
 FINGERPRINT_BYTES = 1024 * 1024
@@ -31,10 +32,11 @@ class Source:
 
     @property
     def identity(self) -> str:
-        """Made of name, size and beginning: enough to know a file again after a stop."""
+        """Made of name, size and beginning: enough to know a file, and its parts, again after a stop."""
         with self.path.open("rb") as file:
             start = file.read(FINGERPRINT_BYTES)
-        return hashlib.sha256(f"{self.name}\0{self.size}\0".encode() + start).hexdigest()[:32]
+        parts = f"{LINES_IN_PART}\0{PART_BYTES}" if self.is_lines else ""
+        return hashlib.sha256(f"{self.name}\0{self.size}\0{parts}\0".encode() + start).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,15 @@ def parts(source: Source) -> Iterator[Part]:
 
 def _line_parts(source: Source, raw: BinaryIO, file: BinaryIO) -> Iterator[Part]:
     lines: list[bytes] = []
-    number, first = 0, 1
+    number, first, held = 0, 1, 0
     for line in iter(lambda: file.readline(LINE_BYTES_MAX + 1), b""):
         if len(line) > LINE_BYTES_MAX:
             raise _wrong(source, f"has a line longer than {LINE_BYTES_MAX:,} bytes", "One resource stands in one line")
         lines.append(line)
-        if len(lines) == LINES_IN_PART:
+        held += len(line)
+        if len(lines) == LINES_IN_PART or held > PART_BYTES:
             yield Part(source, number, first, tuple(lines), raw.tell())
-            number, first, lines = number + 1, first + len(lines), []
+            number, first, lines, held = number + 1, first + len(lines), [], 0
     if lines:
         yield Part(source, number, first, tuple(lines), source.size)
 

@@ -19,7 +19,7 @@ from kiungo.kernel.inbox import receive
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
-TOGETHER = 500
+TOGETHER = 1_000
 SOURCE = "fhir.load "
 Line = tuple[int, Prepared]
 
