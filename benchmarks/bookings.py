@@ -13,6 +13,7 @@ from benchmarks.seeding import AT_ONCE, TENANT, UNLIMITED
 from kiungo.domains.vems.loading import load_sample
 from kiungo.domains.vems.sample import FACILITY
 from kiungo.domains.vems.service import Vems, open_vems
+from kiungo.fhir.own_parameters.reindexing import ensure_standard
 from kiungo.fhir.repository import Repository
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import create_key
@@ -61,6 +62,7 @@ def seed(url: str, patients: int) -> str:
     try:
         vems = open_vems(database, Repository(database.clock), Outbox({}))
         call = system_call(TENANT, name="bench")
+        database.write(lambda unit: ensure_standard(unit, TENANT))  # as the first start of a server does
         database.write(lambda unit: load_sample(vems.contracts, unit, call))
         for first in range(0, patients, AT_ONCE):
             database.write(partial(_patients, vems, range(first, min(patients, first + AT_ONCE))))

@@ -1,19 +1,22 @@
 """E-mail against a mail server we did not write: conversations that are kept, TLS, logins, refusals and hang-ups."""
 
+import email
+import email.policy
 import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from kiungo.base.time import TurnedClock
-from kiungo.connectors.smtp import client
+from kiungo.connectors.smtp import client, mapping
 from kiungo.connectors.smtp.connector import SmtpMessenger
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.ports.messaging import Message
@@ -170,3 +173,25 @@ def test_a_relay_with_an_unknown_certificate_is_told_nothing(certificate: Path, 
     finally:
         running.stop()
     assert mailbox.taken == []
+
+
+def _parsed(written: Message) -> EmailMessage:
+    settings = SmtpSettings.model_validate(
+        {"host": "h", "sender": "pay@example.org", "sender_name": "Kiungo, Malipo ✓"}
+    )
+    content = mapping.email(written, settings, CLOCK).content
+    assert b"\n" not in content.replace(b"\r\n", b""), "relays may refuse a line that ends without CR"
+    assert all(len(line) <= mapping.LINE_LENGTH_MAX for line in content.split(b"\r\n"))
+    return cast(EmailMessage, email.message_from_bytes(content, policy=email.policy.default))
+
+
+@pytest.mark.parametrize("subject", ["Payment of KES 21,000.00", "Malipo ✓ " * 20, "long " * 40, "a\r\nBcc: x@y.org"])
+@pytest.mark.parametrize("body", ["Dear Vendor,\n\nwe paid you.\n", "Mpendwa ✓\n.\n" + "neno=" * 300, "x" * 2_000, ""])
+def test_what_is_written_is_what_a_mail_program_reads(subject: str, body: str) -> None:
+    read = _parsed(Message("n1", "email", "finance@example.org", subject, body, "sw"))
+    assert " ".join(str(read["Subject"]).split()) == " ".join(subject.split())
+    assert read["From"].addresses[0].display_name == "Kiungo, Malipo ✓"
+    assert read["From"].addresses[0].addr_spec == "pay@example.org"
+    assert (read["To"], read["Message-ID"], read["Bcc"]) == ("finance@example.org", "<n1@example.org>", None)
+    assert read["Date"].datetime == CLOCK.now()
+    assert read.get_content().replace("\r\n", "\n").rstrip("\n") == body.rstrip("\n")

@@ -9,9 +9,9 @@ import socket
 import ssl
 import threading
 import time
-from email.message import EmailMessage
 from functools import cache
 
+from kiungo.connectors.smtp.mapping import Email
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.ports.messaging import Delivery
 
@@ -47,12 +47,12 @@ class RelayClient:
         self._idle: list[_Conversation] = []
         self._lock = threading.Lock()
 
-    def hand_over(self, message: EmailMessage) -> Delivery:
+    def hand_over(self, message: Email) -> Delivery:
         """Give the message to the relay. Raises: Refused; OSError and smtplib's errors before the content was sent.
 
         Once the content was sent, a lost connection is unknown: the relay may have it.
         """
-        conversation = self._begun(str(message["To"]))
+        conversation = self._begun(message.to)
         try:
             delivery = _content(conversation.relay, message)
         except BaseException:
@@ -93,8 +93,9 @@ class RelayClient:
         return fresh
 
     def _name(self, relay: smtplib.SMTP, recipient: str) -> None:
-        _must(*relay.mail(self._settings.sender))
-        _must(*relay.rcpt(recipient))
+        # Not by smtplib's mail() and rcpt(): they parse addresses that were checked, each time.
+        _must(*relay.docmd("MAIL", f"FROM:<{self._settings.sender}>"))
+        _must(*relay.docmd("RCPT", f"TO:<{recipient}>"))
 
     def _take(self) -> _Conversation | None:
         with self._lock:
@@ -143,15 +144,15 @@ def _greeted(settings: SmtpSettings) -> smtplib.SMTP:
     return relay
 
 
-def _content(relay: smtplib.SMTP, message: EmailMessage) -> Delivery:
+def _content(relay: smtplib.SMTP, message: Email) -> Delivery:
     try:
-        code, text = relay.data(message.as_bytes())
+        code, text = relay.data(message.content)
     except smtplib.SMTPDataError as error:
         raise Refused(error.smtp_code, _text(error.smtp_error)) from None
     except (OSError, smtplib.SMTPServerDisconnected) as error:
         return Delivery("unknown", reason=f"the relay hung up over the content ({type(error).__name__})")
     _must(code, text)
-    return Delivery("sent", provider_id=str(message["Message-ID"]))
+    return Delivery("sent", provider_id=message.message_id)
 
 
 def _must(code: int, text: bytes | str) -> None:

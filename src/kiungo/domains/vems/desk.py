@@ -66,8 +66,8 @@ class Booked:
 class Follower(Protocol):
     """Whoever follows the claims of bookings."""
 
-    def opened(self, unit: Unit, tenant: int, row: BookingRow) -> None:
-        """A booking was made or revised."""
+    def opened(self, unit: Unit, tenant: int, row: BookingRow, *, is_new: bool) -> None:
+        """A booking was made, or revised."""
         ...
 
     def closed(self, unit: Unit, tenant: int, booking_no: str) -> None:
@@ -127,9 +127,12 @@ class BookingDesk:
         """
         tenant, request = call.tenant, asked.request
         unit.lock(f"vems:booking:{tenant}:{request.facility}:{request.claim_id}")
+        booked = self._create(unit, call, asked, asked.draft) if asked.draft is not None else None
+        if booked is not None:
+            return booked
         existing = bookings.find_of_claim(unit, tenant, request.facility, request.claim_id)
         if existing is None:
-            return self._create(unit, call, asked)
+            return self._create_anew(unit, call, asked)
         unit.lock(lock_name(tenant, existing.booking_no))
         bookings.hold(unit, tenant, existing.booking_no)
         existing = bookings.find(unit, tenant, existing.booking_no) or existing
@@ -180,34 +183,34 @@ class BookingDesk:
             self.people.known(unit, call.tenant, request.patient),
         )
 
-    def _create(self, unit: Unit, call: Call, asked: Asked) -> Booked:
-        draft = self._current(unit, call, asked)
+    def _create_anew(self, unit: Unit, call: Call, asked: Asked) -> Booked:
+        """Price and write a booking of a claim that has none: contracts changed, or the number was another's."""
         for _ in range(NUMBER_TRIES_MAX):
-            if not bookings.exists(unit, call.tenant, draft.row.booking_no):
-                break
-            draft = self._again(unit, call, asked)
-        else:
-            raise AssertionError("no free booking number was drawn; the generator does not draw")
+            booked = self._create(unit, call, asked, self._again(unit, call, asked))
+            if booked is not None:
+                return booked
+        raise AssertionError("no free booking number was drawn; the generator does not draw")
+
+    def _create(self, unit: Unit, call: Call, asked: Asked, draft: Draft) -> Booked | None:
+        """Write a draft; None, with nothing written, when it no longer holds or its claim or number is taken."""
+        dated = self.books.current(unit, call.tenant, asked.request.facility)
+        if dated is None or dated.versions != draft.dated.versions:
+            return None
         row = replace(draft.row, created_us=unit.now_us, updated_us=unit.now_us)
+        if not bookings.insert(unit, call.tenant, row, draft.lines):
+            return None
         booked = Booked(row, draft.lines)
         create_all(unit, call, draft.resources)
-        bookings.insert(unit, call.tenant, row, draft.lines)
         if self.follower is not None:
-            self.follower.opened(unit, call.tenant, row)
+            self.follower.opened(unit, call.tenant, row, is_new=True)
         if asked.patient is not None and asked.patient.stale:
             self.people.refresh_later(unit, call.tenant, row.patient_cr)
         audit.record(unit, call, "book", kind="booking", id=row.booking_no, person=row.patient_fhir)
         self.tell(unit, call, booked, "booking.created", f"Booked for {row.total}")
         return booked
 
-    def _current(self, unit: Unit, call: Call, asked: Asked) -> Draft:
-        """The draft, made again when contracts changed since, or when there was a booking that is gone."""
-        dated = self.books.current(unit, call.tenant, asked.request.facility)
-        if asked.draft is not None and dated is not None and dated.versions == asked.draft.dated.versions:
-            return asked.draft
-        return self._again(unit, call, asked)
-
     def _again(self, unit: Unit, call: Call, asked: Asked) -> Draft:
+        """The draft as this unit's contracts make it."""
         dated = self.books.current(unit, call.tenant, asked.request.facility)
         if dated is None:
             raise facility_not_found(asked.request.facility)
@@ -278,7 +281,7 @@ class BookingDesk:
         bookings.replace_lines(unit, tenant, existing, old, lines)
         bookings.update(unit, tenant, row)
         if self.follower is not None:
-            self.follower.opened(unit, tenant, row)
+            self.follower.opened(unit, tenant, row, is_new=False)
         audit.record(unit, call, "revise", kind="booking", id=row.booking_no, person=row.patient_fhir)
         self.tell(unit, call, booked, "booking.revised", f"Revised to {row.total} (revision {row.revision})")
         return booked

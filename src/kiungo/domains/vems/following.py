@@ -60,10 +60,10 @@ class ClaimDesk:
         """The handlers of this desk's jobs."""
         return {START: self.start, FOLLOW: self.follow, NOTICE: self.digest}
 
-    def opened(self, unit: Unit, tenant: int, row: BookingRow) -> None:
+    def opened(self, unit: Unit, tenant: int, row: BookingRow, *, is_new: bool) -> None:
         """A booking was made or revised: follow its claim, or no longer, as its payment mode says."""
         payer = self._payer_of_mode.get(row.mode)
-        known = claims.find(unit, tenant, row.booking_no)
+        known = None if is_new else claims.find(unit, tenant, row.booking_no)
         if payer is None:
             if known is not None:
                 claims.remove(unit, tenant, row.booking_no)

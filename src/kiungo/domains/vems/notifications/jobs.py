@@ -38,10 +38,10 @@ class NotificationJobs:
         Nothing is written before: who finds a job's second attempt knows that the first may have sent it.
         """
         notification_id = job.args["id"]
-        taken = self.database.read(lambda unit: store.find(unit, job.tenant, notification_id))
+        taken, opted_out = self.database.read(lambda unit: store.find_to_send(unit, job.tenant, notification_id))
         if taken is None or taken.state not in ("queued", "sending", "unknown"):
             return None
-        if self.database.read(lambda unit: store.is_opted_out(unit, job.tenant, taken.channel, taken.address)):
+        if opted_out:
             return lambda unit: store.set_state(unit, job.tenant, notification_id, "opted_out", changes={})
         channel: Channel = "sms" if taken.channel == "sms" else "email"
         messenger = self.messengers.get(channel)

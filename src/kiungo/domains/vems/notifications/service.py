@@ -119,6 +119,12 @@ def find(unit: Unit, tenant: int, notification_id: str) -> Notification | None:
     return None if row is None else Notification(*row)
 
 
+def find_to_send(unit: Unit, tenant: int, notification_id: str) -> tuple[Notification | None, bool]:
+    """One notification, and whether its address asked not to be written to."""
+    found = find(unit, tenant, notification_id)
+    return found, found is not None and is_opted_out(unit, tenant, found.channel, found.address)
+
+
 def about(unit: Unit, tenant: int, booking_no: str) -> list[Notification]:
     """Every message about a booking, oldest first."""
     rows = unit.rows(

@@ -1,7 +1,8 @@
 """A booking's row, its lines, what it said before it was revised, and its steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Literal, cast
 
 from kiungo.base.money import Money
@@ -62,7 +63,7 @@ LINE_COLUMNS = (
     "facility_minor", "fee_minor", "terms",
 )  # fmt: skip
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM vems_booking"
-_INSERT = f"INSERT INTO vems_booking (tn, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
+_INSERT = f"INSERT INTO vems_booking (tn, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)}) ON CONFLICT DO NOTHING"
 _UPDATE = f"UPDATE vems_booking SET {', '.join(f'{name} = ?' for name in COLUMNS)} WHERE tn = ? AND booking_no = ?"
 _LINES = f"SELECT {', '.join(LINE_COLUMNS)} FROM vems_booking_line WHERE tn = ? AND booking_no = ? ORDER BY number"
 _INSERT_LINE = (
@@ -83,21 +84,18 @@ def find_of_claim(unit: Unit, tenant: int, facility: str, claim_id: str) -> Book
     return BookingRow(*row) if row else None
 
 
-def exists(unit: Unit, tenant: int, booking_no: str) -> bool:
-    """Whether a number is taken."""
-    return unit.value("SELECT 1 FROM vems_booking WHERE tn = ? AND booking_no = ?", (tenant, booking_no)) is not None
-
-
 def hold(unit: Unit, tenant: int, booking_no: str) -> None:
     """Let no other unit change the booking until this one ends."""
     if unit.engine == "postgresql":
         unit.rows("SELECT 1 FROM vems_booking WHERE tn = ? AND booking_no = ? FOR UPDATE", (tenant, booking_no))
 
 
-def insert(unit: Unit, tenant: int, row: BookingRow, lines: Sequence[BookedLine]) -> None:
-    """Write a new booking with its lines. Raises: IntegrityViolation when its claim has one already."""
-    unit.execute(_INSERT, (tenant, *_values(row)))
+def insert(unit: Unit, tenant: int, row: BookingRow, lines: Sequence[BookedLine]) -> bool:
+    """Write a new booking with its lines; False, with nothing written, when its claim or its number has one."""
+    if unit.execute(_INSERT, (tenant, *_values(row))) != 1:
+        return False
     add_lines(unit, tenant, row.booking_no, lines)
+    return True
 
 
 def update(unit: Unit, tenant: int, row: BookingRow) -> None:
@@ -208,8 +206,7 @@ def steps_of(unit: Unit, tenant: int, booking_no: str, *, limit: int = 1_000) ->
     ]
 
 
-def _values(row: BookingRow) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in COLUMNS)
+_values: Callable[[BookingRow], tuple[Any, ...]] = attrgetter(*COLUMNS)
 
 
 def _line_values(line: BookedLine) -> tuple[Any, ...]:

@@ -1,7 +1,8 @@
 """The one row of each followed claim, and what its payer said, version by version."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from kiungo.kernel import json
@@ -124,5 +125,4 @@ def reports_of(unit: Unit, tenant: int, booking_no: str) -> list[tuple[int, int,
     return [(version, at_us, source, json.loads(body)) for version, at_us, source, body in rows]
 
 
-def _values(row: ClaimRow) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in COLUMNS)
+_values: Callable[[ClaimRow], tuple[Any, ...]] = attrgetter(*COLUMNS)
