@@ -25,8 +25,17 @@ NOT_SUPPORTED = define(
     "NOT_SUPPORTED", Unsupported, "A part of FHIR this server does not offer (see its CapabilityStatement)."
 )
 
+VERSION_ID_WRONG = define("VERSION_ID_WRONG", Incorrect, "A version id is a whole number.", http=404)
+
 POST, PUT, DELETE = 1, 2, 3
 METHODS = {POST: "POST", PUT: "PUT", DELETE: "DELETE"}
+
+
+def version_number(text: str) -> int:
+    """The number a version id is. Raises: Incorrect VERSION_ID_WRONG, which is answered as not found."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise Incorrect(VERSION_ID_WRONG, "There is no such version", field="version", hint="See _history")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

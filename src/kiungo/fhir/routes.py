@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 
-from kiungo.base.errors import Incorrect, define
+from kiungo.base.errors import Incorrect
 from kiungo.base.time import iso_seconds
 from kiungo.fhir import capability
 from kiungo.fhir.definitions import resource_types
@@ -17,6 +17,7 @@ from kiungo.fhir.http.negotiation import MEDIA_TYPE_WRONG, negotiated
 from kiungo.fhir.http.operations import operation_routes
 from kiungo.fhir.http.preferences import preferences
 from kiungo.fhir.http.writes import WriteApi
+from kiungo.fhir.model import version_number
 from kiungo.fhir.operations.registry import OPERATIONS
 from kiungo.fhir.outcome import FHIR_JSON
 from kiungo.fhir.search.asked import Params
@@ -27,8 +28,6 @@ from kiungo.kernel.auth.scopes import ANY_CREDENTIAL
 from kiungo.kernel.http import Request, Response, Route
 from kiungo.kernel.http.etags import not_modified
 from kiungo.kernel.http.messages import parse_query
-
-VERSION_ID_WRONG = define("VERSION_ID_WRONG", Incorrect, "A version id is a whole number.", http=404)
 
 PUBLIC = ("GET /fhir/metadata",)
 HIDDEN = {"x-hidden": True}
@@ -118,11 +117,9 @@ class FhirApi:
 
     async def vread(self, type_name: str, request: Request) -> Response:
         """One version."""
-        wanted = request.params["version"]
-        if not wanted.isdecimal() or len(wanted) > 9:
-            raise Incorrect(VERSION_ID_WRONG, "There is no such version", field="version", hint="See _history")
+        wanted = version_number(request.params["version"])
         kept = members_of(type_name, request.query) if request.raw_query else None
-        stored = await self._store.vread(request.call, type_name, request.params["id"], int(wanted))
+        stored = await self._store.vread(request.call, type_name, request.params["id"], wanted)
         if has_this(request, stored):
             return not_modified(stored.version)
         return Response(200, part_of(stored, kept).body, version_headers(stored), media_type=FHIR_JSON)

@@ -13,8 +13,9 @@ from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, define
 from kiungo.base.time import parse_instant, to_us
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.indexing.values import split_reference
+from kiungo.fhir.interactions.links import linked, temporary
 from kiungo.fhir.interactions.patching import parse_patch_entry
-from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared
+from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, version_number
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import dangling, rewritten
 from kiungo.fhir.search.asked import Params
@@ -32,8 +33,11 @@ ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 INTERACTIONS = {"DELETE": "d", "POST": "c", "PUT": "u", "PATCH": "u", "GET": "r", "HEAD": "r"}
 
 
-class RequestPart(msgspec.Struct):
-    """Bundle.entry.request."""
+_NOTHING = msgspec.Raw(b"")
+
+
+class RequestPart(msgspec.Struct, forbid_unknown_fields=True):
+    """Bundle.entry.request. A misspelt condition that was passed over would write what it should keep from being."""
 
     method: str
     url: str
@@ -41,22 +45,40 @@ class RequestPart(msgspec.Struct):
     ifMatch: str | None = None
     ifNoneMatch: str | None = None
     ifModifiedSince: str | None = None
+    id: msgspec.Raw = _NOTHING
+    extension: msgspec.Raw = _NOTHING
+    modifierExtension: msgspec.Raw = _NOTHING
 
 
-class EntryPart(msgspec.Struct):
-    """Bundle.entry, its resource still as received."""
+class EntryPart(msgspec.Struct, forbid_unknown_fields=True):
+    """Bundle.entry, its resource still as received; what a request does not need is taken and left alone."""
 
     request: RequestPart | None = None
     fullUrl: str | None = None
-    resource: msgspec.Raw = msgspec.Raw(b"")
+    resource: msgspec.Raw = _NOTHING
+    link: msgspec.Raw = _NOTHING
+    search: msgspec.Raw = _NOTHING
+    response: msgspec.Raw = _NOTHING
+    id: msgspec.Raw = _NOTHING
+    extension: msgspec.Raw = _NOTHING
+    modifierExtension: msgspec.Raw = _NOTHING
 
 
-class BundlePart(msgspec.Struct):
+class BundlePart(msgspec.Struct, forbid_unknown_fields=True):
     """A Bundle, as far as a batch or transaction needs it."""
 
     resourceType: str
     type: str = ""
     entry: list[EntryPart] = []
+    id: msgspec.Raw = _NOTHING
+    meta: msgspec.Raw = _NOTHING
+    implicitRules: msgspec.Raw = _NOTHING
+    language: msgspec.Raw = _NOTHING
+    identifier: msgspec.Raw = _NOTHING
+    timestamp: msgspec.Raw = _NOTHING
+    total: msgspec.Raw = _NOTHING
+    link: msgspec.Raw = _NOTHING
+    signature: msgspec.Raw = _NOTHING
 
 
 @dataclass(slots=True)
@@ -126,10 +148,13 @@ def understand(store: Store, body: bytes) -> Work:
         except KiungoError as error:
             _failed(work, position, error)
     names = _names(work.entries) if work.kind == "transaction" else {}
+    links = temporary(names)
     for entry in work.entries:
         if entry.text:
             try:
                 text = rewritten(entry.text, names, store.base_url)
+                if links and entry.type != "Bundle":
+                    text = linked(text, links)
                 if work.kind == "transaction" and entry.type != "Bundle":
                     _refuse_dangling(text)
                 if entry.method == "PATCH":
@@ -168,7 +193,10 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
         raise wrong_entry("has no request with method POST, PUT, PATCH, DELETE, GET or HEAD")
     path, _, query = request.url.partition("?")
     steps = [step for step in path.removeprefix(store.base_url).strip("/").split("/") if step]
-    if request.method in ("GET", "HEAD") and (not steps or len(steps) == 3) and "_history" not in steps:
+    if "$" in path:
+        raise wrong_entry("calls an operation, which this server takes outside of bundles only")
+    is_search = len(steps) in (0, 3) and "_history" not in steps
+    if request.method in ("GET", "HEAD") and (is_search or steps == ["_history"]):
         return _search_entry(position, part, request.method, steps, pairs(query))
     if not steps or steps[0] not in type_ids():
         raise wrong_entry("has a request.url that names no resource type")
@@ -190,7 +218,9 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
     rest = steps[2:]
     if rest[:1] == ["_history"] and request.method in ("GET", "HEAD") and len(rest) <= 2:
         entry.is_history = len(rest) == 1
-        entry.version = int(rest[1]) if len(rest) == 2 and rest[1].isdecimal() else None
+        entry.version = version_number(rest[1]) if len(rest) == 2 else None
+    elif steps[1:] == ["_history"] and request.method in ("GET", "HEAD"):
+        entry.id, entry.is_history = None, True
     elif rest or (request.method == "POST" and entry.id is not None):
         raise wrong_entry("has a request.url this server does not take in a bundle")
     if request.method in WITH_RESOURCE and not entry.text:
@@ -207,10 +237,11 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
 
 
 def _search_entry(position: int, part: EntryPart, method: str, steps: list[str], params: Params) -> Entry:
-    """A search across types (`?_type=...`), or in a compartment (`Patient/42/Observation`)."""
+    """A search across types (`?_type=...`) or in a compartment (`Patient/42/Observation`), or everything's history."""
+    is_history = steps == ["_history"]
     if not steps and not params:
         raise wrong_entry("has a request.url that names no resource type")
-    name, owner = ("", None) if not steps else (steps[2], (steps[0], steps[1]))
+    name, owner = ("", None) if len(steps) < 3 else (steps[2], (steps[0], steps[1]))
     return Entry(
         position=position,
         method=method,
@@ -224,6 +255,7 @@ def _search_entry(position: int, part: EntryPart, method: str, steps: list[str],
         if_match=None,
         if_none_exist=None,
         owner=owner,
+        is_history=is_history,
     )
 
 
@@ -244,6 +276,10 @@ def _names(entries: list[Entry]) -> dict[str, str]:
     for entry in entries:
         if entry.full_url and entry.method in ("POST", "PUT"):
             address = f"{entry.type}/{entry.id or entry.provisional}"
+            if entry.full_url in names:
+                raise placed(
+                    wrong_entry("has the fullUrl of another entry, so what refers to it means both"), entry.position
+                )
             names[entry.full_url] = address
             parts = split_reference(entry.full_url)
             if parts is not None and (entry.method == "POST" or entry.provisional):

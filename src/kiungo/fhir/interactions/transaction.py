@@ -23,6 +23,7 @@ from kiungo.fhir.interactions.bundle_parts import (
     wrong_entry,
 )
 from kiungo.fhir.interactions.fresh import create_fresh, placing
+from kiungo.fhir.interactions.links import linked
 from kiungo.fhir.interactions.patching import parse_patch_entry, patched, target, write_patched
 from kiungo.fhir.interactions.writing import create, make, match, put, refuse_other_id, remove
 from kiungo.fhir.model import Prepared, Stored
@@ -173,7 +174,7 @@ class Runner:
     def _renamed(self, unit: "Unit", entry: Entry, names: dict[str, str]) -> Entry:
         """Rewrite references to what exists already and those written as searches; only then prepare again."""
         if entry.method == "PATCH":
-            return replace(entry, text=references.rewritten(entry.text, names))
+            return replace(entry, text=linked(references.rewritten(entry.text, names), names))
         if entry.prepared is None:
             return entry
         wanted = set(references.texts(entry.prepared.tail))
@@ -183,9 +184,11 @@ class Runner:
             if mark and type_name in type_ids():
                 with placing(entry):
                     changed[name] = self._conditional_reference(unit, type_name, query)
-        if not changed:
+        received = _without_own(entry.prepared)
+        text = linked(references.rewritten(received, changed), names)
+        if text == received:
             return entry
-        renamed = prepare(references.rewritten(_without_own(entry.prepared), changed))
+        renamed = prepare(text)
         return replace(entry, prepared=replace(renamed, id=entry.prepared.id, body_id=entry.prepared.body_id))
 
     def _conditional_reference(self, unit: "Unit", type_name: str, query: str) -> str:
@@ -196,8 +199,12 @@ class Runner:
 
     def _one(self, unit: "Unit", entry: Entry) -> bytes:
         store, call = self._store, self._call
-        interaction = "s" if entry.method in ("GET", "HEAD") and entry.id is None else INTERACTIONS[entry.method]
-        if entry.type:  # a search across types asks for the scope of each itself
+        interaction = INTERACTIONS[entry.method]
+        if entry.id is None and entry.method in ("GET", "HEAD") and not entry.is_history:
+            interaction = "s"
+        if entry.is_history and not entry.type:
+            require(call.principal, "system/*.r")
+        elif entry.type:  # a search across types asks for the scope of each itself
             require(call.principal, f"system/{entry.type}.{interaction}")
         if entry.method == "DELETE":
             return self._delete(unit, entry)
@@ -214,10 +221,10 @@ class Runner:
 
     def _read(self, unit: "Unit", entry: Entry) -> bytes:
         store, call, repository = self._store, self._call, self._store.repository
+        if entry.is_history:
+            return self._inner(store.history_in(unit, call, entry.type or None, entry.id, entry.params or ()))
         if entry.id is None:
             return self._inner(store.search_in(unit, call, entry.type or None, entry.params or (), entry.owner))
-        if entry.is_history:
-            return self._inner(store.history_in(unit, call, entry.type, entry.id, entry.params or ()))
         if entry.version is not None:
             stored = repository.vread(unit, call, entry.type, entry.id, entry.version)
         else:
