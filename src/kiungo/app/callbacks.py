@@ -53,7 +53,8 @@ class Callbacks:
         await self._database.write_async(
             lambda unit: money.receive(
                 unit, tenant=TENANT, rail=MPESA, reference=reference, kind=kind, body=request.body
-            )
+            ),
+            brief=True,
         )
         return Response.json(money.ACCEPTED)
 
@@ -64,7 +65,7 @@ class Callbacks:
         sms.check(self._sms, request.params["secret"])
         fields = _form(request.body)
         await self._database.write_async(
-            lambda unit: sms.receive(unit, tenant=TENANT, fields=fields, apply=apply_report)
+            lambda unit: sms.receive(unit, tenant=TENANT, fields=fields, apply=apply_report), brief=True
         )
         return Response.json({"received": True})
 

@@ -47,9 +47,7 @@ def get_settlement(unit: Unit, tenant: int, booking_no: str) -> SettlementRow:
     """A settlement with its shares. Raises: NotFound."""
     found = find_settlement(unit, tenant, booking_no)
     if found is None:
-        raise NotFound(
-            SETTLEMENT_NOT_FOUND, f"Nothing is settled for booking {booking_no}", field="bookingNo", hint="Check it"
-        )
+        raise _not_settled(booking_no)
     return found
 
 
@@ -164,19 +162,32 @@ def steps_of(unit: Unit, tenant: int, booking_no: str) -> list[Row]:
 
 def refresh(unit: Unit, tenant: int, booking_no: str) -> str:
     """Derive a settlement's state from its legs, and keep it; returns the state."""
-    row = get_settlement(unit, tenant, booking_no)
+    row = unit.row(
+        "SELECT s.state, s.reason, s.version, (SELECT coalesce(sum(p.accrued_minor - p.committed_minor), 0)"
+        " FROM settlement_share AS p WHERE p.tn = s.tn AND p.booking_no = s.booking_no AND p.role <> 'fee')"
+        " FROM settlement AS s WHERE s.tn = ? AND s.booking_no = ?",
+        (tenant, booking_no),
+    )
+    if row is None:
+        raise _not_settled(booking_no)
+    known_state, known_reason, version, outstanding = row
     # Not in an order: SQLite would rather read every leg along its key than sort two.
     legs = unit.rows("SELECT state, reason FROM settlement_leg WHERE tn = ? AND booking_no = ?", (tenant, booking_no))
-    outstanding = sum(share.accrued_minor - share.committed_minor for share in row.shares if share.role != "fee")
     state, reason = settlement_state(
-        [(state, reason) for state, reason in legs], outstanding_minor=outstanding, version=row.version
+        [(state, reason) for state, reason in legs], outstanding_minor=int(outstanding), version=version
     )
-    if (state, reason) != (row.state, row.reason):
+    if (state, reason) != (known_state, known_reason):
         unit.execute(
             "UPDATE settlement SET state = ?, reason = ?, updated_us = ? WHERE tn = ? AND booking_no = ?",
             (state, reason, unit.now_us, tenant, booking_no),
         )
     return state
+
+
+def _not_settled(booking_no: str) -> NotFound:
+    return NotFound(
+        SETTLEMENT_NOT_FOUND, f"Nothing is settled for booking {booking_no}", field="bookingNo", hint="Check it"
+    )
 
 
 def _legs(unit: Unit, condition: str, parameters: Sequence[Any], *, limit: int = 1_000) -> list[Leg]:
