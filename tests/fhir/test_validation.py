@@ -60,6 +60,9 @@ def places(resource: Any) -> set[str]:
         ({"text": {"status": "generated", "div": "<div><script>x</script></div>"}}, {"Patient.text.div"}),
         ({"text": {"status": "generated", "div": "<div><p onclick=\"x\">x</p></div>"}}, {"Patient.text.div"}),
         ({"text": {"status": "generated", "div": "<div><p>contention = x</p></div>"}}, set()),
+        ({"text": {"status": "generated", "div": "<div><a href=\"java&#115;cript:x\">x</a></div>"}}, {"Patient.text.div"}),
+        ({"text": {"status": "generated", "div": "<div><a href=\"java&#x0a;script&colon;x\">x</a></div>"}}, {"Patient.text.div"}),
+        ({"text": {"status": "generated", "div": "<div><a href=\"http://x?a=1&amp;b=2\">x</a></div>"}}, set()),
         ({"id": "bad_id"}, {"Patient.id"}),
         ({"photo": [{"data": "a==="}]}, {"Patient.photo[0].data"}),
     ],
@@ -91,6 +94,24 @@ def test_decimals_are_exact_and_floats_are_refused() -> None:
     assert places(body) == {"Observation.valueQuantity.value"}
     body["valueQuantity"] = {"value": Decimal("1.10")}
     assert b'"value":1.10' in prepare(body).tail
+    for number, wrong in (
+        (10**99, set()),
+        (-(10**100), {"Observation.valueQuantity.value"}),
+        (10**400, {"Observation.valueQuantity.value"}),
+    ):
+        body["valueQuantity"] = {"value": number}
+        assert places(body) == wrong, "an integer where a decimal may stand has the same bounds"
+
+
+@pytest.mark.parametrize("twice", [
+    b'"subject":{"reference":"Patient/1"},"subject":{"reference":"Patient/2"}', b'"subject":{"reference":"Patient/1","reference":"Patient/2"}',
+    rb'"subject":{"reference":"Patient/1","ref\u0065rence":"Patient/2","display":"\u003a"}',
+])  # fmt: skip
+def test_a_member_that_comes_twice_is_refused(twice: bytes) -> None:
+    """Stored as it came, a reader that takes the first would see another patient than the one that was checked."""
+    with pytest.raises(Incorrect) as refused:
+        prepare(b'{"resourceType":"Observation","status":"final","code":{"text":"a: b"},' + twice + b"}")
+    assert refused.value.code == "JSON_MEMBER_TWICE"
 
 
 def test_nested_content_references() -> None:

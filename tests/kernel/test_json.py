@@ -43,6 +43,18 @@ def test_a_decimal_keeps_the_digits_it_was_written_with(digits: str) -> None:
     assert json.dumps(json.loads(f'{{"value":{digits}}}')) == f'{{"value":{digits}}}'.encode()
 
 
+@given(values, st.booleans())
+def test_only_what_has_a_member_twice_is_refused_for_it(value: object, ascii_only: bool) -> None:
+    for text_of in (
+        reference.dumps(value, ensure_ascii=ascii_only).encode(),
+        reference.dumps([value], indent=1).encode(),
+    ):
+        json.refuse_repeats(text_of, json.loads(text_of))
+    twice = b'[{"a": %b, "b": 1, "\\u0061": 2}]' % reference.dumps(value, ensure_ascii=ascii_only).encode()
+    with pytest.raises(Incorrect, match="twice"):
+        json.refuse_repeats(twice, json.loads(twice))
+
+
 def test_money_is_a_number_with_exactly_its_decimals() -> None:
     assert json.dumps({"amount": Money(1_500_000, "KES")}) == b'{"amount":15000.00}'
     assert json.dumps([Money(-5, "TND"), Money(7, "JPY")]) == b"[-0.005,7]"

@@ -28,6 +28,8 @@ def prepare(resource: dict[str, Any] | bytes, *, id: str | None = None) -> Prepa
     """
     tree = json.loads(resource) if isinstance(resource, bytes) else resource
     validate(tree)
+    if isinstance(resource, bytes):
+        json.refuse_repeats(resource, tree)
     if id is not None:
         _check_id(id, tree.get("id"))
     return _prepared(_received_tail(resource) if isinstance(resource, bytes) else _rendered_tail(tree), tree, id)

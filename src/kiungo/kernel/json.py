@@ -1,5 +1,6 @@
 """JSON with exact decimals, and with limits on what comes in."""
 
+import json as stdlib_json
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -10,6 +11,9 @@ from kiungo.base.money import Money
 
 JSON_MALFORMED = define("JSON_MALFORMED", Incorrect, "The body is not JSON in UTF-8.")
 JSON_TOO_DEEP = define("JSON_TOO_DEEP", Incorrect, "The body nests deeper than the limit.")
+JSON_MEMBER_TWICE = define(
+    "JSON_MEMBER_TWICE", Incorrect, "An object has a member twice, and each reader would take another one."
+)
 JSON_FORBIDDEN_CHARACTER = define(
     "JSON_FORBIDDEN_CHARACTER", Incorrect, "The body has a NUL or a lone surrogate, which no record may hold."
 )
@@ -38,6 +42,26 @@ def loads(body: bytes | str, *, depth_max: int = DEPTH_MAX) -> Any:
         ) from None
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise Incorrect(JSON_MALFORMED, _plain(error), hint="Send one JSON value encoded as UTF-8") from None
+
+
+def refuse_repeats(raw: bytes, parsed: Any) -> None:
+    """Refuse a text, parsed before, in which an object has a member twice. Raises: Incorrect JSON_MEMBER_TWICE.
+
+    What is kept as it came must mean one thing: a reader that takes the first would see what nobody has checked.
+    A member lost in parsing is a colon lost in rendering, so that most texts are counted, not parsed again.
+    """
+    if b"\\u003" in raw or raw.count(b":") != _encoder.encode(parsed).count(b":"):
+        stdlib_json.loads(raw, object_pairs_hook=_refuse_repeated, parse_float=str, parse_int=str)
+
+
+def _refuse_repeated(members: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            raise Incorrect(
+                JSON_MEMBER_TWICE, f"An object has the member {name[:60]!r} twice", field=name[:60], hint="Send it once"
+            )
+        seen.add(name)
 
 
 def dumps(value: Any) -> bytes:

@@ -5,12 +5,14 @@ by `problem`, which also says in words what is wrong.
 Source: FHIR R4 2.24.0.1 (primitive types).
 """
 
+import html
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 INTEGER_MAX = 2**31 - 1
+DECIMAL_MAX = 10**100
 
 _YEAR = r"(?:[0-9](?:[0-9](?:[0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
 _MONTH_DAY = (
@@ -37,6 +39,8 @@ _ACTIVE_WORDS = (
     *("<script", "<iframe", "<object", "<embed", "<form", "<input", "<button", "<link", "<base", "<meta"),
     *("<frame", "<head", "<body", "<html", "<style", "<applet", "<svg", "javascript:"),
 )
+_ACTIVE_SCHEMES = ("javascript:", "vbscript:", "data:text/html")
+_SPACE_OR_CONTROL = re.compile(r"[\x00-\x20]+")
 # The first search begins with a literal, which is quick; the second decides about what it found.
 _MAYBE_HANDLER = re.compile(r"on[a-z]+\s*=").search
 _HANDLER = re.compile(r"<[^>]*[\s\"'/]on[a-z]+\s*=").search
@@ -46,6 +50,11 @@ def _is_active(text: str) -> bool:
     low = text.lower()
     if any(word in low for word in _ACTIVE_WORDS):
         return True
+    if "href" in low or "src" in low:
+        # A browser reads an address without its character references, spaces and line ends.
+        plain = _SPACE_OR_CONTROL.sub("", html.unescape(low))
+        if any(scheme in plain for scheme in _ACTIVE_SCHEMES):
+            return True
     return bool(_MAYBE_HANDLER(low) and _HANDLER(low))
 
 
@@ -114,6 +123,8 @@ def _boolean(v: Any) -> str | None:
 
 
 def _decimal(v: Any) -> str | None:
+    if v.__class__ is int and not -DECIMAL_MAX < v < DECIMAL_MAX:
+        return "is beyond 10**100"
     if v.__class__ is int or v.__class__ is Decimal:
         return None
     return "must be a Decimal, a float has no exact digits" if v.__class__ is float else "must be a number"
@@ -172,7 +183,7 @@ INLINE: dict[str, str] = {
     "integer": "v.__class__ is int and -2147483648 <= v <= 2147483647",
     "positiveInt": "v.__class__ is int and 1 <= v <= 2147483647",
     "unsignedInt": "v.__class__ is int and 0 <= v <= 2147483647",
-    "decimal": "v.__class__ is Decimal or v.__class__ is int",
+    "decimal": "v.__class__ is Decimal or (v.__class__ is int and -2147483648 <= v <= 2147483647)",
     "code": _NO_SPACE,
     "uri": _PLAIN_URI,
     "url": _PLAIN_URI,
