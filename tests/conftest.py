@@ -1,5 +1,6 @@
 """Fixtures every test may use: a migrated database on both engines, and a clock that can be turned."""
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from kiungo.app.warmth import MIDDLE_ROUNDS, OLD_ROUNDS, YOUNG_OBJECTS
 from kiungo.base.time import SystemClock, TurnedClock
 from kiungo.kernel.database import Database, migrate, open_database
 
@@ -23,6 +25,15 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 settings.register_profile("kiungo", max_examples=EXAMPLES)
 settings.load_profile("kiungo")
+
+
+def pytest_collection_finish() -> None:
+    """Hundreds of thousands of objects of modules and definitions live as long as the session: `serve` does not have
+    the collector walk them again and again either.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, MIDDLE_ROUNDS, OLD_ROUNDS)
 
 
 @pytest.fixture(scope="session", autouse=True)
