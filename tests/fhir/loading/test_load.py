@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import pytest
 
 from kiungo.base.errors import Incorrect
-from kiungo.fhir.loading import Loaded, find_files, load, sources
-from kiungo.fhir.loading.preparing import Refused
+from kiungo.fhir.loading import Loaded, find_files, load, sources, workers
+from kiungo.fhir.loading.entries import Refused
 from kiungo.fhir.store import Store
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth import system_call
@@ -87,7 +86,7 @@ def test_worker_processes_prepare_the_same(
         seen.append(len(seen) >= 2 and started.result())
         return seen[-1]
 
-    monkeypatch.setattr(sys.modules["kiungo.fhir.loading.load"], "_is_up", up_after_two)
+    monkeypatch.setattr(workers, "_is_up", up_after_two)
     written(tmp_path / "one.ndjson", *people(4), b"{}")
     done, refused = load_all(workers=1)
     assert (done.created, len(refused), seen) == (8, 1, [False, False, True, True, True])

@@ -12,7 +12,8 @@ from kiungo.app.cli.output import EXIT_NO, console, errors, print_json, progress
 from kiungo.app.housekeeping import TENANT
 from kiungo.app.reserved import RESERVED
 from kiungo.fhir.loading import Loaded, find_files, load
-from kiungo.fhir.loading.preparing import Refused, plain
+from kiungo.fhir.loading.entries import Refused
+from kiungo.fhir.loading.preparing import plain
 from kiungo.fhir.store import Store
 from kiungo.kernel import json
 from kiungo.kernel.audit import Reads

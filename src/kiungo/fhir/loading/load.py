@@ -1,20 +1,18 @@
 """The whole load: workers prepare ahead while one thread writes; a stop loses nothing and repeats nothing."""
 
-import gc
-import multiprocessing
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from kiungo.base.errors import Conflict
 from kiungo.fhir.indexing.fresh_words import IN_BULK, settle_words
-from kiungo.fhir.loading.preparing import PreparedPart, Refused, is_started, prepare_part, without_collector
+from kiungo.fhir.loading.conditions import Resolved, conditions_in, resolve
+from kiungo.fhir.loading.entries import Refused
+from kiungo.fhir.loading.preparing import PreparedPart
 from kiungo.fhir.loading.sources import Part, Source, parts
 from kiungo.fhir.loading.storing import StoredPart, checked_part, store_part, written_parts
+from kiungo.fhir.loading.workers import Asked, Prepare, Preparing, seldom_collecting
 from kiungo.fhir.own_parameters.reindexing import ensure_standard
 from kiungo.fhir.store import Store
 from kiungo.kernel.auth.principal import Call
@@ -25,8 +23,6 @@ ATTEMPTS_MAX = 3
 WORKERS_MAX = 8
 WORKERS_FROM_KB = 6_000
 """A worker needs a second or two to start; a load that is over by then is quicker without."""
-AHEAD = 3
-"""Parts in work for each worker: enough to keep it busy, few enough to hold in memory."""
 
 
 @dataclass(slots=True)
@@ -59,38 +55,102 @@ def load(
     store.database.write(lambda unit: ensure_standard(unit, call.tenant))  # while it is empty there is nothing to index
     done = Loaded(files=len(sources))
     total = sum(source.size for source in sources) // 1000
-    before = 0
+    meter = _Meter(progress, done, total)
     if workers is None:
         # One processor is busy with writing; on a machine that has only one, a worker still prepares meanwhile.
         workers = min(WORKERS_MAX, max(1, (os.cpu_count() or 1) - 1)) if total >= WORKERS_FROM_KB else 0
-    with _seldom_collecting(), _Preparing(workers, store.base_url) as prepare:
+    with seldom_collecting(), Preparing(workers, store.base_url) as prepare:
+        loading = _Loading(store, call, prepare, meter, report, done)
+        later = _Later()
         for source in sources:
             name = f"{source.identity}{again}"
             had = store.database.read(partial(written_parts, tenant=call.tenant, load=name))
             done.skipped += len(had)
-            for part in prepare(part for part in parts(source) if part.number not in had):
-                _add(done, _written(store, call, name, part, report))
-                count_now = done.created + done.updated + done.unchanged
-                progress(f"{count_now:,} resources, kB", (before + part.read_bytes) // 1000, total)
-            before += source.size
+            loading.run(name, later.others(source, name, had, meter))
+        resolved = resolve(store, call, later.wanted, later.parts()) if later.wanted else Resolved()
+        for source, name, numbers in later.waiting:
+            some = (part for part in parts(source) if part.number in numbers)
+            loading.run(name, ((part, resolved.of(part)) for part in some))
     settle_words(store.database, IN_BULK)
     return done
 
 
-def _written(store: Store, call: Call, name: str, part: PreparedPart, report: Report) -> StoredPart:
-    checked, refused = checked_part(store, call, part)
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        try:
-            written = store.database.write(lambda unit: store_part(store, unit, call, name, part, checked))
-            break
-        except Conflict:  # somebody else made one of these just now: the next look finds it
-            if attempt == ATTEMPTS_MAX:
-                raise
-    if written.is_new:
-        written.refused = [*part.refused, *refused, *written.refused]
-        if written.refused:
-            report(written.refused)
-    return written
+@dataclass(slots=True)
+class _Meter:
+    """How far the load is. Units: bytes of the files."""
+
+    progress: Progress
+    done: Loaded
+    total_kb: int
+    read_bytes: int = 0
+
+    def add(self, read_bytes: int) -> None:
+        """So much more was read and written."""
+        self.read_bytes += read_bytes
+        count = self.done.created + self.done.updated + self.done.unchanged
+        self.progress(f"{count:,} resources, kB", self.read_bytes // 1000, self.total_kb)
+
+
+@dataclass(slots=True)
+class _Later:
+    """Parts with references that are searches: they wait until everything else is stored."""
+
+    wanted: set[str] = field(default_factory=set)
+    waiting: list[tuple[Source, str, frozenset[int]]] = field(default_factory=list)
+
+    def others(self, source: Source, name: str, had: frozenset[int], meter: "_Meter") -> Iterator[Asked]:
+        """The parts of a file that need not wait, but for those that an earlier run has written."""
+        numbers: set[int] = set()
+        for part in parts(source):
+            if part.number in had:
+                meter.add(part.read_bytes)
+                continue
+            found = conditions_in(part)
+            if found:
+                self.wanted |= found
+                numbers.add(part.number)
+            else:
+                yield part, Resolved()
+        if numbers:
+            self.waiting.append((source, name, frozenset(numbers)))
+
+    def parts(self) -> Iterator[Part]:
+        """The parts that wait, read once more."""
+        return (part for source, _, numbers in self.waiting for part in parts(source) if part.number in numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """Where parts go, and who is told."""
+
+    store: Store
+    call: Call
+    prepare: Prepare
+    meter: "_Meter"
+    report: Report
+    done: Loaded
+
+    def run(self, name: str, some: Iterable[Asked]) -> None:
+        """Prepare and write these parts of one file."""
+        for part in self.prepare(some):
+            _add(self.done, self._written(name, part))
+            self.meter.add(part.read_bytes)
+
+    def _written(self, name: str, part: PreparedPart) -> StoredPart:
+        store, call = self.store, self.call
+        checked, refused = checked_part(store, call, part)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                written = store.database.write(lambda unit: store_part(store, unit, call, name, part, checked))
+                break
+            except Conflict:  # somebody else made one of these just now: the next look finds it
+                if attempt == ATTEMPTS_MAX:
+                    raise
+        if written.is_new:
+            written.refused = [*part.refused, *refused, *written.refused]
+            if written.refused:
+                self.report(written.refused)
+        return written
 
 
 def _add(done: Loaded, part: StoredPart) -> None:
@@ -99,57 +159,3 @@ def _add(done: Loaded, part: StoredPart) -> None:
     done.unchanged += part.unchanged
     done.refused += len(part.refused)
     done.skipped += not part.is_new
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """A part is thousands of small objects without cycles: looking for some in them again and again is wasted."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
-
-class _Preparing:
-    """Worker processes, or this one while there are none; parts come back in their order."""
-
-    def __init__(self, workers: int, base_url: str) -> None:
-        self._base_url = base_url
-        self._workers = workers
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> Callable[[Iterable[Part]], Iterator[PreparedPart]]:
-        if self._workers:
-            context = multiprocessing.get_context("spawn")  # the writer's threads do not survive a fork
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=without_collector)
-        return self._prepared
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def _prepared(self, some: Iterable[Part]) -> Iterator[PreparedPart]:
-        if self._pool is None:
-            for part in some:
-                yield prepare_part(part, self._base_url)
-            return
-        waiting: deque[Future[PreparedPart]] = deque()
-        started = self._pool.submit(is_started)
-        for part in some:
-            if not _is_up(started):
-                yield prepare_part(part, self._base_url)
-                continue
-            waiting.append(self._pool.submit(prepare_part, part, self._base_url))
-            if len(waiting) >= self._workers * AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _is_up(started: Future[bool]) -> bool:
-    """Whether a worker is there to prepare; what comes before it is, this process prepares."""
-    return started.done()

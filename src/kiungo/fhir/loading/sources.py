@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some lines of a file, or all of it. Shapes: `first_line` counts from 1; `read_bytes` of the file up to here."""
+    """Some lines of a file, or all of it. Shapes: `first_line` counts from 1; `read_bytes` of the file for it."""
 
     source: Source
     number: int
@@ -81,17 +81,17 @@ def parts(source: Source) -> Iterator[Part]:
 
 def _line_parts(source: Source, raw: BinaryIO, file: BinaryIO) -> Iterator[Part]:
     lines: list[bytes] = []
-    number, first, held = 0, 1, 0
+    number, first, held, before = 0, 1, 0, 0
     for line in iter(lambda: file.readline(LINE_BYTES_MAX + 1), b""):
         if len(line) > LINE_BYTES_MAX:
             raise _wrong(source, f"has a line longer than {LINE_BYTES_MAX:,} bytes", "One resource stands in one line")
         lines.append(line)
         held += len(line)
         if len(lines) == LINES_IN_PART or held > PART_BYTES:
-            yield Part(source, number, first, tuple(lines), raw.tell())
-            number, first, lines, held = number + 1, first + len(lines), [], 0
+            yield Part(source, number, first, tuple(lines), raw.tell() - before)
+            number, first, lines, held, before = number + 1, first + len(lines), [], 0, raw.tell()
     if lines:
-        yield Part(source, number, first, tuple(lines), source.size)
+        yield Part(source, number, first, tuple(lines), source.size - before)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from kiungo.base.errors import KiungoError
 from kiungo.fhir.guard import refuse_reserved
 from kiungo.fhir.interactions import writing
 from kiungo.fhir.interactions.together import ALONE, taken
-from kiungo.fhir.loading.preparing import PreparedPart, Refused, refusal
+from kiungo.fhir.loading.entries import Refused, refusal
+from kiungo.fhir.loading.preparing import PreparedPart
 from kiungo.fhir.model import PUT, Prepared
 from kiungo.fhir.packages.enforcing import conform
 from kiungo.fhir.store import Store
