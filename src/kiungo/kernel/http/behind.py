@@ -73,7 +73,8 @@ def fastapi_with(routers: Sequence[APIRouter], answers: Answers, note_refusal: N
     """A FastAPI application of these routers, answering errors in the shape of each API."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in routers:
-        app.include_router(router)
+        # Including a router would analyse each of its routes a second time, to the same end: they stand whole already.
+        app.router.routes.extend(router.routes)
 
     async def refuse(request: StarletteRequest, problem: Exception) -> StarletteResponse:
         error = error_of(problem)

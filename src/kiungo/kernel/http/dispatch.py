@@ -14,6 +14,10 @@ DURATION_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 _PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-z]+))?\}\Z", re.ASCII)
 
 
+_NOTHING_YET = [0] * (len(DURATION_BUCKETS_S) + 1)
+"""Most of the thousands of endpoints are never asked: they share this one until they are."""
+
+
 class Endpoint:
     """One method of one path template, and what was measured of it.
 
@@ -47,7 +51,7 @@ class Endpoint:
         self.openapi = openapi or {}
         self.names: tuple[str, ...] = ()
         self.counts: dict[int, int] = {}
-        self.buckets = [0] * (len(DURATION_BUCKETS_S) + 1)
+        self.buckets = _NOTHING_YET
         self.seconds = 0.0
 
     def __repr__(self) -> str:
@@ -56,6 +60,8 @@ class Endpoint:
     def observe(self, status: int, seconds: float) -> None:
         """Count one answer."""
         counts = self.counts
+        if not counts:
+            self.buckets = _NOTHING_YET.copy()
         counts[status] = counts.get(status, 0) + 1
         self.buckets[bisect_left(DURATION_BUCKETS_S, seconds)] += 1
         self.seconds += seconds
@@ -87,12 +93,15 @@ class Dispatcher:
         names: list[str] = []
         parts = _parts(endpoint.template)
         for position, part in enumerate(parts):
+            if "{" not in part:
+                following = node.literals.get(part)
+                if following is None:
+                    following = node.literals[part] = _Node()
+                node = following
+                continue
             parameter = _PARAMETER.match(part)
             if parameter is None:
-                if "{" in part:
-                    raise ValueError(f"{endpoint}: a named part fills its place between slashes alone")
-                node = node.literals.setdefault(part, _Node())
-                continue
+                raise ValueError(f"{endpoint}: a named part fills its place between slashes alone")
             names.append(parameter[1])
             if parameter[2] == "path":
                 if position != len(parts) - 1:
