@@ -13,6 +13,7 @@ from markupsafe import Markup
 from kiungo.base.errors import Forbidden, KiungoError, Unauthenticated, define
 from kiungo.console.forms import parse_form
 from kiungo.console.rendering import html
+from kiungo.console.uploads import Upload, parse_upload
 from kiungo.kernel.auth import Call, may
 from kiungo.kernel.auth.sessions import COOKIE
 from kiungo.kernel.http import HeaderPairs, Request, Response
@@ -117,13 +118,22 @@ class Visit:
     def form(self) -> dict[str, str]:
         """The submitted form, once its token is checked. Raises: Forbidden FORM_TOKEN_WRONG; Incorrect."""
         fields = parse_form(self.request.body)
+        self._check_token(fields)
+        return fields
+
+    def upload(self) -> Upload:
+        """The submitted form with its file, once its token is checked. Raises: as `form`."""
+        sent = parse_upload(self.request.headers.get("content-type", ""), self.request.body)
+        self._check_token(sent.fields)
+        return sent
+
+    def _check_token(self, fields: dict[str, str]) -> None:
         if not token_fits(self.cookie, fields.pop(CSRF_FIELD, "")):
             raise Forbidden(
                 FORM_TOKEN_WRONG,
                 "This form is not from a page of this session",
                 hint="Go back, reload the page, and send it again",
             )
-        return fields
 
     def page(self, template: str, values: Mapping[str, Any], status: int = 200, headers: HeaderPairs = ()) -> Response:
         """Render a page with the bar around it."""

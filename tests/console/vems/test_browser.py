@@ -3,8 +3,11 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from kiungo.base.time import date_of
 from tests.console.test_browser import FAINT, NAMELESS, browser, page
 from tests.console.vems.conftest import Dashboard
+from tests.console.vems.test_pages import contracts_file
+from tests.domains.vems.routes.test_statements import camt, statement
 from tests.domains.vems.settlement.world import VENDOR
 
 __all__ = ["browser", "page"]  # the console's fixtures, used here by their names
@@ -101,3 +104,27 @@ def test_a_contract_is_edited(page: Page, dashboard: Dashboard, references: dict
     page.get_by_role("button", name="Save as version").click()
     expect(page.get_by_text("Saved. Bookings already made keep what they were made by.")).to_be_visible()
     expect(page.get_by_label("Every mode: facility")).to_have_value("5500.00")
+
+
+def test_files_of_contracts_and_statements_are_handed_in(
+    page: Page, dashboard: Dashboard, references: dict[str, str]
+) -> None:
+    sign_in(page, dashboard, "Max", "contract_manager")
+    page.get_by_role("link", name="Contracts").click()
+    page.get_by_label("CSV file").set_input_files({"name": "c.csv", "mimeType": "text/csv", "buffer": b"facility\nF\n"})
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_text("Nothing was written.")).to_be_visible()
+    body = contracts_file()
+    page.get_by_label("CSV file").set_input_files({"name": "c.csv", "mimeType": "text/csv", "buffer": body})
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_text("Contracts in the file: 1, all written.")).to_be_visible()
+    page.context.clear_cookies()
+    sign_in(page, dashboard, "Ann", "settlement_officer")
+    page.goto(f"{dashboard.url}{HOME}/rails/bank")
+    sent = camt(statement((888_000, "", "SOMEBODY"), day=date_of(dashboard.office.world.clock.now_us()), number=88))
+    page.get_by_label("Statement", exact=True).set_input_files(
+        {"name": "STM.xml", "mimeType": "application/xml", "buffer": sent}
+    )
+    page.get_by_role("button", name="Take it in").click()
+    expect(page.get_by_text("Taken in: 1 new lines")).to_be_visible()
+    expect(page.get_by_text("SOMEBODY")).to_be_visible()

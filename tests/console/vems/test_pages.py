@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from kiungo.base.time import date_of
 from tests.console.vems.conftest import Dashboard
+from tests.domains.vems.routes.test_statements import camt, statement
 from tests.domains.vems.settlement.world import FACILITY, VENDOR
 
 HOME = "/console/vems"
@@ -223,3 +225,50 @@ def test_a_form_without_its_token_changes_nothing(dashboard: Dashboard, referenc
     ann.send(f"{one}/propose", token="wrong", outcome="paid", evidence="x")
     assert ann.status == 403
     assert dashboard.office.get(f"/legs/{references['unknown_too']}")["data"]["proposedOutcome"] is None
+
+
+CONTRACTS = (
+    "facility,vendor,lot,service,effective_from,sha_rate,vendor_share,facility_share,service_fee\n"
+    "{facility},V364,LOT-2024-001,F8751,{day},15500.00,10500.00,4500.00,{fee}\n"
+)
+
+
+def contracts_file(**values: str) -> bytes:
+    return CONTRACTS.format(**({"facility": FACILITY, "day": "2031-01-01", "fee": "500.00"} | values)).encode()
+
+
+def test_contracts_come_as_a_file_whole_or_not_at_all(dashboard: Dashboard) -> None:
+    manager = dashboard.signed_in("Max", "contract_manager")
+    address = f"{HOME}/contracts"
+    manager.see(address)
+    manager.upload(f"{address}/import", b"")
+    assert (manager.status, "Choose a file first" in manager.page) == (422, True)
+    manager.upload(f"{address}/import", contracts_file(fee="501.00"))
+    assert manager.status == 422
+    assert "Nothing was written" in manager.page
+    manager.upload(f"{address}/import", contracts_file(), token="forged")
+    assert manager.status == 403
+    manager.see(address)
+    manager.upload(f"{address}/import", b"x" * 2_100_000)
+    assert manager.status == 413
+    assert "F8751" not in manager.see(address).partition('id="rows"')[2]
+    manager.upload(f"{address}/import", contracts_file())
+    assert manager.status == 200
+    assert "Contracts in the file: 1, all written." in manager.page
+    assert "F8751" in manager.page.partition('id="rows"')[2]
+    reader = dashboard.signed_in("Harbour", "facility", facility=FACILITY)
+    reader.see(HOME + "/bookings")
+    reader.upload(f"{address}/import", contracts_file())
+    assert reader.status == 403
+
+
+def test_a_statement_comes_as_a_file(dashboard: Dashboard, references: dict[str, str]) -> None:
+    day = date_of(dashboard.office.world.clock.now_us())
+    body = camt(statement((777_000, "", "FROM NOBODY"), day=day, number=77))
+    ada = dashboard.signed_in("Ada", "settlement_officer")
+    ada.see(f"{HOME}/rails/bank")
+    ada.upload(f"{HOME}/rails/bank/statements", b"no statement")
+    assert ada.status in (400, 422), text_of(ada.page)
+    for new in (1, 0):
+        ada.upload(f"{HOME}/rails/bank/statements", body)
+        assert f"Taken in: {new} new lines, 0 of them with their payment." in text_of(ada.page)

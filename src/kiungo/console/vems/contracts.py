@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from kiungo.base.errors import Conflict, Incorrect, KiungoError
+from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError
 from kiungo.console.forms import filled
 from kiungo.console.rendering import go_to
 from kiungo.console.vems.frame import HOME, show
 from kiungo.console.vems.overview import MODES
 from kiungo.console.visit import Notice, Visit
-from kiungo.domains.vems import looking
+from kiungo.domains.vems import importing, looking
 from kiungo.domains.vems.contracting import ContractDesk, refuse_master
+from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.looking import Names
 from kiungo.domains.vems.model import ANY_MODE, PAYMENT_MODES, Amounts, Contract, contract_day
 from kiungo.domains.vems.roles import WRITE_CONTRACTS
@@ -23,6 +24,7 @@ from kiungo.kernel.http import Response
 
 ADDRESS: Final = f"{HOME}/contracts"
 SHOWN: Final = 25
+FILE_BYTES_MAX: Final = 2_000_000
 TEXTS: Final = (
     "facility", "vendor", "lot", "service", "effectiveFrom", "effectiveUntil", "shaRate", "vendorPayee",
     "facilityPayee",
@@ -43,9 +45,11 @@ class TermsRow:
     total: str = ""
 
 
-async def show_list(database: Database, visit: Visit) -> Response:
-    """Contracts by facility, and what each pays to whom."""
+async def show_list(database: Database, visit: Visit, error: KiungoError | None = None) -> Response:
+    """Contracts by facility, and what each pays to whom; after a refused import with what is wrong in the file."""
     query = visit.query
+    if error is None and query.get("imported", "").isdecimal():
+        visit.notice = Notice("good", f"Contracts in the file: {int(query['imported'][:6])}, all written.")
     facility, vendor = query.get("facility") or None, query.get("vendor") or None
 
     def read(unit: Unit) -> dict[str, Any]:
@@ -63,10 +67,24 @@ async def show_list(database: Database, visit: Visit) -> Response:
         "contracts": [_line(contract, context["names"], today) for contract in found[:SHOWN]],
         "filters": {"facility": facility or "", "vendor": vendor or "", "any": bool(kept)},
         "may_write": visit.can(WRITE_CONTRACTS),
+        "wrong_rows": error.details if error else (),
         "first_page": f"{ADDRESS}?{urlencode(kept)}" if query.get("after") else "",
         "next_page": f"{ADDRESS}?{following}" if following else "",
     }
-    return show(visit, "contracts", "contracts.html", context)
+    return show(visit, "contracts", "contracts.html", context, error)
+
+
+async def import_file(database: Database, desk: ContractDesk, visit: Visit) -> Response:
+    """Write every contract of a CSV file, or none and say which rows cannot stand."""
+    sent, call = visit.upload(), visit.call
+    try:
+        if not sent.content:
+            raise invalid([Detail("file", "Choose a file first.")])
+        rows = importing.parse(sent.content)
+        done = await database.write_async(lambda unit: importing.write(desk, unit, call, rows))
+    except (Incorrect, Conflict) as error:
+        return await show_list(database, visit, error)
+    return go_to(f"{ADDRESS}?imported={len(done.contracts)}")
 
 
 async def show_form(

@@ -54,10 +54,19 @@ def told(error: KiungoError) -> str:
 
 
 def route(
-    method: str, path: str, scope: str, handler: Callable[[Visit], Awaitable[Response]], *, section: str = SECTION
+    method: str,
+    path: str,
+    scope: str,
+    handler: Callable[[Visit], Awaitable[Response]],
+    *,
+    section: str = SECTION,
+    body_bytes_max: int | None = None,
 ) -> Route:
-    """A route of the dashboard."""
-    return Route(method, path, page(section, handler), scope=scope, api="console", openapi=NOT_AN_API)
+    """A route of the dashboard; one that takes a file says how large it may be."""
+    return Route(
+        method, path, page(section, handler), scope=scope, api="console", openapi=NOT_AN_API,
+        body_bytes_max=body_bytes_max,
+    )  # fmt: skip
 
 
 def own_facility(visit: Visit) -> str | None:

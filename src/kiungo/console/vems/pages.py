@@ -17,6 +17,7 @@ from kiungo.domains.vems import correcting, roles
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.routes.legs import EVIDENCE_MAX, OUTCOMES, visible_leg
 from kiungo.domains.vems.routes.reading import Sent
+from kiungo.domains.vems.routes.statements import STATEMENT_BYTES_MAX
 from kiungo.domains.vems.service import Vems
 from kiungo.domains.vems.settlement import desk
 from kiungo.domains.vems.settlement.desk import Outcome
@@ -27,6 +28,8 @@ from kiungo.kernel.http import Response, Route
 from kiungo.ports.payment import Rail
 
 REFUSALS: Final = (Conflict, Forbidden, Incorrect)
+FORM_BYTES: Final = 10_000
+"""What a form with a file holds beside the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,10 @@ class VemsPages:
         """What the editor sends."""
         return await contracts.save(self.vems.database, self.vems.contracts, visit)
 
+    async def import_contracts(self, visit: Visit) -> Response:
+        """A file of contracts."""
+        return await contracts.import_file(self.vems.database, self.vems.contracts, visit)
+
     async def _write(self, work: Callable[[Unit], None]) -> KiungoError | None:
         try:
             await self.vems.database.write_async(work)
@@ -161,6 +168,13 @@ class VemsPages:
             route("GET", contracts.ADDRESS, roles.READ_CONTRACTS, self.contracts),
             route("GET", contracts.ADDRESS + "/new", roles.WRITE_CONTRACTS, self.contract),
             route("POST", contracts.ADDRESS + "/new", roles.WRITE_CONTRACTS, self.save),
+            route(
+                "POST",
+                contracts.ADDRESS + "/import",
+                roles.WRITE_CONTRACTS,
+                self.import_contracts,
+                body_bytes_max=contracts.FILE_BYTES_MAX,
+            ),
             route("GET", one_contract, roles.READ_CONTRACTS, self.contract),
             route("POST", one_contract, roles.WRITE_CONTRACTS, self.save),
             *self._payee_routes(),
@@ -193,4 +207,8 @@ class VemsPages:
             route("POST", f"{one}/explain", roles.RECONCILE, pages.explain),
             route("POST", f"{one}/fund", roles.DECIDE_SETTLEMENTS, pages.fund),
             route("POST", f"{one}/resume", roles.DECIDE_SETTLEMENTS, pages.resume),
-        )
+            route(
+                "POST", f"{one}/statements", roles.RECONCILE, pages.upload,
+                body_bytes_max=STATEMENT_BYTES_MAX + FORM_BYTES,
+            ),
+        )  # fmt: skip

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kiungo.base.errors import Conflict, Forbidden, Incorrect, KiungoError, NotFound
+from kiungo.base.errors import Conflict, Detail, Forbidden, Incorrect, KiungoError, NotFound
 from kiungo.console.rendering import go_to
 from kiungo.console.vems.frame import HOME, show
 from kiungo.console.visit import Notice, Visit
+from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.reconciliation import service as reconciliation
 from kiungo.domains.vems.reconciliation.proof import prove
+from kiungo.domains.vems.reconciliation.service import Ingested
 from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS, RECONCILE
 from kiungo.domains.vems.routes.reading import Sent
-from kiungo.domains.vems.routes.statements import EXPLAINED_AS, missing_rail, rail_view
+from kiungo.domains.vems.routes.statements import EXPLAINED_AS, missing_rail, rail_view, take_in
 from kiungo.domains.vems.settlement import desk
 from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel import audit
@@ -29,6 +31,7 @@ DONE: Final = {
     "explain": "Booked.",
     "fund": "Booked. What waited for money is tried again.",
     "resume": "The rail sends again.",
+    "upload": "Taken in: {} new lines, {} of them with their payment. The others are in the queue.",
 }
 
 
@@ -61,7 +64,7 @@ class RailPages:
         call, rail = visit.call, self._rail(visit)
         done = visit.query.get("done", "")
         if error is None and done in DONE:
-            visit.notice = Notice("good", DONE[done])
+            visit.notice = Notice("good", DONE[done].format(*_counts(visit)))
 
         def read(unit: Unit) -> dict[str, Any]:
             queue = reconciliation.suggestions(unit, call.tenant, rail)
@@ -126,6 +129,23 @@ class RailPages:
         call, rail = visit.call, self._rail(visit)
         return await self._done(visit, "resume", lambda unit: desk.resume_rail(self.settlements, unit, call, rail))
 
+    async def upload(self, visit: Visit) -> Response:
+        """A statement of the bank, as a file."""
+        sent, call, rail = visit.upload(), visit.call, self._rail(visit)
+
+        def write(unit: Unit) -> list[Ingested]:
+            return [take_in(self.settlements, unit, call, rail, one) for one in found]
+
+        try:
+            if not sent.content:
+                raise invalid([Detail("file", "Choose a file first.")])
+            found = self.rails[rail].read_statements(sent.content, {"name": "upload"})
+            taken = await self.database.write_async(write)
+        except (Conflict, Incorrect) as error:
+            return await self.show(visit, error)
+        new, matched = sum(one.new for one in taken), sum(one.matched for one in taken)
+        return go_to(f"{ADDRESS}/{rail}?done=upload&new={new}&matched={matched}")
+
     async def _done(self, visit: Visit, what: str, step: Callable[[Unit], object]) -> Response:
         def write(unit: Unit) -> None:
             step(unit)
@@ -141,3 +161,10 @@ class RailPages:
         if rail not in self.rails:
             raise missing_rail(rail, self.rails)
         return rail
+
+
+def _counts(visit: Visit) -> tuple[int, int]:
+    """What an upload brought, as its redirect says it."""
+    said = [visit.query.get(name, "")[:6] for name in ("new", "matched")]
+    new, matched = (int(text) if text.isdecimal() else 0 for text in said)
+    return new, matched

@@ -9,6 +9,7 @@ from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.reconciliation import service as reconciliation
 from kiungo.domains.vems.reconciliation.proof import prove
+from kiungo.domains.vems.reconciliation.service import Ingested
 from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS, READ_STATEMENTS, RECONCILE
 from kiungo.domains.vems.routes import money_views as views
 from kiungo.domains.vems.routes.describing import AMOUNT, OBJECT, TEXT, fields, many, one, operation, text, words
@@ -122,7 +123,7 @@ class StatementApi:
         found = self.rails[rail].read_statements(request.body, {"name": "upload"})
 
         def work(unit: Unit) -> Response:
-            return _data([self._take_in(unit, call, rail, statement) for statement in found])
+            return _data([_told(one, take_in(self.settlements, unit, call, rail, one)) for one in found])
 
         return await request.write(work)
 
@@ -181,20 +182,6 @@ class StatementApi:
 
         return await request.write(work)
 
-    def _take_in(self, unit: Unit, call: Call, rail: str, statement: AccountStatement) -> dict[str, Any]:
-        _check_account(unit, call.tenant, rail, statement)
-        taken = reconciliation.ingest(self.settlements.legs, unit, call.tenant, rail, statement)
-        audit.record(unit, call, "upload", kind="Statement", id=statement.statement_id[:64], detail=rail)
-        return {
-            "statementId": statement.statement_id,
-            "account": statement.account,
-            "from": statement.opened_on.isoformat(),
-            "until": statement.closed_on.isoformat(),
-            "closing": statement.closing,
-            "newLines": taken.new,
-            "matched": taken.matched,
-        }
-
     def routes(self) -> list[Route]:
         """The routes."""
         rail = OWN + "/rails/{rail}"
@@ -212,6 +199,14 @@ class StatementApi:
             Route("POST", f"{rail}/explain", self.explain, scope=RECONCILE, api=API, openapi=EXPLAIN),
             Route("GET", f"{rail}/proof", self.proof, scope=READ_STATEMENTS, api=API, openapi=PROOF),
         ]  # fmt: skip
+
+
+def take_in(settlements: Settlements, unit: Unit, call: Call, rail: str, statement: AccountStatement) -> Ingested:
+    """Take a statement in that a person gives us. Raises: Incorrect STATEMENT_WRONG, also for another account's."""
+    _check_account(unit, call.tenant, rail, statement)
+    taken = reconciliation.ingest(settlements.legs, unit, call.tenant, rail, statement)
+    audit.record(unit, call, "upload", kind="Statement", id=statement.statement_id[:64], detail=rail)
+    return taken
 
 
 def missing_rail(rail: str, rails: Iterable[str]) -> NotFound:
@@ -248,6 +243,18 @@ def _check_account(unit: Unit, tenant: int, rail: str, statement: AccountStateme
             field="account",
             hint="Upload it to the rail of that account",
         )
+
+
+def _told(statement: AccountStatement, taken: Ingested) -> dict[str, Any]:
+    return {
+        "statementId": statement.statement_id,
+        "account": statement.account,
+        "from": statement.opened_on.isoformat(),
+        "until": statement.closed_on.isoformat(),
+        "closing": statement.closing,
+        "newLines": taken.new,
+        "matched": taken.matched,
+    }
 
 
 def _match_of(request: Request) -> tuple[str, str]:
