@@ -28,6 +28,7 @@ from kiungo.fhir.search.explain import explain
 from kiungo.fhir.search.grammar import get_parameter
 from kiungo.fhir.search.includes import included
 from kiungo.fhir.search.known import is_negating
+from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.select import Found, run, scope_of
 from kiungo.fhir.subsets import members_of, part_of
@@ -84,6 +85,9 @@ class SearchPage:
     total: int | None
     next: list[Any] | None
     plan: list[dict[str, Any]] = field(default_factory=list)
+
+
+Answer = tuple[Asked, SearchPage]
 
 
 def understand(
@@ -183,6 +187,27 @@ def _refuse_unshared_sorts(queries: list[Query]) -> None:
                 field="_sort",
                 hint="Search one type to sort by its parameters",
             )
+
+
+def search_usual(store: "Store", unit: "Unit", call: Call, place: Place, params: Params) -> Answer | None:
+    """Understand and run a search by the statement that is kept of its form; None where that is not possible.
+
+    Only for callers without bindings, who see every record of a type that they may read.
+    Raises: Forbidden.
+    """
+    name = place.type
+    if name is None or place.owner is not None or call.principal.bindings or name not in type_ids():
+        return None
+    if store.repository.own.known(unit, call.tenant).building:
+        return None
+    found = store.forms.find(unit, Scope(call.tenant, name, unit.engine, unit.now_us, None, store.counts), params)
+    if found is None:
+        return None
+    require(call.principal, f"system/{name}.s")
+    usual, values = found
+    page = usual.run(unit, values)
+    matches = store.visible(call, page.resources)
+    return Asked(place, (usual.query,), list(params), None), SearchPage(matches, (), False, None, page.next)
 
 
 def search(store: "Store", unit: "Unit", call: Call, asked: Asked) -> SearchPage:

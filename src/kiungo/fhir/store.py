@@ -18,6 +18,7 @@ from kiungo.fhir.references import localised
 from kiungo.fhir.repository import Repository, type_id
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, Params, Query
 from kiungo.fhir.search.counts import Counts
+from kiungo.fhir.search.usual import Forms
 from kiungo.fhir.terminology.service import Terminologies
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth.principal import Call
@@ -55,6 +56,7 @@ class Store:
         self.libraries = Libraries(database, self.terminologies)
         self._reads = reads
         self.counts = Counts()
+        self.forms = Forms()
         self._pace = Pace(database)
 
     def settle(self, call: Call, query: Query) -> None:
@@ -109,7 +111,10 @@ class Store:
         """
         place = searching.Place(type_name, owner)
 
-        def look(unit: "Unit") -> tuple[searching.Asked, searching.SearchPage]:
+        def look(unit: "Unit") -> searching.Answer:
+            answer = searching.search_usual(self, unit, call, place, params)
+            if answer is not None:
+                return answer
             asked = searching.understand(self, unit, call, place, params, lenient=lenient)
             return asked, searching.search(self, unit, call, asked)
 

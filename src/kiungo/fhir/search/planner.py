@@ -89,6 +89,11 @@ def sample(unit: "Unit", candidate: Driver) -> int:
     return int(unit.value(text, rows.parameters))
 
 
+def begins_with_compartment(scope: Scope, conditions: list[Condition]) -> bool:
+    """Whether a patient and a code are looked up together, whatever they are."""
+    return _compartment(scope, conditions) is not None
+
+
 def _compartment(scope: Scope, conditions: list[Condition]) -> Plan | None:
     """One seek for "this patient and this code", where the type has compartment rows for the code."""
     person = person_parameter(scope.type)

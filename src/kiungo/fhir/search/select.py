@@ -51,11 +51,15 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     if query.summary == "count":
         return Found((), None, total)
     rows = _page(unit, scope, chosen, order, after, query.count + 1)
+    return found_in(query, len(order.keys), rows, total)
+
+
+def found_in(query: Query, width: int, rows: list[tuple[Any, ...]], total: int | None = None) -> Found:
+    """A page of the rows of its statement, of which one more than asked for says that there are more."""
     more = len(rows) > query.count > 0
-    width = len(order.keys)
     rows = rows[: query.count]
-    resources = tuple(_stored(scope.type, row[width:]) for row in rows)
-    keys = tuple(list(row[:width]) for row in rows)
+    resources = tuple([_stored(query.type, row[width:]) for row in rows])
+    keys = tuple([list(row[:width]) for row in rows])
     return Found(resources, keys[-1] if more else None, total, keys)
 
 
@@ -121,13 +125,19 @@ def scope_of(
 def _page(
     unit: "Unit", scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int
 ) -> list[tuple[Any, ...]]:
-    """Rows of (sort values..., columns...). The page's keys are found first, then its bodies are fetched."""
+    """Rows of (sort values..., columns...)."""
+    sql = page_sql(scope, chosen, order, after, limit)
+    return unit.rows(sql.text, sql.parameters)
+
+
+def page_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int) -> Sql:
+    """The statement of a page. Its keys are found first, then its bodies are fetched."""
     keys = keys_sql(scope, chosen, order, after, limit)
     text = (
         f"SELECT {', '.join(order.names)}, {_COLUMNS} FROM ({keys.text}) p "
         f"{joined(scope.engine)} fhir_resource r ON r.rid = p.{order.names[-1]} ORDER BY {order.by_name}"
     )
-    return unit.rows(text, keys.parameters)
+    return Sql(text, keys.parameters)
 
 
 def keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int) -> Sql:
