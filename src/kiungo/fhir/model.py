@@ -15,7 +15,7 @@ RESOURCE_ID_WRONG = define(
 RESOURCE_TYPE_WRONG = define("RESOURCE_TYPE_WRONG", Incorrect, "The resource is of another type than its address says.")
 RESOURCE_TYPE_UNKNOWN = define("RESOURCE_TYPE_UNKNOWN", NotFound, "FHIR R4 has no resource type of this name.")
 VERSION_CONFLICT = define(
-    "VERSION_CONFLICT", Conflict, "If-Match names another version than the current one.", http=412
+    "VERSION_CONFLICT", Conflict, "If-Match or If-None-Match does not fit the current version.", http=412
 )
 MULTIPLE_MATCHES = define(
     "MULTIPLE_MATCHES", Conflict, "A condition matches more than one resource, so none was chosen.", http=412

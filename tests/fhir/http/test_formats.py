@@ -140,3 +140,33 @@ def test_xml_in_and_out(server: Server) -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><Patient xmlns="http://hl7.org/fhir"><id value="&a;"/></Patient>'
     assert server.ask("POST", "/Patient", bomb, headers=xml).status_code == 400
     assert server.ask("GET", "/metadata?_format=xml").content.count(b"<CapabilityStatement") == 1
+
+
+def test_a_body_or_answer_of_another_version_or_encoding_is_refused(server: Server) -> None:
+    made = server.create(patient())
+    path = f"/Patient/{made['id']}"
+    for kind, status in (("4.0", 200), ('"4.0"', 200), ("4.0.1", 200), ("5.0", 406), ("3.0", 406)):
+        answer = server.ask("GET", path, headers={"Accept": f"application/fhir+json; fhirVersion={kind}"})
+        assert answer.status_code == status, kind
+    both = "application/fhir+json; fhirVersion=5.0, application/fhir+xml; fhirVersion=4.0;q=0.5"
+    assert server.ask("GET", path, headers={"Accept": both}).headers["content-type"].startswith("application/fhir+xml")
+    assert server.ask("GET", path, headers={"Accept": "application/fhir+json;q=0"}).status_code == 406
+    for headers, status in (
+        ({"Content-Type": "application/fhir+json; fhirVersion=4.0; charset=utf-8"}, 201),
+        ({"Content-Type": "application/fhir+json; fhirVersion=5.0"}, 415),
+        ({"Content-Type": "application/fhir+json", "Content-Encoding": "gzip"}, 415),
+    ):
+        assert server.ask("POST", "/Patient", patient(), headers=headers).status_code == status, headers
+
+
+def test_what_an_update_by_id_must_carry_and_may_demand(server: Server) -> None:
+    missing = server.ask("PUT", "/Patient/p", patient())
+    assert (missing.status_code, missing.json()["issue"][0]["expression"]) == (400, ["id"])
+    only_new = {"If-None-Match": "*"}
+    assert server.ask("PUT", "/Patient/p", patient(id="p"), headers=only_new).status_code == 201
+    refused = server.ask("PUT", "/Patient/p", patient(id="p", active=True), headers=only_new)
+    assert (refused.status_code, server.ask("GET", "/Patient/p").json()["meta"]["versionId"]) == (412, "1")
+    assert server.ask("PUT", "/Patient/p", patient(id="p"), headers={"If-None-Match": 'W/"1"'}).status_code == 400
+    assert server.ask("PUT", "/Patient?gender=other", patient(), headers=only_new).status_code == 400
+    server.ask("DELETE", "/Patient/p")
+    assert server.ask("PUT", "/Patient/p", patient(id="p"), headers=only_new).status_code == 201

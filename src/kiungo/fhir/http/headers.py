@@ -38,6 +38,22 @@ def if_match(request: Request) -> int | None:
     return int(wanted)
 
 
+def if_none_match_any(request: Request) -> bool:
+    """Whether a write must make what it writes: `If-None-Match: *`. Raises: Incorrect for a version.
+
+    Source: RFC 9110 13.1.2.
+    """
+    given = request.raw_headers.get(b"if-none-match")
+    if given is not None and given.strip() != b"*":
+        raise Incorrect(
+            ETAG_MALFORMED,
+            "A write takes no version in If-None-Match",
+            field="If-None-Match",
+            hint="Write *, or If-Match",
+        )
+    return given is not None
+
+
 @lru_cache(maxsize=1024)
 def _http_date(moment_s: int) -> bytes:
     return formatdate(moment_s, usegmt=True).encode("ascii")

@@ -5,6 +5,7 @@ Source: FHIR R4 3.1.0.1.10 (content types), 3.1.0.1.11 (_format), 3.1.0.1.12 (_p
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ FHIR_XML = b"application/fhir+xml; charset=utf-8"
 XML_NAMES = frozenset({"xml", "application/xml", "application/fhir+xml", "application/xml+fhir", "text/xml"})
 JSON_NAMES = frozenset({"json", "application/json", "application/fhir+json", "application/json+fhir", "text/json"})
 ANY_NAMES = frozenset({"*/*", "application/*", "*", "text/html", "text/*"})
+VERSIONS = frozenset({"4.0", "4.0.1"})
+_VERSION_OF = re.compile(rb"""fhirVersion\s*=\s*"?([^\s;"]*)""", re.IGNORECASE).search
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -57,6 +60,7 @@ def negotiated(handler: Handler) -> Handler:
 def received(request: Request) -> bytes:
     """The body as JSON text. Raises: Incorrect MEDIA_TYPE_WRONG."""
     given = request.raw_headers.get(b"content-type")
+    _refuse_encoding(request, given)
     if given is None or b"json" in given.lower():
         return request.body
     if given.partition(b";")[0].strip().lower().decode("latin-1") in XML_NAMES:
@@ -64,6 +68,26 @@ def received(request: Request) -> bytes:
     raise Incorrect(
         MEDIA_TYPE_WRONG, "The body must be JSON or XML", field="Content-Type", hint="Send application/fhir+json"
     )
+
+
+def _refuse_encoding(request: Request, given: bytes | None) -> None:
+    """Refuse a compressed body, and one that says it is of another FHIR version. Raises: Incorrect MEDIA_TYPE_WRONG."""
+    encoding = request.raw_headers.get(b"content-encoding", b"identity")
+    if encoding.strip().lower() != b"identity":
+        raise Incorrect(
+            MEDIA_TYPE_WRONG,
+            "A compressed body is not taken",
+            field="Content-Encoding",
+            hint="Send it uncompressed; kiungo fhir load reads compressed files",
+        )
+    version = _VERSION_OF(given) if given is not None and b"fhir" in given else None
+    if version is not None and version[1].decode() not in VERSIONS:
+        raise Incorrect(
+            MEDIA_TYPE_WRONG,
+            "The body is of another FHIR version",
+            field="Content-Type",
+            hint="Send FHIR R4 as application/fhir+json; fhirVersion=4.0",
+        )
 
 
 def written(response: Response, wanted: Format) -> Response:
@@ -113,7 +137,9 @@ def _taken_from(request: Request) -> Format:
             is_pretty = value == "true"
     accept = request.raw_headers.get(b"accept")
     if not name and accept is not None:
-        name = _accepted(accept) or _named(accept.decode("latin-1"), "Accept")
+        name = _accepted(accept)
+        if not name:
+            raise _not_offered(accept.decode("latin-1"), "Accept")
     return Format(name or "json", is_pretty)
 
 
@@ -123,11 +149,15 @@ def _named(text: str, field: str) -> str:
         return "xml"
     if plain in JSON_NAMES or plain in ANY_NAMES:
         return "json"
-    raise Unsupported(
+    raise _not_offered(plain, field)
+
+
+def _not_offered(text: str, field: str) -> Unsupported:
+    return Unsupported(
         FORMAT_NOT_OFFERED,
-        f"There is no answer in {plain[:60]!r}",
+        f"There is no answer in {text[:60]!r}",
         field=field,
-        hint="Ask for application/fhir+json or application/fhir+xml",
+        hint="Ask for application/fhir+json or application/fhir+xml, of fhirVersion 4.0",
     )
 
 
@@ -141,6 +171,8 @@ def _accepted(accept: bytes) -> str:
             return "json"  # a browser, which would take any XML before it
         name = "xml" if media_type in XML_NAMES else "json" if media_type in JSON_NAMES | ANY_NAMES else ""
         weight = next((_weight(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+        if any(p.startswith("fhirversion=") and p[12:].strip('"') not in VERSIONS for p in parameters):
+            continue
         if name and weight > best:
             best, found = weight, name
     return found

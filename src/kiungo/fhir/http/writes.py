@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, Incorrect
 from kiungo.fhir.guard import admit, may_read
-from kiungo.fhir.http.headers import if_match, version_headers
+from kiungo.fhir.http.headers import if_match, if_none_match_any, version_headers
 from kiungo.fhir.http.negotiation import received
 from kiungo.fhir.http.preferences import preferences
 from kiungo.fhir.interactions.bundle_parts import understand
 from kiungo.fhir.interactions.patching import Patch, parse_patch, patched, target, write_patched
 from kiungo.fhir.interactions.transaction import Runner
-from kiungo.fhir.interactions.writing import create, put, remove, remove_all
-from kiungo.fhir.model import RESOURCE_TYPE_WRONG, VERSION_CONFLICT, Prepared, Stored
+from kiungo.fhir.interactions.writing import create, put, refuse_existing, remove, remove_all
+from kiungo.fhir.model import RESOURCE_ID_WRONG, RESOURCE_TYPE_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.outcome import FHIR_JSON, all_well
 from kiungo.fhir.packages.enforcing import conform, conform_entries
 from kiungo.fhir.prepare import prepare
@@ -54,9 +54,15 @@ class WriteApi:
         logical_id = request.params.get("id")
         prepared = await self._received(type_name, request, logical_id)
         condition = None if logical_id is not None else request.query
-        wanted = if_match(request)
+        wanted, only_new = if_match(request), if_none_match_any(request)
+        if logical_id is not None and prepared.body_id is None:
+            raise Incorrect(
+                RESOURCE_ID_WRONG, "The resource has no id", field="id", hint=f"Put the address's id in: {logical_id}"
+            )
 
         def work(unit: "Unit") -> Response:
+            if only_new:
+                refuse_existing(self._store, unit, request.call, type_name, logical_id)
             stored = put(self._store, unit, request.call, prepared, logical_id, condition, wanted)
             return self.written(request, stored, 201 if stored.created else 200)
 

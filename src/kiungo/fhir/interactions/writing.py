@@ -93,6 +93,23 @@ def make(
     return store.repository.create(unit, call, admitted(store, call, "u", prepared, logical_id))
 
 
+def refuse_existing(store: Store, unit: "Unit", call: Call, type_name: str, logical_id: str | None) -> None:
+    """Refuse to write over what is there, for who asked for that. Raises: Conflict VERSION_CONFLICT."""
+    admit(call)
+    if logical_id is None:
+        raise Incorrect(
+            SEARCH_VALUE_WRONG,
+            "An update by condition takes no If-None-Match",
+            field="If-None-Match",
+            hint="Leave it out",
+        )
+    current = store.repository.locked(unit, call, type_name, logical_id)
+    if current is not None and not current.deleted:
+        raise Conflict(
+            VERSION_CONFLICT, f"If-None-Match does not fit: there is a {type_name} with this id", hint="Leave it out"
+        )
+
+
 def refuse_other_id(prepared: Prepared, logical_id: str) -> None:
     """Refuse content that carries another id than the resource it would change. Raises: Incorrect."""
     if prepared.body_id not in (None, logical_id):
