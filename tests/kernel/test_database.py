@@ -1,14 +1,19 @@
 """Units of work: all or nothing, alone among neighbours, durable when answered."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
+import kiungo.kernel.database as database_package
 from kiungo.base.errors import Conflict, Incorrect, Unavailable
 from kiungo.kernel.database import Database, IntegrityViolation, Unit, migrate, open_database, schema_state
-from kiungo.kernel.database.migrate import require_current
+from kiungo.kernel.database.migrate import require_current, revisions
 
 
 @pytest.fixture
@@ -136,6 +141,22 @@ def test_the_schema_migrates_once_and_a_newer_one_is_refused(database_url: str) 
         migrate(database_url)
     with pytest.raises(Conflict, match="does not know"):
         require_current(database_url)
+
+
+def test_files_of_migrations_are_named_by_their_revisions_and_stand_in_one_line() -> None:
+    script = ScriptDirectory(str(Path(database_package.__file__).parents[1] / "migrations"))
+    found = list(script.walk_revisions())
+    assert {revision.revision for revision in found} == revisions()
+    assert script.get_current_head() == max(revisions())
+    assert [revision.down_revision for revision in found] == [*sorted(revisions(), reverse=True)[1:], None]
+
+
+def test_a_current_schema_is_recognized_without_the_migration_tools(database_url: str) -> None:
+    program = (
+        "import sys; from kiungo.kernel.database import migrate; assert migrate(sys.argv[1]).up_to_date;"
+        "assert not {'alembic', 'sqlalchemy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, database_url], check=True, timeout=60)
 
 
 def test_an_unmigrated_database_is_refused_with_the_way_out(tmp_path) -> None:

@@ -1,19 +1,18 @@
-"""Schema migrations: forward only, and never onto a schema newer than this program."""
+"""Where a schema stands, and bringing it forward: never back, and never onto one newer than this program.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+A revision is read with plain SQL and the newest one from the names of the files. Alembic and SQLAlchemy, twenty
+megabytes and half a second, are loaded only where there is something to migrate.
+"""
+
+import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+import psycopg
 
 from kiungo.base.errors import Conflict, Unavailable, define
 from kiungo.kernel.database.unit import DATABASE_UNAVAILABLE
@@ -23,7 +22,9 @@ SCHEMA_NEWER = define(
 )
 SCHEMA_BEHIND = define("SCHEMA_BEHIND", Conflict, "The database lacks migrations; run `kiungo migrate`.")
 
-MIGRATION_LOCK = 7_120_415
+REVISION = "SELECT version_num FROM alembic_version"
+BUSY_TIMEOUT_S = 30
+_FILE = re.compile(r"([0-9]{4})_[a-z_]+\.py\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,16 @@ class SchemaState:
 
 
 def schema_state(url: str) -> SchemaState:
-    """Read the schema's revision without changing anything."""
-    script = ScriptDirectory.from_config(_config())
-    newest = script.get_current_head()
-    if newest is None:
-        raise AssertionError("the package has no migrations")
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        return SchemaState(None, newest, True)  # connecting would make the file
-    with _connected(url) as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    revisions = {revision.revision for revision in script.walk_revisions()}
-    return SchemaState(current, newest, current is None or current in revisions)
+    """Read the schema's revision without changing anything. Raises: Unavailable."""
+    known = revisions()
+    current = _current(url)
+    return SchemaState(current, max(known), current is None or current in known)
+
+
+def revisions() -> frozenset[str]:
+    """The numbers of this program's migrations, as their files are named."""
+    names = (file.name for file in (files("kiungo.kernel") / "migrations" / "versions").iterdir())
+    return frozenset(match[1] for match in map(_FILE.match, names) if match)
 
 
 def require_current(url: str) -> None:
@@ -69,16 +69,15 @@ def require_current(url: str) -> None:
 def migrate(url: str) -> SchemaState:
     """Bring the schema forward to this program's newest revision; several processes may call at once.
 
-    Raises: Conflict SCHEMA_NEWER.
+    Raises: Conflict SCHEMA_NEWER, Unavailable.
     """
-    _make_folder(url)
-    refuse_newer(schema_state(url))
-    with _connected(url) as connection:
-        _lock(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+    if url.startswith("sqlite:///"):
+        _path(url).parent.mkdir(parents=True, exist_ok=True)  # a new file may be the first thing in its folder
+    state = schema_state(url)
+    refuse_newer(state)
+    if state.up_to_date:
+        return state
+    import_module("kiungo.kernel.database.upgrading").upgrade(url)
     return schema_state(url)
 
 
@@ -92,47 +91,40 @@ def refuse_newer(state: SchemaState) -> None:
         )
 
 
-@contextmanager
-def _connected(url: str) -> Iterator[Connection]:
-    """A connection of its own. Raises: Unavailable when the database does not answer or the file cannot be opened."""
-    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
-    try:
-        connection = engine.connect()
-    except OperationalError as error:
-        raise Unavailable(
-            DATABASE_UNAVAILABLE,
-            f"The database at {url.rpartition('@')[2]} cannot be opened",
-            field="KIUNGO_DATABASE_URL",
-            hint="Check the address, that the server runs, and that this user may open it",
-        ) from error
-    with connection:
-        yield connection
+def unavailable(url: str) -> Unavailable:
+    """What is said of a database that does not answer, or whose file cannot be opened."""
+    return Unavailable(
+        DATABASE_UNAVAILABLE,
+        f"The database at {url.rpartition('@')[2]} cannot be opened",
+        field="KIUNGO_DATABASE_URL",
+        hint="Check the address, that the server runs, and that this user may open it",
+    )
 
 
-def _make_folder(url: str) -> None:
-    """A new SQLite file may be the first thing in its folder."""
+def _current(url: str) -> str | None:
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        return _current_of_file(url)
+    try:
+        with psycopg.connect(url) as connection:
+            found = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+            row = connection.execute(REVISION).fetchone() if found and found[0] else None
+    except psycopg.OperationalError as error:
+        raise unavailable(url) from error
+    return str(row[0]) if row else None
 
 
-def _lock(connection: Connection) -> None:
-    """One migrator at a time: a session lock on PostgreSQL, the write lock on SQLite."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-    else:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        connection.exec_driver_sql("PRAGMA busy_timeout=30000")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _current_of_file(url: str) -> str | None:
+    path = _path(url)
+    if not path.exists():
+        return None  # connecting would make the file
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+            found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+            row = connection.execute(REVISION).fetchone() if found else None
+    except sqlite3.OperationalError as error:
+        raise unavailable(url) from error
+    return str(row[0]) if row else None
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(files("kiungo.kernel") / "migrations"))
-    return config
-
-
-def _sqlalchemy_url(url: str) -> str:
-    for prefix in ("postgresql://", "postgres://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg://" + url.removeprefix(prefix)
-    return url
+def _path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))

@@ -1,4 +1,4 @@
-"""How Alembic reaches the connection that `kernel.database.migrate` opened."""
+"""How Alembic reaches the connection that `kernel.database.upgrading` opened."""
 
 from alembic import context
 
