@@ -159,6 +159,33 @@ def test_purge_counts_first_and_then_leaves_nothing(server: Server) -> None:
     assert purged == 4
 
 
+def test_purge_reaches_what_was_deleted_before_or_is_about_another_by_now(server: Server) -> None:
+    for name in ("one", "other"):
+        server.ask("PUT", f"/Patient/{name}", patient(id=name))
+        server.ask("PUT", f"/Observation/gone-{name}", observation(f"Patient/{name}", id=f"gone-{name}"))
+        server.ask("DELETE", f"/Observation/gone-{name}")
+    server.ask("PUT", "/Observation/moved", observation("Patient/one", id="moved"))
+    server.ask("PUT", "/Observation/moved", observation("Patient/other", id="moved"))
+    server.ask("PUT", "/Observation/moved", observation("Patient/other", id="moved", status="amended"))
+    bound = server.new_key("system/*.cruds", "purge:records", bindings={"patient": "other"})
+    assert server.ask("POST", "/Patient/one/$purge", key=bound).status_code == 403
+    key = server.new_key("system/*.cruds", "purge:records")
+    told = {p["name"]: p for p in server.ask("POST", "/Patient/one/$purge", key=key).json()["parameter"]}
+    assert (told["resources"]["valueInteger"], told["pastVersions"]["valueInteger"]) == (1, 2)
+    assert server.ask("GET", "/Observation/gone-one/_history/1").status_code == 200, "it was only counted"
+    assert server.ask("POST", "/Patient/one/$purge?dryRun=false", key=key).status_code == 200
+    for path, status in (
+        ("/Observation/gone-one/_history/1", 404),
+        ("/Observation/moved/_history/1", 404),
+        ("/Observation/moved/_history/2", 200),
+        ("/Observation/moved", 200),
+        ("/Observation/gone-other/_history/1", 200),
+    ):
+        assert server.ask("GET", path).status_code == status, path
+    left = server.database.read(lambda u: u.rows("SELECT body FROM fhir_history"))
+    assert not any(b"Patient/one" in bytes(row[0]) for row in left)
+
+
 def test_a_record_of_another_part_is_not_purged(server: Server) -> None:
     one, [_, encounter, _, _] = person(server)
     tree = server.ask("GET", f"/{encounter}").json()
