@@ -14,6 +14,7 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.indexing import index_rows
 from kiungo.fhir.indexing.values import target_of
 from kiungo.fhir.interactions.together import create_all
+from kiungo.fhir.interactions.versions import next_version
 from kiungo.fhir.model import (
     DELETE,
     MULTIPLE_MATCHES,
@@ -48,19 +49,11 @@ _CURRENT = (
     "SELECT rid, version, updated_us, deleted, method, person, body FROM fhir_resource "
     "WHERE tn = ? AND type = ? AND fid = ?"
 )
+_CURRENT_LOCKED = f"{_CURRENT} FOR UPDATE"
 _OLD = (
     "SELECT h.version, h.updated_us, h.deleted, h.method, h.body FROM fhir_resource r "
     "JOIN fhir_history h ON h.rid = r.rid AND h.version = ? WHERE r.tn = ? AND r.type = ? AND r.fid = ?"
 )
-_KEEP = (
-    "INSERT INTO fhir_history (rid, version, tn, type, updated_us, deleted, method, body) "
-    "SELECT rid, version, tn, type, updated_us, deleted, method, body FROM fhir_resource WHERE rid = ?"
-)
-_CHANGE = (
-    "UPDATE fhir_resource SET version = ?, updated_us = ?, sort_ms = ?, deleted = ?, method = ?, person = ?, "
-    "content_hash = ?, body = ? WHERE rid = ?"
-)
-
 SEARCH_PARAMETER = "SearchParameter"
 
 
@@ -182,9 +175,9 @@ class Repository:
             _gone(type_name)
         return found
 
-    def find(self, unit: "Unit", call: Call, type_name: str, logical_id: str) -> Stored | None:
+    def find(self, unit: "Unit", call: Call, type_name: str, logical_id: str, *, lock: bool = False) -> Stored | None:
         """The current version, also a deleted one, or None when there never was one."""
-        row = unit.row(_CURRENT, (call.tenant, type_id(type_name), logical_id))
+        row = unit.row(_CURRENT_LOCKED if lock else _CURRENT, (call.tenant, type_id(type_name), logical_id))
         if row is None:
             return None
         rid, version, updated_us, deleted, method, person, body = row
@@ -232,17 +225,15 @@ class Repository:
         version, updated_us = current.version + 1, max(unit.now_us, current.updated_us + 1)
         person = current.id if prepared.type == "Patient" else rows.person
         body = prepared.body(current.id, version, updated_us)
-        unit.execute(_KEEP, (rid,))
-        unit.execute(
-            _CHANGE,
-            (version, updated_us, rows.sort_ms, 0, PUT, person, prepared.content_hash, body, rid),
+        waited = next_version(
+            unit, rid, (version, updated_us, rows.sort_ms, 0, PUT, person, prepared.content_hash, body)
         )
         now = self.own.rows(unit, tenant, prepared)
         if old is None:
             index_rows.insert(unit, tenant, [(rid, now)])
         else:
             before = index_rows.table_rows(self.own.rows(unit, tenant, old), tenant, rid)
-            index_rows.replace(unit, rid, before, index_rows.table_rows(now, tenant, rid))
+            index_rows.replace(unit, before, index_rows.table_rows(now, tenant, rid), words_waited=waited)
         if prepared.type == SEARCH_PARAMETER:
             self.own.settle(unit, call, current.id, prepared.tree)
         audit.record(unit, call, "update", kind=prepared.type, id=current.id, person=person)
@@ -264,9 +255,8 @@ class Repository:
         version, updated_us = current.version + 1, max(unit.now_us, current.updated_us + 1)
         rows = self.own.rows(unit, call.tenant, reread(current.body))
         old = index_rows.table_rows(rows, call.tenant, current.rid)
-        unit.execute(_KEEP, (current.rid,))
-        unit.execute(_CHANGE, (version, updated_us, 0, 1, DELETE, current.person, b"", b"", current.rid))
-        index_rows.replace(unit, current.rid, old, {table: set() for table in old})
+        waited = next_version(unit, current.rid, (version, updated_us, 0, 1, DELETE, current.person, b"", b""))
+        index_rows.replace(unit, old, {table: set() for table in old}, words_waited=waited)
         if type_name == SEARCH_PARAMETER:
             self.own.settle(unit, call, logical_id, None)
         audit.record(unit, call, "delete", kind=type_name, id=logical_id, person=current.person)
@@ -276,8 +266,12 @@ class Repository:
 
     def locked(self, unit: "Unit", call: Call, type_name: str, logical_id: str) -> Stored | None:
         """The current version, which no other unit changes or creates until this one ends."""
+        if unit.engine == "postgresql":
+            found = self.find(unit, call, type_name, logical_id, lock=True)  # the row is its own lock
+            if found is not None:
+                return found
         unit.lock(f"fhir:{call.tenant}:{type_name}/{logical_id}")
-        return self.find(unit, call, type_name, logical_id)
+        return self.find(unit, call, type_name, logical_id, lock=unit.engine == "postgresql")
 
 
 def _with(stored: Stored, outcome: str) -> Stored:

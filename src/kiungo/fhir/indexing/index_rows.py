@@ -43,6 +43,8 @@ TableRows = dict[str, set[tuple[Any, ...]]]
 TableLists = dict[str, list[tuple[Any, ...]]]
 WORDS = "fhir_word"
 FRESH_WORDS = "fhir_fresh_words"
+# So many statements cost PostgreSQL's driver less than a pipeline of them.
+SINGLY_MAX = 3
 
 
 def key_base(tenant: int) -> int:
@@ -119,13 +121,19 @@ def insert_missing(unit: "Unit", some: Iterable[TableRows]) -> None:
                 unit.many(f"{_INSERT[table]} ON CONFLICT DO NOTHING", list(values))
 
 
-def replace(unit: "Unit", rid: int, old: TableRows, new: TableRows) -> None:
-    """Write only what differs between what is there and what should be; words that still wait are written now."""
-    if unit.execute(f"DELETE FROM {FRESH_WORDS} WHERE rid = ?", (rid,)):
+def replace(unit: "Unit", old: TableRows, new: TableRows, *, words_waited: bool) -> None:
+    """Write only what differs between what is there and what should be.
+
+    Words that waited (see `fresh_words`) wait no more, so they are written now.
+    """
+    if words_waited:
         old = {**old, WORDS: set()}
     for table in old:
         gone = old[table] - new[table]
-        if gone:
+        if unit.engine == "postgresql" and len(gone) <= SINGLY_MAX:
+            for row in gone:
+                unit.execute(_REMOVE[table], row)
+        else:
             unit.many(_REMOVE[table], list(gone))
     _insert_now(unit, {table: sorted(new[table] - old[table]) for table in old})
 
