@@ -5,31 +5,35 @@ from typing import Annotated
 
 import typer
 
-from kiungo.app.cli import access, audit, data, demo, fhir, jobs, listening, payor, sandbox, serving
+from kiungo.app.cli.lazily import Later, lazy_group
+
+COMMANDS = {
+    "dev": Later("kiungo.app.cli.serving:dev", "Start on this machine, with sample data and keys."),
+    "demo": Later("kiungo.app.cli.demo:demo", "Tell the stories of a claim and of a booking, every figure checked."),
+    "serve": Later("kiungo.app.cli.serving:serve_command", "Serve, closed by default; needs its own keys."),
+    "worker": Later("kiungo.app.cli.serving:worker", "Run jobs and deliveries apart from serving."),
+    "listen": Later("kiungo.app.cli.listening:listen_command", "Receive webhooks: verify, print, keep a history."),
+    "migrate": Later("kiungo.app.cli.data:migrate", "Bring the database's schema forward."),
+    "backup": Later("kiungo.app.cli.data:backup", "Copy the whole database into one file."),
+    "restore": Later("kiungo.app.cli.data:restore", "Load a backup into the database."),
+    "check": Later("kiungo.app.cli.payor:check", "Compare rows, totals and balances with the record."),
+    "sandbox": Later("kiungo.app.cli.sandbox:commands", "The simulated outside systems, and their faults."),
+    "payor": Later("kiungo.app.cli.payor:commands", "Plans, members and past claims."),
+    "fhir": Later("kiungo.app.cli.fhir:commands", "The FHIR server: terminology and what belongs to it."),
+    "jobs": Later("kiungo.app.cli.jobs:commands", "Jobs that wait, died, or should run again."),
+    "keys": Later("kiungo.app.cli.access:keys", "API keys: make, list, rotate, revoke."),
+    "secrets": Later("kiungo.app.cli.access:secrets", "The keys that seal secrets at rest."),
+    "audit": Later("kiungo.app.cli.audit:commands", "The audit trail."),
+}
 
 app = typer.Typer(
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Kiungo connects a hospital, its payers, its partners and the money between them.",
 )
-app.command("dev", short_help="Start on this machine, with sample data and keys.")(serving.dev)
-app.command("demo", short_help="Tell the stories of a claim and of a booking, every figure checked.")(demo.demo)
-app.command("serve", short_help="Serve, closed by default; needs its own keys.")(serving.serve_command)
-app.command("worker", short_help="Run jobs and deliveries apart from serving.")(serving.worker)
-app.command("listen", short_help="Receive webhooks: verify, print, keep a history.")(listening.listen_command)
-app.command("migrate", short_help="Bring the database's schema forward.")(data.migrate)
-app.command("backup", short_help="Copy the whole database into one file.")(data.backup)
-app.command("restore", short_help="Load a backup into the database.")(data.restore)
-app.command("check", short_help="Compare rows, totals and balances with the record.")(payor.check)
-app.add_typer(sandbox.commands, name="sandbox")
-app.add_typer(payor.commands, name="payor")
-app.add_typer(fhir.commands, name="fhir")
-app.add_typer(jobs.commands, name="jobs")
-app.add_typer(access.keys, name="keys")
-app.add_typer(access.secrets, name="secrets")
-app.add_typer(audit.commands, name="audit")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,20 +2,23 @@
 
 import typer
 
-from kiungo.app.cli import fhir_load, fhir_packages, fhir_paths, fhir_uscdi, fhir_validation, fhir_views, terminology
+from kiungo.app.cli.lazily import Later, lazy_group
 
-commands = typer.Typer(no_args_is_help=True, help="The FHIR server: terminology and what belongs to it.")
-commands.add_typer(terminology.commands, name="terminology")
-commands.command("validate", short_help="Judge files against R4 and profiles.")(fhir_validation.validate)
-commands.command("install", short_help="Install an implementation guide (.tgz).")(fhir_packages.install)
-commands.command("uscdi", short_help="What of USCDI v3 a record has, lacks or has wrong.")(fhir_uscdi.uscdi)
-commands.command("packages", short_help="List installed packages.")(fhir_packages.list_packages)
-commands.command("uninstall", short_help="Take a package out.")(fhir_packages.uninstall)
-commands.command("must-conform", short_help="The profiles that writes must meet.")(fhir_packages.must_conform)
-commands.command("view", short_help="Rows of a ViewDefinition as CSV, NDJSON or Parquet.")(fhir_views.view_command)
 # An expression may begin with a minus, which is no option.
 _MINUS = {"ignore_unknown_options": True}
-commands.command("path", short_help="Evaluate a FHIRPath expression on a file.", context_settings=_MINUS)(
-    fhir_paths.path_command
+COMMANDS = {
+    "validate": Later("kiungo.app.cli.fhir_validation:validate", "Judge files against R4 and profiles."),
+    "install": Later("kiungo.app.cli.fhir_packages:install", "Install an implementation guide (.tgz)."),
+    "uscdi": Later("kiungo.app.cli.fhir_uscdi:uscdi", "What of USCDI v3 a record has, lacks or has wrong."),
+    "packages": Later("kiungo.app.cli.fhir_packages:list_packages", "List installed packages."),
+    "uninstall": Later("kiungo.app.cli.fhir_packages:uninstall", "Take a package out."),
+    "must-conform": Later("kiungo.app.cli.fhir_packages:must_conform", "The profiles that writes must meet."),
+    "view": Later("kiungo.app.cli.fhir_views:view_command", "Rows of a ViewDefinition as CSV, NDJSON or Parquet."),
+    "path": Later("kiungo.app.cli.fhir_paths:path_command", "Evaluate a FHIRPath expression on a file.", _MINUS),
+    "load": Later("kiungo.app.cli.fhir_load:load_command", "Load files of resources in bulk."),
+    "terminology": Later("kiungo.app.cli.terminology:commands", "Code systems from their owners' files."),
+}
+
+commands = typer.Typer(
+    cls=lazy_group(COMMANDS), no_args_is_help=True, help="The FHIR server: terminology and what belongs to it."
 )
-commands.command("load", short_help="Load files of resources in bulk.")(fhir_load.load_command)
