@@ -1,18 +1,22 @@
 """A bank account as a payment rail: orders are collected into files, and everything else comes back as files."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.base.time import Clock
 from kiungo.connectors.bank_eft import mapping
 from kiungo.connectors.bank_eft.client import Folder, LocalFolder
 from kiungo.connectors.bank_eft.settings import BankSettings
-from kiungo.connectors.bank_eft.sftp import SftpFolder
 from kiungo.formats.bank_statements import csv_profile, pain001, pain002
 from kiungo.formats.bank_statements.csv_profile import Profile
 from kiungo.ports.payment import AccountStatement, Answer, Batch, Capabilities, Notice, Order
+
+if TYPE_CHECKING:
+    from kiungo.connectors.bank_eft.sftp import SftpFolder
 
 PAIN001 = "pain001"
 
@@ -95,9 +99,13 @@ class BankRail:
         return Answer("unknown", f"the file {batch.reference} may be with the bank ({outcome})", rail_ids=ids)
 
 
-def open_folder(settings: BankSettings) -> LocalFolder | SftpFolder:
+def open_folder(settings: BankSettings) -> "LocalFolder | SftpFolder":
     """The folder shared with the bank, here or on its server; nobody is asked yet. Raises: Incorrect BANK_KEY_WRONG."""
-    return SftpFolder(settings) if settings.sftp_host else LocalFolder(settings.folder)
+    if not settings.sftp_host:
+        return LocalFolder(settings.folder)
+    # SSH weighs eight megabytes, which a bank without SFTP does not need.
+    opened: SftpFolder = import_module("kiungo.connectors.bank_eft.sftp").SftpFolder(settings)
+    return opened
 
 
 def load_profile(name: str) -> Profile:

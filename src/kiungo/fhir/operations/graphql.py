@@ -3,55 +3,20 @@
 Source: FHIR R4 3.1.4 (GraphQL), Resource-graphql.
 """
 
-from typing import Any
+import asyncio
+from importlib import import_module
 
-from kiungo.base.errors import KiungoError
-from kiungo.fhir.graphql import Executor, Lookups, Question, read_question
-from kiungo.fhir.graphql.document import wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
-from kiungo.fhir.outcome import outcome_of
 from kiungo.fhir.store import Store
-from kiungo.kernel import json
 from kiungo.kernel.http import Request, Response
-
-TEXT_MAX = 100_000
 
 
 async def graphql(store: Store, request: Request, place: Place) -> Response:
     """The answer as GraphQL has it: `data`, or `errors` with an OperationOutcome each."""
-    try:
-        question = _question(request)
-        lookups = Lookups(store, request.call)
-        executor = Executor(question, lookups)
-        if place.id:
-            data = await executor.on_resource(await lookups.read(place.type, place.id))
-        else:
-            data = await executor.on_system()
-    except KiungoError as error:
-        told = {"message": error.told, "extensions": {"code": error.code, "resource": outcome_of(error)}}
-        return Response.json({"errors": [told]}, error.http_status)
-    return Response.json({"data": data})
-
-
-def _question(request: Request) -> Question:
-    given: dict[str, Any] = dict(request.query)
-    if request.method == "POST" and request.body:
-        if request.raw_headers.get(b"content-type", b"").startswith(b"application/graphql"):
-            given["query"] = request.body.decode("utf-8", "replace")
-        else:
-            sent = json.loads(request.body)
-            if not isinstance(sent, dict):
-                raise wrong("The body is not an object", "Send query, variables and operationName", "body")
-            given.update(sent)
-    text, variables = given.get("query"), given.get("variables") or {}
-    if isinstance(variables, str):
-        variables = json.loads(variables)
-    if not isinstance(text, str) or not text.strip() or len(text) > TEXT_MAX:
-        raise wrong(f"There is no query, or it is longer than {TEXT_MAX} characters", "Send it as `query`")
-    if not isinstance(variables, dict):
-        raise wrong("The variables are not an object", "Send them by name", "variables")
-    name = given.get("operationName")
-    return read_question(text, name if isinstance(name, str) else None, variables)
+    # Most servers are never asked: the language's five megabytes are loaded by the first question.
+    answering = await asyncio.to_thread(import_module, "kiungo.fhir.graphql.answering")
+    answered: Response = await answering.answer(store, request, place)
+    return answered
 
 
 OPERATIONS.add(
