@@ -86,10 +86,12 @@ def _part(scope: Scope, component: Component, value: Value, columns: tuple[str, 
         return [("x.text >= ? AND x.text < ?", (text, text + LAST))]
     if component.kind == "date":
         return [_ranged(value.prefix, *matching.date_bounds(scope, value), columns)]
-    low, high, exact, extra, parameters_ = matching.number_bounds(component.kind, value)
-    where, given = _ranged(value.prefix, low, high, exact, exact, columns)
-    # The unit of a value stands beside it under other names than in the table of plain quantities.
-    return [(where + extra.replace("x.system", "x.other_system"), (*given, *parameters_))]
+    found: list[Where] = []
+    for low, high, exact, extra, parameters_ in matching.numbers_meant(component.kind, value):
+        where, given = _ranged(value.prefix, low, high, exact, exact, columns)
+        # The unit of a value stands beside it under other names than in the table of plain quantities.
+        found.append((where + extra.replace("x.system", "x.other_system"), (*given, *parameters_)))
+    return found
 
 
 def _ranged(prefix: str, low: Any, high: Any, first: Any, last: Any, columns: tuple[str, str]) -> Where:

@@ -3,6 +3,7 @@
 Shapes: a Match is "the rows of `table` where `where`"; a predicate is met by the rows of any of its matches.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from kiungo.fhir.indexing import values
 from kiungo.fhir.indexing.index_rows import key_base
 from kiungo.fhir.indexing.parameters import Parameter, Source
 from kiungo.fhir.indexing.values import DAY_MS
+from kiungo.fhir.search import units
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SEARCH_VALUE_WRONG, Predicate, Value
 from kiungo.fhir.search.counts import Counts
 from kiungo.fhir.search.lookups import Lookups
@@ -210,10 +212,27 @@ def number_bounds(kind: str, value: Value) -> tuple[float, float, float, str, tu
     return low, high, exact, extra, parameters
 
 
+def numbers_meant(kind: str, value: Value) -> list[tuple[float, float, float, str, tuple[Any, ...]]]:
+    """The same, and again in the other units that an amount may have been sent in.
+
+    A comparison stays in its unit: in the others its range would be most of the index, each time.
+    """
+    low, high, exact, extra, parameters = number_bounds(kind, value)
+    found = [(low, high, exact, extra, parameters)]
+    is_amount = value.prefix in ("", "eq", "ap") and math.isfinite(exact)
+    if is_amount and kind == "quantity" and len(value.parts) == 3 and value.parts[1] == units.UCUM:
+        for other in units.others(value.parts[2]):
+            amounts = (other.of(low), other.of(high), other.of(exact))
+            found.append((*amounts, extra, (*parameters[:-1], values.hash32(other.code))))
+    return found
+
+
 def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
-    low, high, exact, extra, parameters = number_bounds(predicate.parameter.kind, value)
-    key = scope.key(source) * 2
-    return _ranges("fhir_number", key, value.prefix or "eq", low, high, (exact, exact), 0, (extra, parameters))
+    key, prefix = scope.key(source) * 2, value.prefix or "eq"
+    made: list[Match] = []
+    for low, high, exact, extra, parameters in numbers_meant(predicate.parameter.kind, value):
+        made += _ranges("fhir_number", key, prefix, low, high, (exact, exact), 0, (extra, parameters))
+    return made
 
 
 def range_rule(prefix: str, low: Any, high: Any, first: Any, last: Any) -> Where:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kiungo.fhir.indexing.parameters import Parameter, compartment_keys, person_parameter
-from kiungo.fhir.search.asked import Condition, Predicate
+from kiungo.fhir.search.asked import Condition, Has, Predicate
 from kiungo.fhir.search.conditions import Driver, driver, is_drivable, match_driver, test
 from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
 from kiungo.fhir.search.own_columns import is_own_date, own_column_test, own_date_bounds
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 SAMPLE_MAX = 1000
 # So few rows that looking for a better driver costs more than it saves.
 FEW = 40
-
+# So many that a page of what they refer to is likely among the first resources.
+MANY = 250
 
 NO_BOUNDS = Sql("")
 
@@ -27,11 +28,13 @@ NO_BOUNDS = Sql("")
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A driver (None: all resources of the type), the conditions its rows are tested for, and what those
-    say about the sort date alone, so that a scan in its order can begin and end there."""
+    say about the sort date alone, so that a scan in its order can begin and end there. `is_dense`: the driver
+    has to find very many rows before the first one in order is known."""
 
     driver: Driver | None
     tests: tuple[Condition, ...]
     bounds: Sql = NO_BOUNDS
+    is_dense: bool = False
 
 
 def plan(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool = False) -> Plan:
@@ -58,7 +61,8 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
     if not drivable or (by_update and all(own_column_test(c) for c in drivable)):
         return Plan(None, tuple(conditions))
     if len(drivable) == 1:
-        return Plan(driver(scope, drivable[0]), tuple(c for c in conditions if c is not drivable[0]))
+        rest = tuple(c for c in conditions if c is not drivable[0])
+        return Plan(driver(scope, drivable[0]), rest, is_dense=_is_dense(unit, scope, drivable[0]))
     best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), SAMPLE_MAX + 1
     for condition in drivable:
         candidate = driver(scope, condition)
@@ -68,6 +72,14 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
         if fewest <= FEW:
             break
     return Plan(best_driver, tuple(c for c in conditions if c is not best))
+
+
+def _is_dense(unit: "Unit", scope: Scope, condition: Condition) -> bool:
+    """Whether very many resources refer to those a condition finds; what is looked up by a value comes in order."""
+    if not isinstance(condition, Has) or not is_drivable(condition.inner):
+        return False
+    other = scope.within(condition.parameter.type)
+    return _sampled(unit, other, condition.inner, driver(other, condition.inner)) >= MANY
 
 
 def _sampled(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -> int:

@@ -11,6 +11,7 @@ from kiungo.fhir.search.asked import SEARCH_INDEX_BUILDING, SEARCH_VALUE_WRONG, 
 from kiungo.fhir.search.collected import MATCHES_MAX, is_collected, page_of, refuse_too_many
 from kiungo.fhir.search.conditions import Driver
 from kiungo.fhir.search.counts import Counts
+from kiungo.fhir.search.glance import glance
 from kiungo.fhir.search.known import STANDARD, Known
 from kiungo.fhir.search.lookups import Lookups, Terminology
 from kiungo.fhir.search.matching import Scope
@@ -50,7 +51,10 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
         total = _count(unit, scope, chosen, estimate=query.total == "estimate")
     if query.summary == "count":
         return Found((), None, total)
-    rows = _page(unit, scope, chosen, order, after, query.count + 1)
+    first = glance(unit, scope, chosen, query.conditions, order, after)
+    rows = _page(unit, scope, first, order, after, query.count + 1) if first is not None else []
+    if len(rows) <= query.count:
+        rows = _page(unit, scope, chosen, order, after, query.count + 1)
     return found_in(query, len(order.keys), rows, total)
 
 

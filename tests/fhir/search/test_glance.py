@@ -1,0 +1,70 @@
+"""A glance at the first resources finds the same pages, whether they hold enough or not."""
+
+import pytest
+
+from kiungo.fhir.search import glance, planner
+from tests.fhir.conftest import Server, patient
+
+WHO = {0, 3, 4, 5, 6, 9}
+SEARCHES = [
+    "/Patient?_has:Condition:patient:code=c1",
+    "/Patient?_has:Condition:patient:code=c1&gender:not=male",
+    "/Patient?_has:Condition:patient:code=c1&_sort=birthdate",
+    "/Encounter?_has:Condition:encounter:code=c1",
+    "/Encounter?_has:Condition:encounter:code=c1&_sort=date",
+    "/Patient?_has:Condition:patient:code=none",
+]
+
+
+@pytest.fixture
+def ward(server: Server) -> Server:
+    entries = []
+    for n in range(11):
+        person = patient(id=f"p{n}", gender="male" if n == 4 else "female", birthDate=f"19{50 - n}-01-01")
+        visit = {
+            "resourceType": "Encounter",
+            "id": f"e{n}",
+            "status": "finished",
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+            "subject": {"reference": f"Patient/p{n}"},
+            "period": {"start": f"2024-01-{1 + n * 7 % 11:02d}"},
+        }
+        finding = {
+            "resourceType": "Condition",
+            "id": f"c{n}",
+            "subject": {"reference": f"Patient/p{n}"},
+            "encounter": {"reference": f"Encounter/e{n}"},
+            "code": {"coding": [{"code": "c1" if n in WHO else "c2"}]},
+        }
+        entries += [person, visit, finding]
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+            for one in entries
+        ],
+    }
+    answer = server.ask("POST", "", bundle)
+    assert answer.status_code == 200, answer.text
+    return server
+
+
+def test_pages_are_the_same_with_and_without(ward: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [ward.search_ids(f"{path}&_count={count}") for path in SEARCHES for count in (2, 20)]
+    assert [set(found) for found in plain[::2]] == [
+        {f"p{n}" for n in WHO},
+        {f"p{n}" for n in WHO - {4}},
+        {f"p{n}" for n in WHO},
+        {f"e{n}" for n in WHO},
+        {f"e{n}" for n in WHO},
+        set(),
+    ]
+    looked: list[object] = []
+    real = glance.glance
+    monkeypatch.setattr("kiungo.fhir.search.select.glance", lambda *a: looked.append(p := real(*a)) or p)
+    monkeypatch.setattr(planner, "MANY", 0)
+    for number in (1, 4, 7, 100):
+        monkeypatch.setattr(glance, "LOOKED_AT_MAX", number)
+        assert [ward.search_ids(f"{path}&_count={count}") for path in SEARCHES for count in (2, 20)] == plain
+    assert any(looked)
