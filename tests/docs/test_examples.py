@@ -8,7 +8,11 @@ import httpx
 
 from kiungo.app.demo.receiver import Receiver, receiver
 from kiungo.client import verify_webhook
+from kiungo.domains.payor import stated as claim_body
 from kiungo.domains.payor.imports.kinds import BUILDERS
+from kiungo.domains.vems import sample as booking_sample
+from kiungo.domains.vems import stated as booking_body
+from kiungo.domains.vems.model import ANY_MODE
 from tests.architecture.source import ROOT
 from tests.console.conftest import House, house
 
@@ -129,3 +133,17 @@ def test_the_review_pages_line_approves_a_part(house: House) -> None:
     assert answer.status_code == 200, answer.text
     assert '"approved"' in answer.text
     assert "800.00" in answer.text
+
+
+def test_the_booking_tutorials_bodies_are_a_booking_and_its_claim() -> None:
+    book, claim = (
+        shlex.split(line.replace("$DAY", "2026-11-23").replace("$BOOKING", "VB0123456789AB"))[-1]
+        for line in curls("docs/tutorials/first-booking.md")
+        if " -d " in line
+    )
+    asked, sent = booking_body.parse(book.encode()), claim_body.parse(claim.encode())
+    sample = {contract.service: contract for contract in booking_sample.CONTRACTS}
+    rates = [sample[service.code].terms[ANY_MODE] for service in asked.services]
+    assert sum(part.minor for terms in rates for part in (terms.vendor, terms.facility, terms.fee)) == 3_100_000  # type: ignore[union-attr]
+    assert (asked.facility, asked.patient) == (booking_sample.FACILITY.fr_code, sent.insurance_id)
+    assert [line.procedure for line in sent.lines] == [service.code for service in asked.services]
