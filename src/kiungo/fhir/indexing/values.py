@@ -172,7 +172,7 @@ def number_span(text: str) -> tuple[float, float]:
     Source: FHIR R4 3.1.1.4.5 (number).
     """
     value = Decimal(text)
-    if not value.is_finite():
+    if not value.is_finite() or "_" in text:  # Python's own numbers may have an underscore
         raise ArithmeticError("not a finite number")
     exponent = value.as_tuple().exponent
     half = Decimal(5).scaleb(int(exponent) - 1)
