@@ -23,7 +23,7 @@ def test_a_transaction_renames_links_that_are_no_references(server: Server) -> N
         "extension": [
             {"url": "http://example.org/link", "valueUri": PERSON + "#name"},
             {"url": "http://example.org/canonical", "valueCanonical": PERSON},
-            {"url": "http://example.org/size", "valueDecimal": 1},
+            {"url": "http://example.org/uuid", "valueUuid": PERSON},
         ],
     }
     data = {"resourceType": "Binary", "contentType": "text/plain", "data": base64.b64encode(b"hello").decode()}
@@ -45,6 +45,7 @@ def test_a_transaction_renames_links_that_are_no_references(server: Server) -> N
         assert found["text"]["div"] == DIV.replace('"{0}">', f'"{who}">').replace("{1}", what).format(PERSON)
         assert found["extension"][0]["valueUri"] == who + "#name"
         assert found["extension"][1]["valueCanonical"] == PERSON, "a canonical address is not replaced"
+        assert found["extension"][2]["valueUuid"] == PERSON, "an address is no UUID"
         assert found["identifier"][0]["value"] == PERSON
 
 

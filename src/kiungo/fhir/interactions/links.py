@@ -1,7 +1,8 @@
-"""Links in a transaction that are no references: elements of uri, url, oid or uuid, and a narrative's href and src.
+"""Links in a transaction that are no references: elements of uri or url, and a narrative's href and src.
 
 An attachment may name a Binary by the name its entry has in the bundle. Only `urn:uuid:` names are followed, since they
-mean nothing outside it; a canonical address may equal an entry's own fullUrl and must stay.
+mean nothing outside it; a canonical address may equal an entry's own fullUrl and must stay. So must an element of uuid
+or oid: it cannot hold the address of a resource.
 Source: FHIR R4 3.1.0.11.2 (replacing links).
 """
 
@@ -14,7 +15,7 @@ from kiungo.fhir.definitions import find_type
 from kiungo.kernel import json
 
 NAME = "urn:uuid:"
-_KINDS = frozenset({"uri", "url", "oid", "uuid"})
+_KINDS = frozenset({"uri", "url"})
 _IN_NARRATIVE = re.compile(r"""(\b(?:href|src)\s*=\s*["'])([^"'#]+)""")
 Names = Mapping[str, str]
 
