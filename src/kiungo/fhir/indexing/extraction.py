@@ -112,6 +112,10 @@ def _tree(type_name: str, wanted: list[tuple[Parameter, Path]]) -> _Node:
 
 def _part_lines(parameter: Parameter, component: Component) -> list[str]:
     """The body of the function that finds one part of a composite from the composite's base."""
+    return _node_lines(_part_tree(parameter, component), 0, "    ", frozenset()) or ["    pass"]
+
+
+def _part_tree(parameter: Parameter, component: Component) -> _Node:
     base = parameter.type if component.from_resource else _type_at(parameter.type, parameter.paths[0])
     if component.from_resource:
         paths = parse(component.expression)
@@ -119,7 +123,17 @@ def _part_lines(parameter: Parameter, component: Component) -> list[str]:
         # The root of a path is a name; here it stands for the base itself.
         paths = parse(" | ".join(f"{parameter.type}.{p.strip()}" for p in component.expression.split("|")))
     alone = Parameter(base, parameter.code, component.kind, 0, "", (), "", paths, ())
-    return _node_lines(_tree(base, [(alone, path) for path in paths]), 0, "    ", frozenset()) or ["    pass"]
+    return _tree(base, [(alone, path) for path in paths])
+
+
+def _guarded(parameter: Parameter, v: str, lines: list[str]) -> list[str]:
+    """The lines of a composite, run only where the element has the value it ends with: most lack most of them."""
+    last = parameter.components[-1]
+    moves = list(_part_tree(parameter, last).children)
+    if last.from_resource or not moves or any(move[0] != "key" for move in moves):
+        return lines
+    tests = " or ".join(f"{move[1]!r} in {v}" for move in moves)
+    return [f"if {tests}:", *(f"    {line}" for line in lines)]
 
 
 def _type_at(type_name: str, path: Path) -> str:
@@ -192,10 +206,10 @@ def _node_lines(node: _Node, depth: int, indent: str, person_keys: frozenset[int
     for parameter, not_equal_to in node.emissions:
         if not_equal_to is not None:
             continue  # a boolean test also says something when the element is missing: see below
-        lines += [
-            indent + line
-            for line in emit.lines(parameter, node.type, here, system, person=parameter.key in person_keys)
-        ]
+        made = emit.lines(parameter, node.type, here, system, person=parameter.key in person_keys)
+        if parameter.kind == "composite":
+            made = _guarded(parameter, here, made)
+        lines += [indent + line for line in made]
     tests: dict[int, str] = {}
     for move, child in node.children.items():
         lines += _move_lines(move, child, depth, indent, person_keys)

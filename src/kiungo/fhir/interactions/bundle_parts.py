@@ -13,7 +13,7 @@ from kiungo.base.errors import Conflict, Detail, Incorrect, KiungoError, define
 from kiungo.base.time import parse_instant, to_us
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.indexing.values import split_reference
-from kiungo.fhir.interactions.links import linked, temporary
+from kiungo.fhir.interactions.links import NAME, linked, temporary
 from kiungo.fhir.interactions.patching import parse_patch_entry
 from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, version_number
 from kiungo.fhir.prepare import prepare
@@ -28,6 +28,7 @@ BUNDLE_REFERENCE = define(
 )
 
 ENTRIES_MAX = 2_000
+_TEMPORARY = NAME.encode()
 WITH_RESOURCE = ("POST", "PUT", "PATCH")
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 INTERACTIONS = {"DELETE": "d", "POST": "c", "PUT": "u", "PATCH": "u", "GET": "r", "HEAD": "r"}
@@ -153,7 +154,7 @@ def understand(store: Store, body: bytes) -> Work:
         if entry.text:
             try:
                 text = rewritten(entry.text, names, store.base_url)
-                if links and entry.type != "Bundle":
+                if links and _TEMPORARY in text and entry.type != "Bundle":  # hardly any after its references
                     text = linked(text, links)
                 if work.kind == "transaction" and entry.type != "Bundle":
                     _refuse_dangling(text)

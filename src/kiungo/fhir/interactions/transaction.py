@@ -50,10 +50,11 @@ class Runner:
         self._call = call
         self._returned = returned
         self._written: dict[int, Stored]
+        self._resolved: dict[tuple[str, str], str]
 
     def run(self, unit: "Unit", work: Work) -> bytes:
         """The response Bundle. Raises (transaction): the first entry's error, which undoes everything."""
-        self._written = {}
+        self._written, self._resolved = {}, {}
         self._lock_all(unit, work.entries)
         answers: dict[int, bytes] = {position: self._refusal(error) for position, error in work.failures.items()}
         if work.kind == "transaction":
@@ -175,7 +176,7 @@ class Runner:
         """Rewrite references to what exists already and those written as searches; only then prepare again."""
         if entry.method == "PATCH":
             return replace(entry, text=linked(references.rewritten(entry.text, names), names))
-        if entry.prepared is None:
+        if entry.prepared is None or (not names and b"?" not in entry.prepared.tail):
             return entry
         wanted = set(references.texts(entry.prepared.tail))
         changed = {name: names[name] for name in wanted if name in names}
@@ -192,10 +193,15 @@ class Runner:
         return replace(entry, prepared=replace(renamed, id=entry.prepared.id, body_id=entry.prepared.body_id))
 
     def _conditional_reference(self, unit: "Unit", type_name: str, query: str) -> str:
+        """The address; a record names the same doctor again and again, and until something is written it stays."""
+        known = self._resolved.get((type_name, query))
+        if known is not None:
+            return known
         found = match(self._store, unit, self._call, type_name, pairs(query))
         if found is None:
             raise Conflict(BUNDLE_REFERENCE, f"A reference by search matches no {type_name}", hint="Create it first")
-        return f"{type_name}/{found.id}"
+        self._resolved[type_name, query] = address = f"{type_name}/{found.id}"
+        return address
 
     def _one(self, unit: "Unit", entry: Entry) -> bytes:
         store, call = self._store, self._call
