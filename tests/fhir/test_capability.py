@@ -10,6 +10,7 @@ from kiungo.fhir.definitions import compartment, resource_types
 from kiungo.fhir.indexing.parameters import parameters_of
 from kiungo.fhir.operations.registry import OPERATIONS
 from kiungo.fhir.search.grammar import MODIFIERS
+from kiungo.fhir.search.lookups import PARENTS
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.validation import find_problems
 from tests.fhir.conftest import Server
@@ -90,3 +91,14 @@ def test_system_parameters_compartments_and_operations(told: dict[str, Any]) -> 
     assert listed == {operation.definition for operation in OPERATIONS.all()}
     assert told["patchFormat"][0] == "application/json-patch+json"
     assert "application/fhir+xml" in told["format"]
+
+
+def test_hierarchies_are_told_where_there_is_one(server: Server, told: dict[str, Any]) -> None:
+    for entry in told["rest"][0]["resource"]:
+        if entry["type"] not in ("Encounter", "Location"):
+            continue
+        for parameter in (p for p in entry["searchParam"] if p["type"] == "reference"):
+            targets = parameters_of(entry["type"])[parameter["name"]].targets
+            value = next((f"{t}/1" for t in targets if t in PARENTS), "Patient/1")
+            status = server.ask("GET", f"/{entry['type']}?{parameter['name']}:below={value}").status_code
+            assert (status == 200) == (":below" in parameter["documentation"]), parameter["name"]

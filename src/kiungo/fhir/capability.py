@@ -14,6 +14,7 @@ from kiungo.fhir.interactions.patching import FORMATS as PATCH_FORMATS
 from kiungo.fhir.interactions.writing import DELETES_MAX
 from kiungo.fhir.operations.registry import OPERATIONS, Operation
 from kiungo.fhir.search.grammar import COMMON, MODIFIERS, PREFIXED_KINDS, PREFIXES
+from kiungo.fhir.search.lookups import PARENTS
 from kiungo.fhir.search.query import RESULT_PARAMETERS
 from kiungo.fhir.search.words import WORDLESS
 from kiungo.fhir.searching import COMPARTMENTS
@@ -39,6 +40,7 @@ SYSTEM_INTERACTIONS = {
 }
 # Result parameters that are our own, or belong to the page's link.
 _UNLISTED = frozenset({"_cursor"})
+_RESULT_TYPES = {"_count": "number", "_total": "special"}
 _FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
 _SECURITY = {
@@ -76,10 +78,7 @@ def statement(base_url: str, version: str, date: str) -> bytes:
         "resource": [_resource(name, referring[name]) for name in types],
         "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
         "searchParam": [
-            *(
-                {"name": n, "type": "special" if n.startswith("_t") else "string"}
-                for n in sorted(RESULT_PARAMETERS - _UNLISTED)
-            ),
+            *({"name": n, "type": _RESULT_TYPES.get(n, "string")} for n in sorted(RESULT_PARAMETERS - _UNLISTED)),
             *({"name": name, "type": kind, **_said_of(name)} for name, kind in sorted(COMMON.items())),
             {"name": "_type", "type": "special"},
         ],
@@ -139,15 +138,22 @@ def _resource(type_name: str, referring: list[str]) -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    modifiers = (
-        {"not"} if parameter.code == "_id" else set() if parameter.code in OWN_COLUMNS else MODIFIERS[parameter.kind]
-    )
     types = [":[type]"] if parameter.kind == "reference" else []
-    told = ", ".join([*(f":{m}" for m in sorted(modifiers)), *types])
-    prefixes = f"; prefixes: {', '.join(PREFIXES)}" if parameter.kind in PREFIXED_KINDS else ""
+    told = ", ".join([*(f":{m}" for m in sorted(modifiers_of(parameter))), *types])
+    prefixes = f"Prefixes: {', '.join(PREFIXES)}" if parameter.kind in PREFIXED_KINDS else ""
+    said = "; ".join(part for part in (f"Modifiers: {told}" if told else "", prefixes) if part)
     return {
         "name": parameter.code,
         "definition": parameter.url,
         "type": parameter.kind,
-        **({"documentation": f"Modifiers: {told}{prefixes}"} if told or prefixes else {}),
+        **({"documentation": said} if said else {}),
     }
+
+
+def modifiers_of(parameter: Parameter) -> frozenset[str]:
+    """The modifiers a parameter takes; nothing is above or below a reference whose targets have no hierarchy."""
+    if parameter.code in OWN_COLUMNS:
+        return frozenset({"not"}) if parameter.code == "_id" else frozenset()
+    if parameter.kind == "reference" and not set(parameter.targets) & set(PARENTS):
+        return MODIFIERS["reference"] - {"above", "below"}
+    return MODIFIERS[parameter.kind]

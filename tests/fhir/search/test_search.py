@@ -231,7 +231,11 @@ REFUSED = [
     ("/Patient?_include=Patient:name", "SEARCH_VALUE_WRONG", "reference"),
     ("/Patient?_has:Observation:patient=x", "SEARCH_VALUE_WRONG", "_has"),
     ("/Patient?_has:Observation:device:code=x", "SEARCH_VALUE_WRONG", "refer"),
-    ("/Patient?_query=x", "SEARCH_NOT_SUPPORTED", "_query"),
+    ("/Patient?_query=x", "SEARCH_NOT_SUPPORTED", "_query names a query that somebody defined"),
+    ("/Patient?_contained=true", "SEARCH_NOT_SUPPORTED", "write false"),
+    ("/Patient?_contained=both", "SEARCH_NOT_SUPPORTED", "write false"),
+    ("/Patient?_containedType=contained", "SEARCH_NOT_SUPPORTED", "leave it out"),
+    ("/Patient?_sort=_score", "SEARCH_NOT_SUPPORTED", "leave it out"),
     ("/Patient?_text=(x", "SEARCH_VALUE_WRONG", "bracket"),
     ("/Observation?code-value-quantity=x", "SEARCH_VALUE_WRONG", "token$quantity"),
     ("/Observation?code-value-quantity=x$abc", "SEARCH_VALUE_WRONG", "number"),
@@ -242,6 +246,14 @@ REFUSED = [
     ("/Patient?_cursor=abc", "PAGE_LINK_WRONG", "next link"),
     ("/Patient?link.link.link.link.link.name=x", "SEARCH_VALUE_WRONG", "deeper"),
 ]
+
+
+def test_contained_resources_are_no_matches_as_r4_has_it_by_default(server: Server) -> None:
+    inner = {"resourceType": "Practitioner", "id": "inner", "name": [{"family": "Hidden"}]}
+    outer = patient(id="outer", contained=[inner], generalPractitioner=[{"reference": "#inner"}])
+    assert server.ask("PUT", "/Patient/outer", outer).status_code == 201
+    assert server.search_ids("/Practitioner?family=Hidden&_contained=false") == []
+    assert server.search_ids("/Patient?_id=outer&_contained=false") == ["outer"]
 
 
 def test_what_is_not_understood_is_refused(server: Server) -> None:

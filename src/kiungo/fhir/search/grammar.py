@@ -45,7 +45,13 @@ MODIFIERS = {
 }
 # Conditions that every type takes beside its parameters, with the kinds R4 gives them.
 COMMON = {"_text": "string", "_content": "string", "_list": "special", "_has": "string", "_filter": "special"}
-NOT_OFFERED = frozenset({"_query", "_contained", "_containedType", "_score"})
+# What R4 has and we refuse, with the reason and the way out. A value that changes nothing is taken.
+NOT_OFFERED = {
+    "_query": "names a query that somebody defined, and this server keeps none; ask with parameters, or with _filter",
+    "_contained": "looks for contained resources, which are found only as parts of what contains them; write false",
+    "_containedType": "says what to return for a contained resource, and those are not searched; leave it out",
+    "_score": "is a sort key of text searches with ranks, and words here are found or not; leave it out",
+}
 _PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
 
 
@@ -116,7 +122,7 @@ def get_parameter(type_name: str, code: str, known: Known = STANDARD) -> Paramet
     found = of_type.get(code)
     if found is None:
         if code in NOT_OFFERED:
-            raise not_supported(code, "is not offered by this server")
+            raise not_supported(code, NOT_OFFERED[code])
         near = difflib.get_close_matches(code, list(of_type), n=1, cutoff=0.5)
         raise Incorrect(
             SEARCH_PARAMETER_UNKNOWN,

@@ -38,6 +38,8 @@ def parse_query(
             _result_parameter(query, name, value, known, is_one=is_one)
             if name != "_cursor":
                 query.text.append((name, value))
+        elif (name, value) == ("_contained", "false"):
+            query.text.append((name, value))  # R4's default, and what is done
         else:
             try:
                 query.conditions += _conditions(type_name, name, value, known)
