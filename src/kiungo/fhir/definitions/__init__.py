@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from sys import intern
 from typing import Any
 
 FHIR_VERSION = "4.0.1"
@@ -70,23 +71,44 @@ class ParameterDefinition:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Artifact:
+    types: dict[str, TypeDefinition]
+    parameters: tuple[ParameterDefinition, ...]
+    value_sets: dict[str, dict[str, list[str]]]
+    compartments: dict[str, dict[str, list[str]]]
+
+
 @cache
-def _artifact() -> dict[str, Any]:
+def _artifact() -> _Artifact:
+    """Everything, read once; of the JSON itself only what is used as it is stays in memory."""
     packed = resources.files(__package__).joinpath("r4.json.gz").read_bytes()
     content: dict[str, Any] = json.loads(gzip.decompress(packed))
-    return content
+    return _Artifact(
+        {name: _type(name, row) for name, row in content["types"].items()},
+        tuple(_parameter(*row) for row in content["parameters"]),
+        content["value_sets"],
+        content["compartments"],
+    )
+
+
+def _type(name: str, row: dict[str, Any]) -> TypeDefinition:
+    elements = tuple(
+        Element(intern(e[0]), e[1], e[2], tuple(map(intern, e[3])), e[4], bool(e[5])) for e in row["elements"]
+    )
+    return TypeDefinition(name, row["kind"], elements)
+
+
+def _parameter(
+    type_name: str, code: str, kind: str, expression: str, targets: list[str], url: str
+) -> ParameterDefinition:
+    names = tuple(map(intern, targets))
+    return ParameterDefinition(intern(type_name), intern(code), intern(kind), expression, names, url)
 
 
 @cache
 def _types() -> dict[str, TypeDefinition]:
-    return {
-        name: TypeDefinition(
-            name,
-            row["kind"],
-            tuple(Element(e[0], e[1], e[2], tuple(e[3]), e[4], bool(e[5])) for e in row["elements"]),
-        )
-        for name, row in _artifact()["types"].items()
-    }
+    return _artifact().types
 
 
 def find_type(name: str) -> TypeDefinition | None:
@@ -119,19 +141,14 @@ def type_names() -> dict[int, str]:
 
 def value_set_codes(url: str) -> dict[str, list[str]] | None:
     """The codes of a required value set by system, or None when it is open (such as media types)."""
-    codes: dict[str, list[str]] | None = _artifact()["value_sets"].get(url)
-    return codes
+    return _artifact().value_sets.get(url)
 
 
-@cache
 def parameter_rows() -> tuple[ParameterDefinition, ...]:
     """Every standard parameter as published: those of `Resource` are not yet spread over the types."""
-    return tuple(
-        ParameterDefinition(row[0], row[1], row[2], row[3], tuple(row[4]), row[5]) for row in _artifact()["parameters"]
-    )
+    return _artifact().parameters
 
 
 def compartment(name: str) -> dict[str, list[str]]:
     """For one compartment (such as Patient): the parameters of each type that put a resource into it."""
-    found: dict[str, list[str]] = _artifact()["compartments"][name]
-    return found
+    return _artifact().compartments[name]
