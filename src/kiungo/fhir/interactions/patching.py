@@ -77,15 +77,27 @@ def parse_patch_entry(text: bytes) -> Patch:
 
 
 def target(
-    store: Store, unit: "Unit", call: Call, type_name: str, logical_id: str | None, condition: Params | None
+    store: Store,
+    unit: "Unit",
+    call: Call,
+    type_name: str,
+    logical_id: str | None,
+    condition: Params | None,
+    *,
+    lock: bool = False,
 ) -> Stored:
-    """What a patch is to change, by id or as the one match of a condition. Raises: NotFound, Forbidden, Conflict."""
+    """What a patch is to change, by id or as the one match of a condition; `lock` in the unit that also writes it.
+
+    Raises: NotFound, Forbidden, Conflict.
+    """
     if logical_id is None:
         found = match(store, unit, call, type_name, condition or ())
         if found is None:
             raise NotFound(RESOURCE_NOT_FOUND, f"The condition matches no {type_name}", hint="A patch creates nothing")
         logical_id = found.id
-    refuse_change(store, unit, call, "u", type_name, logical_id)
+    if lock:
+        store.repository.locked(unit, call, type_name, logical_id)
+    refuse_change(store, unit, call, "u", type_name, logical_id, lock=lock)
     return store.repository.read(unit, call, type_name, logical_id)
 
 

@@ -174,11 +174,17 @@ def _deletes_max(given: list[str]) -> int:
     return int(given[0])
 
 
-def refuse_change(store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str) -> None:
-    """Refuse to change a record that is not the caller's, or another part's; nobody changes it until the unit ends."""
+def refuse_change(
+    store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str, *, lock: bool = True
+) -> None:
+    """Refuse to change a record that is not the caller's, or another part's; nobody changes it until the unit ends.
+
+    `lock` is False in a unit that only reads, and writes nothing of what it found.
+    """
     if not (store.reserved or call.principal.bindings):
         return
-    current = store.repository.locked(unit, call, type_name, logical_id)
+    look = store.repository.locked if lock else store.repository.find
+    current = look(unit, call, type_name, logical_id)
     if current is None:
         return
     authorise(call, interaction, current)
