@@ -50,6 +50,7 @@ class Asked:
     """A request on its way: read, its patient known. Shapes: `draft` is None when the claim has a booking already."""
 
     request: BookingRequest
+    kept: bytes
     fingerprint: bytes
     patient: KnownPatient | None
     draft: Draft | None
@@ -105,20 +106,21 @@ class BookingDesk:
         """
         request = stated.parse(body)
         require(call.principal, WRITE, Thing("booking", bindings={"facility": request.facility}))
-        fingerprint = stated.fingerprint(request)
+        kept = stated.kept_form(request)
+        fingerprint = stated.fingerprint(kept)
         found = await self.database.point_read(lambda unit: self._look(unit, call, request))
         existing, dated, patient = found
         if existing is not None and existing.fingerprint == fingerprint:
-            return Asked(request, fingerprint, patient, None)
+            return Asked(request, kept, fingerprint, patient, None)
         if dated is None:
             raise facility_not_found(request.facility)
-        lines = price(dated.book, request)
+        lines = price(dated.book, request, self.repository.new_id)
         if patient is None:
             patient = KnownPatient(await self.people.ask(call, request.patient), stale=False)
         draft = None
         if existing is None:
-            draft = self._draft(request, fingerprint, dated, lines, patient.fhir_id)
-        return Asked(request, fingerprint, patient, draft)
+            draft = self._draft(request, kept, fingerprint, dated, lines, patient.fhir_id)
+        return Asked(request, kept, fingerprint, patient, draft)
 
     def book(self, unit: Unit, call: Call, asked: Asked) -> Booked:
         """Write a prepared request: the same again answers the same booking, another one revises it while it may.
@@ -148,12 +150,12 @@ class BookingDesk:
 
     def find(self, unit: Unit, call: Call, booking_no: str, *, action: str = READ) -> Booked:
         """A booking the caller may see. Raises: NotFound BOOKING_NOT_FOUND, also for another facility's."""
-        row = bookings.find(unit, call.tenant, booking_no)
+        found = bookings.find_with_lines(unit, call.tenant, booking_no)
         bound = call.principal.bindings.get("facility")
-        if row is None or (bound is not None and bound != row.facility):
+        if found is None or (bound is not None and bound != found[0].facility):
             raise booking_not_found(booking_no)
-        require(call.principal, action, Thing("booking", bindings={"facility": row.facility}))
-        return Booked(row, bookings.lines_of(unit, call.tenant, booking_no))
+        require(call.principal, action, Thing("booking", bindings={"facility": found[0].facility}))
+        return Booked(*found)
 
     def patient(self, unit: Unit, call: Call, row: BookingRow) -> Any:
         """The booking's patient record."""
@@ -196,7 +198,7 @@ class BookingDesk:
         dated = self.books.current(unit, call.tenant, asked.request.facility)
         if dated is None or dated.versions != draft.dated.versions:
             return None
-        row = replace(draft.row, created_us=unit.now_us, updated_us=unit.now_us)
+        row = draft.row
         if not bookings.insert(unit, call.tenant, row, draft.lines):
             return None
         booked = Booked(row, draft.lines)
@@ -216,19 +218,19 @@ class BookingDesk:
             raise facility_not_found(asked.request.facility)
         patient = asked.patient
         assert patient is not None
-        lines = price(dated.book, asked.request)
-        return self._draft(asked.request, asked.fingerprint, dated, lines, patient.fhir_id)
+        lines = price(dated.book, asked.request, self.repository.new_id)
+        return self._draft(asked.request, asked.kept, asked.fingerprint, dated, lines, patient.fhir_id)
 
     def _draft(
         self,
         request: BookingRequest,
+        kept: bytes,
         fingerprint: bytes,
         dated: DatedBook,
-        lines: Sequence[BookedLine],
+        lines: tuple[BookedLine, ...],
         patient_fhir: str,
     ) -> Draft:
         now_us = self.clock.now_us()
-        named = tuple(replace(line, line_id=self.repository.new_id()) for line in lines)
         row = BookingRow(
             booking_no=f"VB{self._rng.getrandbits(48):012X}",
             booking_id=self.repository.new_id(),
@@ -242,17 +244,17 @@ class BookingDesk:
             overridden=0,
             revision=1,
             fingerprint=fingerprint,
-            request=json.dumps(stated.wire_of(request)),
+            request=kept,
             diagnosis=request.diagnosis,
             currency=CURRENCY,
-            total_minor=total_of(named, CURRENCY).minor,
-            booked_for_us=min(line.at_us for line in named),
+            total_minor=total_of(lines, CURRENCY).minor,
+            booked_for_us=min(line.at_us for line in lines),
             claimed_us=None,
             created_us=now_us,
             updated_us=now_us,
         )
         place = _place_of(row, dated)
-        return Draft(row, named, self._resources(row, named, place, now_us), dated)
+        return Draft(row, lines, self._resources(row, lines, place, now_us), dated)
 
     def _revise(self, unit: Unit, call: Call, asked: Asked, existing: BookingRow) -> Booked:
         """Another body for a pending, unclaimed booking: the same number, the old content kept as history."""

@@ -56,9 +56,14 @@ def wire_of(request: BookingRequest) -> dict[str, Any]:
     }
 
 
-def fingerprint(request: BookingRequest) -> bytes:
-    """Equal for two bodies that ask for the same, however their times and spaces are written."""
-    return hashlib.sha256(json.dumps(wire_of(request))).digest()
+def kept_form(request: BookingRequest) -> bytes:
+    """The same as text: equal for two bodies that ask for the same, however their times and spaces are written."""
+    return json.dumps(wire_of(request))
+
+
+def fingerprint(kept: bytes) -> bytes:
+    """What tells a request from another one, of its kept form."""
+    return hashlib.sha256(kept).digest()
 
 
 def request_of(wire: Any) -> BookingRequest:

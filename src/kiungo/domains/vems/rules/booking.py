@@ -1,6 +1,6 @@
 """Which contract serves each requested service, and which steps a booking may take from where it is."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from kiungo.base.money import Money
@@ -24,12 +24,14 @@ NEXT: Final[dict[BookingState, tuple[BookingState, ...]]] = {
 }
 
 
-def price(book: FacilityBook, request: BookingRequest) -> tuple[BookedLine, ...]:
-    """The lines of a booking, each with the terms of the contract that holds on its day.
+def price(book: FacilityBook, request: BookingRequest, new_id: Callable[[], str] = str) -> tuple[BookedLine, ...]:
+    """The lines of a booking, each with the terms of the contract that holds on its day, and an id of its own.
 
     Raises: NotFound SERVICE_NOT_FOUND, Incorrect SERVICE_NOT_CONTRACTED.
     """
-    return tuple(_line(book, request.mode, number, service) for number, service in enumerate(request.services, 1))
+    return tuple(
+        _line(book, request.mode, number, service, new_id()) for number, service in enumerate(request.services, 1)
+    )
 
 
 def contract_for(book: FacilityBook, code: str, day: str) -> Contract | None:
@@ -50,7 +52,7 @@ def may_become(state: BookingState, wanted: BookingState) -> bool:
     return wanted in NEXT[state]
 
 
-def _line(book: FacilityBook, mode: str, number: int, service: RequestedService) -> BookedLine:
+def _line(book: FacilityBook, mode: str, number: int, service: RequestedService, line_id: str) -> BookedLine:
     where = f"services.{number - 1}.serviceCode"
     known = book.services.get(service.code)
     if known is None:
@@ -76,4 +78,5 @@ def _line(book: FacilityBook, mode: str, number: int, service: RequestedService)
         capitated=contract.capitated,
         vendor_payee=contract.vendor_payee,
         facility_payee=contract.facility_payee,
+        line_id=line_id,
     )

@@ -66,6 +66,11 @@ _SELECT = f"SELECT {', '.join(COLUMNS)} FROM vems_booking"
 _INSERT = f"INSERT INTO vems_booking (tn, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)}) ON CONFLICT DO NOTHING"
 _UPDATE = f"UPDATE vems_booking SET {', '.join(f'{name} = ?' for name in COLUMNS)} WHERE tn = ? AND booking_no = ?"
 _LINES = f"SELECT {', '.join(LINE_COLUMNS)} FROM vems_booking_line WHERE tn = ? AND booking_no = ? ORDER BY number"
+_BOTH = (
+    f"SELECT {', '.join(f'b.{name}' for name in COLUMNS)}, {', '.join(f'l.{name}' for name in LINE_COLUMNS)}"
+    " FROM vems_booking AS b JOIN vems_booking_line AS l ON l.tn = b.tn AND l.booking_no = b.booking_no"
+    " WHERE b.tn = ? AND b.booking_no = ? ORDER BY l.number"
+)
 _INSERT_LINE = (
     f"INSERT INTO vems_booking_line (tn, booking_no, {', '.join(LINE_COLUMNS)}) "
     f"VALUES (?, ?{', ?' * len(LINE_COLUMNS)})"
@@ -76,6 +81,13 @@ def find(unit: Unit, tenant: int, booking_no: str) -> BookingRow | None:
     """A booking by its number."""
     row = unit.row(f"{_SELECT} WHERE tn = ? AND booking_no = ?", (tenant, booking_no))
     return BookingRow(*row) if row else None
+
+
+def find_with_lines(unit: Unit, tenant: int, booking_no: str) -> tuple[BookingRow, tuple[BookedLine, ...]] | None:
+    """A booking with its booked services in their order; every booking has one."""
+    rows = unit.rows(_BOTH, (tenant, booking_no))
+    size = len(COLUMNS)
+    return (BookingRow(*rows[0][:size]), tuple(_line(row[size:]) for row in rows)) if rows else None
 
 
 def find_of_claim(unit: Unit, tenant: int, facility: str, claim_id: str) -> BookingRow | None:
