@@ -37,6 +37,12 @@ def value_of(type_name: str, code: str, modifier: str) -> str:
     return "$".join(VALUES.get(kind, "x") for kind in kinds)
 
 
+def test_it_claims_the_security_there_is(server: Server, told: dict[str, Any]) -> None:
+    coding = told["rest"][0]["security"]["service"][0]["coding"][0]
+    configured = server.ask("GET", "/.well-known/smart-configuration").status_code == 200
+    assert coding["code"] == ("SMART-on-FHIR" if configured else "OAuth")
+
+
 def test_it_is_a_valid_resource(told: dict[str, Any]) -> None:
     assert not find_problems(told)
 

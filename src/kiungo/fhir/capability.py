@@ -45,12 +45,9 @@ _FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
 _SECURITY = {
     "cors": False,
+    # Not SMART-on-FHIR: scopes are written its way, but its configuration and launch are not offered.
     "service": [
-        {
-            "coding": [
-                {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
-            ]
-        }
+        {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}
     ],
     "description": "X-API-Key, or an OAuth2 bearer token with scopes such as system/Patient.rs",
 }

@@ -68,6 +68,15 @@ def test_rules_beyond_invariants(resource: Json, expected: list[str]) -> None:
     assert sorted(set(errors(resource))) == expected
 
 
+def test_a_unit_is_one_that_its_system_has() -> None:
+    def measured(code: str, system: str = "http://unitsofmeasure.org") -> Json:
+        return observation(valueQuantity={"value": 1, "system": system, "code": code})
+
+    assert errors(measured("foo/bar")) == ["Observation.valueQuantity"]
+    for fine in (measured("mm[Hg]"), measured("{score}"), measured("foo/bar", "http://example.org/units")):
+        assert errors(fine) == []
+
+
 def test_a_document_holds_what_its_composition_refers_to() -> None:
     composition = {
         "resourceType": "Composition",

@@ -15,7 +15,7 @@ from kiungo.fhir.profiles.vitals import check_vital_sign
 
 
 def check_coding(o: Json, at: At, run: Run) -> None:
-    """The code is one of its system's."""
+    """The code, or a quantity's unit, is one of its system's."""
     run.library.codes.check_coding(o, at, run)
 
 
@@ -25,6 +25,7 @@ SPECIAL: dict[str, Special] = {
     "Bundle": check_bundle,
     "Coding": check_coding,
     "CodeSystem": check_code_system,
+    **dict.fromkeys(("Age", "Count", "Distance", "Duration", "Quantity"), check_coding),
     "Observation": check_vital_sign,
     "StructureDefinition": check_structure,
     "ValueSet": check_value_set,
