@@ -43,12 +43,16 @@ Given = list[tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """One form's query and statement. Shapes: `places` are (position among the parameters, condition, its part)."""
+    """One form's query and statement. Shapes: `places` are (position among the parameters, condition, its part).
+
+    `is_brief`: its rows come in the order of the answer, so that it ends with the page.
+    """
 
     query: Query
     sql: Sql
     places: tuple[tuple[int, int, int], ...]
     width: int
+    is_brief: bool
 
     def filled(self, given: Given) -> list[Any]:
         """The statement's parameters with these values."""
@@ -82,6 +86,12 @@ class Forms:
         except KeyError:
             usual = self._new(unit, scope, params, key)
         return None if usual is None else (usual, given)
+
+    def has_brief(self, tenant: int, type_name: str, params: Params) -> bool:
+        """Whether this search has a form already, and a brief one."""
+        read = form_of(type_name, params)
+        usual = self._kept.get((tenant, type_name, read[0])) if read is not None else None
+        return usual is not None and usual.is_brief
 
     def _new(self, unit: "Unit", scope: Scope, params: Params, key: Key) -> Usual | None:
         """Texts that are asked for once, such as names, are not worth a form."""
@@ -153,14 +163,14 @@ def make(unit: "Unit", scope: Scope, params: Params) -> Usual | None:
         return None  # the long way refuses it, and says why
     if made is None or expected is None or strange is None or strange[0] != form:
         return None
-    query, sql, width = made
+    query, sql, width, is_brief = made
     wanted = {value: (number, part) for number, parts in enumerate(strange[1]) for part, value in enumerate(parts)}
     places = tuple(
         (position, *wanted[value])
         for position, value in enumerate(sql.parameters)
         if isinstance(value, int) and value in wanted
     )
-    usual = Usual(query, sql, places, width)
+    usual = Usual(query, sql, places, width, is_brief)
     is_right = expected[1].text == sql.text and list(expected[1].parameters) == usual.filled(given)
     return usual if is_right else None
 
@@ -176,7 +186,7 @@ def _stranger(written: str, number: int) -> str:
     return written.removeprefix("=")
 
 
-def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, int] | None:
+def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, int, bool] | None:
     """The planner's own statement for a search whose plan depends on its form alone; None for any other."""
     query = parse_query(scope.type, params)
     conditions = query.conditions
@@ -188,7 +198,8 @@ def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, 
         return None
     order = ordering(scope, query.sort)
     chosen = plan(unit, scope, conditions, by_update=order.is_by_update)
-    return query, page_sql(scope, chosen, order, None, query.count + 1), len(order.keys)
+    is_brief = order.natural and chosen.driver is not None and chosen.driver.ordered and not chosen.tests
+    return query, page_sql(scope, chosen, order, None, query.count + 1), len(order.keys), is_brief
 
 
 def _is_steady(scope: Scope, condition: Condition) -> bool:
