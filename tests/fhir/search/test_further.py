@@ -5,8 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
+from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import resource_types
 from kiungo.fhir.indexing.parameters import parameters_of
+from kiungo.fhir.search.query import parse_query
 from tests.fhir.conftest import Server, observation, patient
 
 LOINC = "http://loinc.org"
@@ -179,3 +181,11 @@ def test_a_bound_caller_stays_in_its_compartment(ward: Server) -> None:
 def test_every_parameter_of_r4_is_searched() -> None:
     without = [(t, p.code) for t in resource_types() for p in parameters_of(t).values() if not p.sources]
     assert {code for _, code in without} == {"_id", "_lastUpdated"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "takes"), [("_id:missing", "_id takes not"), ("_lastUpdated:missing", "_lastUpdated takes no modifier")]
+)
+def test_a_refused_modifier_names_those_there_are(asked: str, takes: str) -> None:
+    with pytest.raises(Incorrect, match=takes):
+        parse_query("Patient", [(asked, "true")])

@@ -171,11 +171,10 @@ def _has(type_name: str, name: str, value: str, depth: int, known: Known) -> Has
 def _check_modifier(parameter: Parameter, modifier: str, colon: str) -> None:
     if not colon:
         return
-    allowed = MODIFIERS[parameter.kind]
-    if modifier not in allowed or (parameter.code in OWN_COLUMNS and modifier != "not"):
-        raise not_supported(
-            f"{parameter.code}:{modifier[:40]}", f"is not offered; {parameter.code} takes {', '.join(sorted(allowed))}"
-        )
+    allowed = MODIFIERS[parameter.kind] & ({"not"} if parameter.code in OWN_COLUMNS else MODIFIERS[parameter.kind])
+    if modifier not in allowed:
+        takes = ", ".join(sorted(allowed)) or "no modifier"
+        raise not_supported(f"{parameter.code}:{modifier[:40]}", f"is not offered; {parameter.code} takes {takes}")
 
 
 def values_of(parameter: Parameter, modifier: str, value: str) -> Iterable[Value]:
