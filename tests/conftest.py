@@ -1,5 +1,6 @@
 """Fixtures every test may use: a migrated database on both engines, and a clock that can be turned."""
 
+import asyncio
 import gc
 import os
 import shutil
@@ -7,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -42,6 +44,27 @@ def trusted_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(write_certificate(tmp_path_factory.mktemp("trust") / "one.pem")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_that_stop_soon() -> Iterator[None]:
+    """uvicorn looks ten times a second whether it should stop, and waits as long for its connections to end.
+
+    Hundreds of tests start a real server: together they would stand still for minutes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uvicorn.server.asyncio", Quicker())
+        yield
+
+
+class Quicker:
+    """asyncio, with pauses of a twentieth; only for the module that waits for its own end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s / 20)
 
 
 @pytest.fixture(scope="session")
