@@ -194,3 +194,25 @@ def test_records_of_another_part_are_not_written_over_fhir(server: Server) -> No
     single = {"resourceType": "QuestionnaireResponse", "status": "completed"}
     single["identifier"] = {"system": system, "value": "CLM-1"}  # type: ignore[assignment]
     assert server.ask("POST", "/QuestionnaireResponse", single).status_code == 403
+
+
+def test_nothing_is_included_through_what_may_not_be_seen(server: Server) -> None:
+    for name in ("mine", "other"):
+        server.ask("PUT", f"/Patient/{name}", patient(id=name))
+    last = observation("Patient/mine", id="last")
+    between = observation("Patient/other", id="between", derivedFrom=[{"reference": "Observation/last"}])
+    for body in (
+        last,
+        between,
+        observation("Patient/mine", id="first", derivedFrom=[{"reference": "Observation/between"}]),
+    ):
+        server.ask("PUT", f"/Observation/{body['id']}", body)
+    path = "/Observation?_id=first&_include=Observation:derived-from&_include:iterate=Observation:derived-from"
+
+    def shown(key: str | None = None) -> list[str]:
+        return [entry["resource"]["id"] for entry in server.ask("GET", path, key=key).json()["entry"]]
+
+    assert shown() == ["first", "between", "last"]
+    assert shown(server.new_key("system/*.rs", bindings={"patient": "mine"})) == ["first"], (
+        "another's record refers to it"
+    )

@@ -4,6 +4,7 @@ Source: FHIR R4 3.1.1 (search), 3.1.0.9 (search across types), 3.1.1.1 (compartm
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, NotFound, Unavailable
@@ -224,8 +225,8 @@ def search(store: "Store", unit: "Unit", call: Call, asked: Asked) -> SearchPage
     truncated = False
     if asked.first.includes or asked.first.revincludes:
         scope = scope_of(unit, call.tenant, asked.first.type, terminology)
-        extra, truncated = included(unit, scope, asked.first, matches)
-        added = store.visible(call, extra)
+        extra, truncated = included(unit, scope, asked.first, matches, partial(store.visible, call))
+        added = tuple(extra)
     plan: list[dict[str, Any]] = []
     if asked.first.explain:
         for query in queries:

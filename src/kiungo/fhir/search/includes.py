@@ -4,7 +4,7 @@ References are read from the page's bodies; each resource is added once. Steps a
 Source: FHIR R4 3.1.1.5.5 (including other resources).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.definitions import type_ids, type_names
@@ -25,8 +25,16 @@ _BATCH = 100
 _COLUMNS = "r.type, r.rid, r.fid, r.version, r.updated_us, r.method, r.person, r.body"
 
 
-def included(unit: "Unit", scope: Scope, query: Query, page: tuple[Stored, ...]) -> tuple[list[Stored], bool]:
-    """The resources to add to a page, and whether the bound cut some off."""
+Visible = Callable[[Iterable[Stored]], tuple[Stored, ...]]
+
+
+def included(
+    unit: "Unit", scope: Scope, query: Query, page: tuple[Stored, ...], visible: Visible
+) -> tuple[list[Stored], bool]:
+    """The resources to add to a page, and whether the bound cut some off.
+
+    What the caller may not see is left out at each step: it takes nobody's place, and nothing is reached through it.
+    """
     known = {(s.type, s.id) for s in page}
     added: list[Stored] = []
     fresh: list[Stored] = list(page)
@@ -39,7 +47,7 @@ def included(unit: "Unit", scope: Scope, query: Query, page: tuple[Stored, ...])
             if step == 0 or include.iterate:
                 found += _backward(unit, scope, include, fresh)
         fresh = []
-        for stored in found:
+        for stored in visible(found):
             if (stored.type, stored.id) in known:
                 continue
             if len(added) >= INCLUDED_MAX:
