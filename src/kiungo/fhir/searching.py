@@ -55,6 +55,11 @@ class Place:
     owner: tuple[str, str] | None = None
 
     @property
+    def only_type(self) -> str | None:
+        """The type that alone is searched, and throughout; None for any other search."""
+        return self.type if self.owner is None and self.type in type_ids() else None
+
+    @property
     def path(self) -> str:
         """The address below the server's own, as page links have it."""
         parts = (*(self.owner or ()), self.type or ("*" if self.owner else ""))
@@ -196,8 +201,8 @@ def search_usual(store: "Store", unit: "Unit", call: Call, place: Place, params:
     Only for callers without bindings, who see every record of a type that they may read.
     Raises: Forbidden.
     """
-    name = place.type
-    if name is None or place.owner is not None or call.principal.bindings or name not in type_ids():
+    name = place.only_type
+    if name is None or call.principal.bindings:
         return None
     if store.repository.own.known(unit, call.tenant).building:
         return None

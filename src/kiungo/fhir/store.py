@@ -118,7 +118,7 @@ class Store:
             asked = searching.understand(self, unit, call, place, params, lenient=lenient)
             return asked, searching.search(self, unit, call, asked)
 
-        if self.database.engine == "postgresql" and type_name and self.forms.has_brief(call.tenant, type_name, params):
+        if self.database.engine == "postgresql" and self.forms.has_brief(call.tenant, place.only_type, params):
             # One statement that ends with its page needs no transaction around it, which is two more round trips.
             answer = await self.database.point_read(
                 lambda unit: searching.search_usual(self, unit, call, place, params)

@@ -15,6 +15,8 @@ from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.own_columns import own_date
 from kiungo.fhir.search.sql import NOTHING, Sql
 
+# Where the values of a sort key can be narrowed to rows that are known already.
+WITHIN = "/* within */ "
 _VALUE_TABLES = {
     "date": ("fhir_date", "low", TIME_MIN - 1, 2),
     "number": ("fhir_number", "low", NUMBER_MIN, 2),
@@ -67,6 +69,16 @@ class Ordering:
     def is_by_update(self) -> bool:
         """Whether `_lastUpdated` alone decides the order."""
         return len(self.keys) == 2 and self.keys[0].expression == "s.updated_us"
+
+    def joins(self, rows: Sql | None) -> Sql:
+        """The joined tables of the keys, with the values of these rows only: others are not worth grouping."""
+        if self.natural:
+            return NOTHING
+        narrowed = f"AND rid IN (SELECT w.rid FROM ({rows.text}) w) " if rows is not None else ""
+        also = rows.parameters if rows is not None else ()
+        made = [key.join for key in self.keys if key.join.text]
+        text = "".join(join.text.replace(WITHIN, narrowed) for join in made)
+        return Sql(text, tuple(value for join in made for value in (*join.parameters, *also)))
 
     def order_by(self) -> str:
         """The ORDER BY list."""
@@ -121,7 +133,7 @@ def _key(scope: Scope, parameter: Parameter, descending: bool, alias: str) -> Ke
     pick = "MAX" if descending else "MIN"
     text = (
         f" LEFT JOIN (SELECT rid, {pick}({column}) AS v FROM {table} WHERE k IN ({', '.join('?' * len(keys))}) "
-        f"GROUP BY rid) {alias} ON {alias}.rid = d.rid"
+        f"{WITHIN}GROUP BY rid) {alias} ON {alias}.rid = d.rid"
     )
     literal = f"'{lowest}'" if isinstance(lowest, str) else repr(lowest)
     return Key(f"COALESCE({alias}.v, {literal})", descending, Sql(text, tuple(keys)))

@@ -152,7 +152,8 @@ def keys_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | Non
         more = Sql(f" AND {rest.text}{tests.text}" if rest.text else tests.text, rest.parameters + tests.parameters)
         return _natural_keys(chosen.driver, order, more, limit)
     columns = order.columns
-    joins = Sql("".join(k.join.text for k in order.keys), tuple(p for k in order.keys for p in k.join.parameters))
+    looked_up = chosen.driver is not None and (chosen.driver.ordered or chosen.driver.counted is not None)
+    joins = order.joins(chosen.driver.sql if chosen.driver is not None and looked_up else None)
     limits = (" AND " + rest.text if rest.text else "") + tests.text
     values = (*rest.parameters, *tests.parameters, limit)
     ends = f" ORDER BY {order.order_by()} LIMIT ?"

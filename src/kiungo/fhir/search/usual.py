@@ -87,8 +87,10 @@ class Forms:
             usual = self._new(unit, scope, params, key)
         return None if usual is None else (usual, given)
 
-    def has_brief(self, tenant: int, type_name: str, params: Params) -> bool:
+    def has_brief(self, tenant: int, type_name: str | None, params: Params) -> bool:
         """Whether this search has a form already, and a brief one."""
+        if type_name is None:
+            return False
         read = form_of(type_name, params)
         usual = self._kept.get((tenant, type_name, read[0])) if read is not None else None
         return usual is not None and usual.is_brief
