@@ -8,7 +8,7 @@ import typer
 from kiungo.app.cli.lazily import Later, lazy_group
 
 COMMANDS = {
-    "dev": Later("kiungo.app.cli.serving:dev", "Start on this machine, with sample data and keys."),
+    "dev": Later("kiungo.app.cli.developing:dev", "Start on this machine, with sample data and keys."),
     "demo": Later("kiungo.app.cli.demo:demo", "Tell the stories of a claim and of a booking, every figure checked."),
     "serve": Later("kiungo.app.cli.serving:serve_command", "Serve, closed by default; needs its own keys."),
     "worker": Later("kiungo.app.cli.serving:worker", "Run jobs and deliveries apart from serving."),
@@ -19,7 +19,7 @@ COMMANDS = {
     "check": Later("kiungo.app.cli.payor:check", "Compare rows, totals and balances with the record."),
     "sandbox": Later("kiungo.app.cli.sandbox:commands", "The simulated outside systems, and their faults."),
     "payor": Later("kiungo.app.cli.payor:commands", "Plans, members and past claims."),
-    "fhir": Later("kiungo.app.cli.fhir:commands", "The FHIR server: terminology and what belongs to it."),
+    "fhir": Later("kiungo.app.cli.fhir:commands", "FHIR: validate, load, tables, packages, terminology."),
     "jobs": Later("kiungo.app.cli.jobs:commands", "Jobs that wait, died, or should run again."),
     "keys": Later("kiungo.app.cli.access:keys", "API keys: make, list, rotate, revoke."),
     "secrets": Later("kiungo.app.cli.access:secrets", "The keys that seal secrets at rest."),

@@ -30,8 +30,11 @@ def verify(
     if as_json:
         print_json({"whole": report.is_whole, **asdict(report)})
     elif report.is_whole:
-        console.print(f"The audit trail is whole: {report}", markup=False)
+        console.print(f"The audit trail is whole: {report.rows:,} entries in {report.blocks:,} sealed blocks.")
+        console.print(f"Its head, to keep elsewhere: {report.head}", markup=False)
     else:
-        console.print(f"The audit trail is BROKEN: {report}", markup=False)
+        console.print(f"The audit trail is BROKEN: {report.problem}", markup=False)
+        if report.block is not None:
+            console.print(f"At block {report.block}" + ("." if report.seq is None else f", entry {report.seq}."))
     if not report.is_whole:
         raise typer.Exit(EXIT_NO)

@@ -20,5 +20,5 @@ COMMANDS = {
 }
 
 commands = typer.Typer(
-    cls=lazy_group(COMMANDS), no_args_is_help=True, help="The FHIR server: terminology and what belongs to it."
+    cls=lazy_group(COMMANDS), no_args_is_help=True, help="FHIR: validate, load, tables, packages, terminology."
 )

@@ -153,13 +153,17 @@ def _by_reference(read: Iterable[Read]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _show(results: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"files": results, "valid": all(result["valid"] for result in results)})
         return
     for result in results:
         verdict = "valid" if result["valid"] else "not valid"
-        counts = f"{result['errors']} errors, {result['warnings']} warnings"
+        counts = f"{_counted(result['errors'], 'error')}, {_counted(result['warnings'], 'warning')}"
         console.print(f"{result['file']}: {verdict} ({counts})", markup=False)
         for issue in result["outcome"]["issue"][:SHOWN_MAX]:
             if issue["severity"] != "information":

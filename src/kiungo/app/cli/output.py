@@ -38,7 +38,8 @@ def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # An id is copied into the next command, so it stays in one piece on a narrow terminal.
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     console.print(table)
