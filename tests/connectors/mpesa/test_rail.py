@@ -1,6 +1,8 @@
 """The rail against its twin: accepted is not paid, a lost answer is unknown, and nothing is ever sent twice."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from threading import Barrier
 from urllib.parse import urlsplit
 
 import httpx
@@ -164,6 +166,25 @@ def test_cents_are_refused_before_anything_is_sent(rail, twin) -> None:
     with pytest.raises(ValueError, match="whole"):
         submit(rail, Order("A", Money(123_456, "KES"), TILL, "X", "Y"))
     assert twin.requests == 0
+
+
+def test_orders_that_leave_at_once_wait_for_one_token(twin, tokens) -> None:
+    served = serve({"mobile": twin}, twin.clock)
+    try:
+        settings = settings_for(twin, base_url=served.url("mobile"))
+        with make_client(Outbound(name="t", egress=EgressPolicy(allow_loopback=True))) as http:
+            rail = MpesaRail(DarajaClient(http, settings, tokens), settings, tenant=1)
+            start = Barrier(4)
+
+            def send(number: int) -> str:
+                start.wait()
+                return submit(rail, order(f"T{number}")).status
+
+            with ThreadPoolExecutor(4) as threads:
+                assert list(threads.map(send, range(4))) == ["accepted"] * 4
+        assert tokens.current().generation == 1
+    finally:
+        served.close()
 
 
 def test_over_real_http_a_hung_up_connection_is_unknown(twin, tokens) -> None:

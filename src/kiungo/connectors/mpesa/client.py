@@ -5,6 +5,7 @@ vendor gives before it looks at the body.
 """
 
 import base64
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -58,6 +59,7 @@ class DarajaClient:
         self._settings = settings
         self._tokens = tokens
         self._public_key = read_public_key(settings.certificate)
+        self._renewing = threading.Lock()
 
     def security_credential(self) -> str:
         """The operator's password under the vendor's key. Source: Daraja, security credentials (PKCS #1 v1.5)."""
@@ -82,6 +84,14 @@ class DarajaClient:
         return self._exchange("POST", path, headers, json.dumps(body))
 
     def _renewed(self, refused: SharedToken | None) -> SharedToken | Reply:
+        """A newer token. The threads of one process ask once and wait; another process's renewal is not waited for."""
+        with self._renewing:
+            current = self._tokens.current()
+            if current is not None and (refused is None or current.generation > refused.generation):
+                return current
+            return self._renew(refused)
+
+    def _renew(self, refused: SharedToken | None) -> SharedToken | Reply:
         if not self._tokens.may_renew(refused):
             current = self._tokens.current()
             if current is not None and (refused is None or current.generation > refused.generation):
