@@ -14,7 +14,7 @@ from kiungo.app.cli import app
 from kiungo.app.demo.stage import Stage, stage
 from kiungo.app.registry import BANK, MPESA, TENANT, ConnectorSettings, SettleSettings, connector_settings
 from kiungo.app.sample_data import FACILITY_KEY, HOSPITAL
-from kiungo.base.errors import Incorrect
+from kiungo.base.errors import Incorrect, NotFound
 from kiungo.base.money import Money
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.model import SettlementRow
@@ -71,9 +71,13 @@ def paid_out(running: Stage, number: str) -> dict[str, str]:
 
 
 def balance(running: Stage, account: str) -> int:
-    return running.system.database.read(
-        lambda unit: ledger.balance(unit, TENANT, account, "KES").balance.net_dr  # type: ignore[no-any-return]
-    )
+    """What an account holds; nothing before its first movement opens it, whichever test comes first."""
+    try:
+        return running.system.database.read(
+            lambda unit: ledger.balance(unit, TENANT, account, "KES").balance.net_dr  # type: ignore[no-any-return]
+        )
+    except NotFound:
+        return 0
 
 
 def remit(running: Stage, number: str, rail: str, amount: str) -> None:
