@@ -77,6 +77,36 @@ def test_a_unit_is_one_that_its_system_has() -> None:
         assert errors(fine) == []
 
 
+def parameter(origin: str, kind: str) -> Json:
+    return {
+        **{"resourceType": "SearchParameter", "url": "http://x.org/SearchParameter/own", "name": "Own"},
+        **{"status": "draft", "description": "names", "code": "own", "base": ["Organization"]},
+        **{"type": kind, "derivedFrom": origin, "expression": "Organization.name"},
+    }
+
+
+@pytest.mark.parametrize("version", ["", "|4.0.1"])
+def test_a_search_parameter_keeps_the_type_it_derives_from(version: str) -> None:
+    published = "http://hl7.org/fhir/SearchParameter/Organization-name" + version
+    assert errors(parameter(published, "token")) == ["SearchParameter.type"]
+    assert errors(parameter(published, "string")) == []
+    assert errors(parameter("http://x.org/SearchParameter/elsewhere", "token")) == []
+
+
+def test_a_supplement_has_no_codes_of_its_own() -> None:
+    base: Json = {"resourceType": "CodeSystem", "status": "draft", "concept": [{"code": "a"}]}
+    whole = {**base, "url": "http://x.org/whole", "content": "complete"}
+    addition = {**base, "url": "http://x.org/addition", "content": "supplement", "supplements": "http://x.org/whole"}
+    knowing = validator(whole, addition)
+
+    def judged(system: str) -> list[str]:
+        coded = patient(maritalStatus={"coding": [{"system": system, "code": "a"}]})
+        return [f.location for f in knowing.check(coded).errors]
+
+    assert judged("http://x.org/whole") == []
+    assert judged("http://x.org/addition") == ["Patient.maritalStatus.coding[0]"]
+
+
 def test_a_document_holds_what_its_composition_refers_to() -> None:
     composition = {
         "resourceType": "Composition",

@@ -3,6 +3,7 @@
 Source: FHIR R4 StructureDefinition, CodeSystem, ValueSet, SearchParameter; canonical references.
 """
 
+from functools import cache
 from typing import Any
 
 from kiungo.fhir import definitions
@@ -105,6 +106,22 @@ def check_value_set(o: Json, at: At, run: Run) -> None:
             if system.__class__ is str and ":" not in system:
                 where: At = (((at, "compose", -1), part, index), "system", -1)
                 run.error("invalid", where, f"is {system[:100]}, which is not absolute")
+
+
+def check_parameter(o: Json, at: At, run: Run) -> None:
+    """A search parameter is of the type of the one it derives from, where that is known."""
+    origin, kind = o.get("derivedFrom"), o.get("type")
+    if origin.__class__ is not str or kind.__class__ is not str:
+        return
+    own = run.library.conformance.find("SearchParameter", str(origin))
+    derived = own.get("type") if own is not None else _published_kinds().get(str(origin).partition("|")[0])
+    if derived is not None and derived != kind:
+        run.error("invalid", (at, "type", -1), f"is {str(kind)[:40]}, but {str(origin)[:200]} is {derived}")
+
+
+@cache
+def _published_kinds() -> dict[str, str]:
+    return {one.url: one.kind for one in definitions.parameter_rows()}
 
 
 def check_canonical(value: Any, at: At, run: Run) -> None:

@@ -8,6 +8,7 @@ from kiungo.fhir.terminology import composing
 from kiungo.fhir.terminology.grammars import grammars
 from kiungo.fhir.terminology.imported import ImportedRow
 from kiungo.fhir.terminology.reading import Found, Reading, Remembered
+from kiungo.fhir.terminology.tree import TreeSystem
 from kiungo.formats.ucum import is_unit
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def known_in(reading: Reading, system: str, code: str, version: str | None) -> b
         return None
     if codes is None:
         return None
+    if isinstance(codes, TreeSystem) and codes.is_supplement:
+        return False  # it adds to the codes of another system and has none of its own
     return True if codes.has(code) else False if codes.is_complete else None
 
 

@@ -5,7 +5,13 @@ from typing import Any
 
 from kiungo.fhir.profiles.attachments import check_attachment
 from kiungo.fhir.profiles.bundles import check_bundle
-from kiungo.fhir.profiles.definitional import check_canonical, check_code_system, check_structure, check_value_set
+from kiungo.fhir.profiles.definitional import (
+    check_canonical,
+    check_code_system,
+    check_parameter,
+    check_structure,
+    check_value_set,
+)
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.narrative import check_narrative
 from kiungo.fhir.profiles.questionnaires.forms import check_form
@@ -27,6 +33,7 @@ SPECIAL: dict[str, Special] = {
     "CodeSystem": check_code_system,
     **dict.fromkeys(("Age", "Count", "Distance", "Duration", "Quantity"), check_coding),
     "Observation": check_vital_sign,
+    "SearchParameter": check_parameter,
     "StructureDefinition": check_structure,
     "ValueSet": check_value_set,
     "Narrative": check_narrative,

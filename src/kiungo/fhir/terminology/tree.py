@@ -22,6 +22,7 @@ class TreeSystem:
     case_sensitive: bool = True
     concepts: dict[str, Concept] = field(default_factory=dict)
     parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    is_supplement: bool = False
 
     def find(self, code: str) -> Concept | None:
         return self.concepts.get(code if self.case_sensitive else self._spelled(code))
@@ -113,6 +114,7 @@ def of_resource(resource: dict[str, Any]) -> TreeSystem:
         resource.get("title") or resource.get("name", ""),
         resource.get("content") == "complete",
         resource.get("caseSensitive", True),
+        is_supplement=resource.get("content") == "supplement" or "supplements" in resource,
     )
     waiting: list[tuple[dict[str, Any], str | None]] = [(c, None) for c in reversed(resource.get("concept", []))]
     while waiting:
