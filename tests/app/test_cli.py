@@ -62,7 +62,9 @@ def test_a_backup_restores_and_never_overwrites(run: Run, tmp_path: Path, monkey
 
 def test_the_audit_trail_verifies_and_a_change_is_found(run: Run, database_url: str) -> None:
     run("keys", "create", "somebody", "--role", "auditor")
-    assert run("audit", "verify").exit_code == 0
+    whole = run("audit", "verify")
+    assert whole.exit_code == 0
+    assert "The audit trail is whole: " in whole.stdout
     database = open_database(database_url)
 
     def tamper(unit) -> None:
@@ -74,6 +76,7 @@ def test_the_audit_trail_verifies_and_a_change_is_found(run: Run, database_url: 
 
     database.write(tamper)
     database.close()
+    assert "The audit trail is BROKEN: " in run("audit", "verify").stdout
     broken = run("audit", "verify", "--json")
     assert broken.exit_code == EXIT_NO
     assert json.loads(broken.stdout)["whole"] is False

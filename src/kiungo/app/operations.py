@@ -75,13 +75,16 @@ def _audit_router(database: Database, reads: audit.Reads, key: bytes) -> APIRout
     @router.get("/", summary="Who did what with a person's records, newest first")
     async def entries(
         exchange: Auditor,
-        person: Annotated[str, Query(min_length=1, max_length=64, description="The id of the Patient.")],
+        person: Annotated[
+            str, Query(min_length=1, max_length=72, description="The id of the Patient, or `Patient/` and the id.")
+        ],
         before: Annotated[
             int, Query(ge=1, le=audit.NEWEST, description="Entries before this `seq` only.")
         ] = audit.NEWEST,
         count: Annotated[int, Query(ge=1, le=ENTRIES_LISTED_MAX)] = 100,
     ) -> Any:
         call = exchange.call
+        person = person.removeprefix("Patient/")
         found = await database.read_async(
             lambda unit: audit.entries_about(unit, call.tenant, person, before=before, count=count)
         )

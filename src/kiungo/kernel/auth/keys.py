@@ -156,7 +156,9 @@ def get_key(unit: Unit, tenant: int, key_id: str) -> ApiKey:
     """One key. Raises: NotFound KEY_NOT_FOUND."""
     row = unit.row(f"SELECT {_COLUMNS} FROM api_key WHERE tn = ? AND id = ?", (tenant, key_id))
     if row is None:
-        raise NotFound(KEY_NOT_FOUND, "There is no such API key", field="key_id", hint="List the keys")
+        raise NotFound(
+            KEY_NOT_FOUND, "There is no such API key", field="key_id", hint="List the keys: kiungo keys list"
+        )
     return _key_of(row)
 
 

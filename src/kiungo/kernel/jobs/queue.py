@@ -186,14 +186,18 @@ def requeue(unit: Unit, tenant: int, job_id: int) -> None:
         (tenant,),
     )
     if not changed:
-        raise NotFound(DEAD_JOB_NOT_FOUND, f"No dead letter has the id {job_id}", hint="List the dead letters")
+        raise NotFound(
+            DEAD_JOB_NOT_FOUND, f"No dead letter has the id {job_id}", hint="List the dead letters: kiungo jobs dead"
+        )
     unit.wake(CHANNEL)
 
 
 def discard(unit: Unit, tenant: int, job_id: int) -> None:
     """Remove a dead letter for good. Raises: NotFound."""
     if not unit.execute("DELETE FROM job WHERE id = ? AND tn = ? AND state = 'dead'", (job_id, tenant)):
-        raise NotFound(DEAD_JOB_NOT_FOUND, f"No dead letter has the id {job_id}", hint="List the dead letters")
+        raise NotFound(
+            DEAD_JOB_NOT_FOUND, f"No dead letter has the id {job_id}", hint="List the dead letters: kiungo jobs dead"
+        )
 
 
 def next_due_us(unit: Unit) -> int | None:
