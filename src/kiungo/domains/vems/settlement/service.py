@@ -265,9 +265,10 @@ class Settlements:
             left -= part
         taken = due - left
         if taken:
+            # The role too: a facility with equipment of its own has two shares of one booking.
+            key = f"setoff/{row.booking_no}/{share.payee_id}/{share.role}/{share.committed_minor}/{row.version}"
             accounts.move(
-                unit, tenant, key=f"setoff/{row.booking_no}/{share.payee_id}/{share.committed_minor}/{row.version}",
-                kind="settlement.setoff", memo=row.booking_no,
+                unit, tenant, key=key, kind="settlement.setoff", memo=row.booking_no,
                 moves=[(accounts.payable(share.payee_id), accounts.owed(share.payee_id), Money(taken, row.currency))],
             )  # fmt: skip
             store.step(
