@@ -107,6 +107,32 @@ def test_a_supplement_has_no_codes_of_its_own() -> None:
     assert judged("http://x.org/addition") == ["Patient.maritalStatus.coding[0]"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("Coding", "http://x.org/own#a", "a"),
+        ("Coding", "http://x.org/elsewhere|1#z", "http://x.org/own#z"),
+        ("boolean", "true", "yes"),
+        ("integer", "-3", "3.5"),
+        ("integer", "lt3", "less3"),
+        ("decimal", "3.5", "three"),
+        ("dateTime", "2024-02", "02/2024"),
+        ("string", "anything", None),
+    ],
+)
+def test_a_filter_is_written_as_its_property_asks(kind: str, right: str, wrong: str | None) -> None:
+    own: Json = {"resourceType": "CodeSystem", "url": "http://x.org/own", "status": "draft", "content": "complete"}
+    knowing = validator({**own, "property": [{"code": "p", "type": kind}], "concept": [{"code": "a"}]})
+
+    def judged(value: str) -> list[str]:
+        rule = {"system": "http://x.org/own", "filter": [{"property": "p", "op": "=", "value": value}]}
+        made = {"resourceType": "ValueSet", "status": "draft", "compose": {"include": [rule]}}
+        return [f.location for f in knowing.check(made).errors]
+
+    assert judged(right) == []
+    assert wrong is None or judged(wrong) == ["ValueSet.compose.include[0].filter[0].value"]
+
+
 def test_a_document_holds_what_its_composition_refers_to() -> None:
     composition = {
         "resourceType": "Composition",

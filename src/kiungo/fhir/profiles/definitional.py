@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from kiungo.fhir import definitions
+from kiungo.fhir.profiles.filters import check_filters
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.items import elements_of
 from kiungo.fhir.profiles.questionnaires.enabling import listed, objects
@@ -98,14 +99,17 @@ def _concepts(value: Any) -> Any:
 
 
 def check_value_set(o: Json, at: At, run: Run) -> None:
-    """Systems are absolute addresses."""
+    """Systems are absolute addresses, and filters are written as their properties ask."""
     compose = o.get("compose")
     for part in ("include", "exclude"):
         for index, one in enumerate(listed(compose.get(part) if compose.__class__ is dict else None)):
-            system = one.get("system") if one.__class__ is dict else None
+            if one.__class__ is not dict:
+                continue
+            where: At = ((at, "compose", -1), part, index)
+            system = one.get("system")
             if system.__class__ is str and ":" not in system:
-                where: At = (((at, "compose", -1), part, index), "system", -1)
-                run.error("invalid", where, f"is {system[:100]}, which is not absolute")
+                run.error("invalid", (where, "system", -1), f"is {system[:100]}, which is not absolute")
+            check_filters(one, where, run)
 
 
 def check_parameter(o: Json, at: At, run: Run) -> None:
