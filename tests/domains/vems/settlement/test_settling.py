@@ -233,6 +233,26 @@ def test_only_what_failed_or_came_back_is_paid_again(world: World) -> None:
         )
 
 
+def test_a_failed_payment_of_a_claim_rejected_since_is_not_paid_again(world: World) -> None:
+    world.fund("50000.00")
+    world.twin.closed_parties.add("600200")
+    world.decide(booking(), "31000.00")
+    for _ in range(5):
+        world.step(3_600)
+    failed = world.leg(VENDOR)
+    world.decide(booking(), "0.00", version=2)
+    world.twin.closed_parties.clear()
+    again = world.database.write(
+        lambda unit: desk.pay_again(world.settlements, unit, person("ann"), failed.reference)
+    )  # fmt: skip
+    world.settle()
+    assert (failed.state, again) == ("failed", failed.reference)
+    assert paid_to(world) == {"254712345678": 9_000}
+    assert world.balance(f"owed:{VENDOR}") == world.balance(f"payable:{VENDOR}") == 0
+    assert world.settlement().state == "settled"
+    assert is_whole(world)
+
+
 def test_the_whole_trail_has_steps_postings_and_messages_in_order(world: World) -> None:
     world.notifies = True
     world.fund("50000.00")

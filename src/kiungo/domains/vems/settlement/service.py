@@ -138,9 +138,20 @@ class Settlements:
             store.refresh(unit, tenant, current.booking_no)
 
     def replace(self, unit: Unit, tenant: int, leg: Leg) -> str:
-        """Pay a failed or returned leg again, by a new leg with a new reference; returns the reference."""
+        """Pay a failed or returned leg again, by a new leg with a new reference; returns the reference.
+
+        What the payee owes meanwhile is kept back first; the leg's own reference when nothing is left to pay.
+        """
         unit.lock(f"payee/{tenant}/{leg.payee_id}")
-        reference = self._add_leg(unit, tenant, leg.booking_no, leg.payee_id, leg.amount, "pays again " + leg.reference)
+        taken = self._set_off(
+            unit, tenant, leg.booking_no, leg.payee_id, leg.amount, key=f"setoff/{leg.reference}"
+        )  # fmt: skip
+        rest = Money(leg.amount.minor - taken, leg.amount.currency)
+        if rest.minor == 0:
+            store.advance(unit, tenant, leg, "replaced", reason="set off against what the payee owes")
+            store.refresh(unit, tenant, leg.booking_no)
+            return leg.reference
+        reference = self._add_leg(unit, tenant, leg.booking_no, leg.payee_id, rest, "pays again " + leg.reference)
         store.advance(
             unit, tenant, leg, "replaced", reason=f"paid again as {reference}", changes={"replaced_by": reference}
         )
@@ -239,7 +250,9 @@ class Settlements:
                 " AND payee_id = ? AND role = ?",
                 (due, tenant, booking_no, share.payee_id, share.role),
             )
-            rest = due - self._set_off(unit, tenant, row, share, due)
+            # The role too: a facility with equipment of its own has two shares of one booking.
+            key = f"setoff/{booking_no}/{share.payee_id}/{share.role}/{share.committed_minor}/{row.version}"
+            rest = due - self._set_off(unit, tenant, booking_no, share.payee_id, Money(due, row.currency), key=key)
             if rest:
                 reference = self._add_leg(
                     unit, tenant, booking_no, share.payee_id, Money(rest, row.currency), "waits to be routed"
@@ -247,13 +260,13 @@ class Settlements:
                 self.legs.try_hold(unit, tenant, store.get_leg(unit, tenant, reference))
         store.refresh(unit, tenant, booking_no)
 
-    def _set_off(self, unit: Unit, tenant: int, row: SettlementRow, share: ShareRow, due: int) -> int:
+    def _set_off(self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money, *, key: str) -> int:
         """Recover what the payee owes us from what we owe the payee; returns how much. Units: minor."""
-        left = due
+        left = due.minor
         claims = unit.rows(
             "SELECT id, amount_minor - recovered_minor FROM settlement_clawback WHERE tn = ? AND payee_id = ?"
             " AND currency = ? AND recovered_minor < amount_minor ORDER BY id",
-            (tenant, share.payee_id, row.currency),
+            (tenant, payee_id, due.currency),
         )
         for claim_id, open_minor in claims:
             part = min(left, int(open_minor))
@@ -263,17 +276,13 @@ class Settlements:
                 "UPDATE settlement_clawback SET recovered_minor = recovered_minor + ? WHERE id = ?", (part, claim_id)
             )
             left -= part
-        taken = due - left
+        taken = due.minor - left
         if taken:
-            # The role too: a facility with equipment of its own has two shares of one booking.
-            key = f"setoff/{row.booking_no}/{share.payee_id}/{share.role}/{share.committed_minor}/{row.version}"
             accounts.move(
-                unit, tenant, key=key, kind="settlement.setoff", memo=row.booking_no,
-                moves=[(accounts.payable(share.payee_id), accounts.owed(share.payee_id), Money(taken, row.currency))],
+                unit, tenant, key=key, kind="settlement.setoff", memo=booking_no,
+                moves=[(accounts.payable(payee_id), accounts.owed(payee_id), Money(taken, due.currency))],
             )  # fmt: skip
-            store.step(
-                unit, tenant, row.booking_no, "set_off", detail=f"{share.payee_id}: {taken} minor units recovered"
-            )
+            store.step(unit, tenant, booking_no, "set_off", detail=f"{payee_id}: {taken} minor units recovered")
         return taken
 
     def _add_leg(self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money, reason: str) -> str:
