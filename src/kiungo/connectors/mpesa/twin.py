@@ -108,11 +108,6 @@ class MpesaTwin:
         """When the next callback is due."""
         return min((callback.due_us for callback in self._waiting), default=None)
 
-    def top_up(self, shillings: int) -> None:
-        """Put money on the organisation's account."""
-        self.balance_shillings += shillings
-        self.opening_shillings += shillings
-
     def statement_csv(self) -> bytes:
         """The organisation's statement as the portal exports it: one row for each payment, oldest first."""
         lines = ["Receipt No.,Completion Time,Details,Transaction Status,Paid In,Withdrawn,Balance,A/C No.,Other Party"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kiungo.base.errors import KiungoError
 from kiungo.fhir.definitions.rules import Invariant
 from kiungo.fhir.profiles.items import Item
-from kiungo.fhir.profiles.native import NATIVE, ON_ANY_VALUE, Question
+from kiungo.fhir.profiles.native import NATIVE, ON_ANY_VALUE
 from kiungo.fhir.profiles.paths import Asked, asked
 from kiungo.fhir.profiles.run import Run
 
@@ -35,11 +35,6 @@ def judge_of(invariant: Invariant) -> Judge:
             )
 
     return judge
-
-
-def native_of(invariant: Invariant) -> Question | None:
-    """The Python form of an invariant when there is one."""
-    return NATIVE.get(invariant.expression)
 
 
 class _Evaluated:

@@ -13,7 +13,7 @@ from kiungo.base.time import SECOND_US, date_of
 from kiungo.domains.vems.rules.settlement_routing import Route, choose
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.model import Leg, SettlementPolicy
-from kiungo.domains.vems.settlement.payees import active_details, usable_preferences
+from kiungo.domains.vems.settlement.payees import usable_preferences
 from kiungo.kernel import jobs, json, ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.ledger import Posting
@@ -239,12 +239,6 @@ class Legs:
 def order_of(leg: Leg) -> Order:
     """The order a held leg stands for."""
     return Order(leg.reference, leg.amount, leg.destination, leg.payee_name, f"Booking {leg.booking_no}")
-
-
-def details_usable_from_us(unit: Unit, tenant: int, payee_id: str) -> int | None:
-    """When a payee's approved details become usable."""
-    details = active_details(unit, tenant, payee_id)
-    return details.usable_from_us if details else None
 
 
 def _carry(unit: Unit, tenant: int, leg: Leg) -> int:
