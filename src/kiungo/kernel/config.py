@@ -223,7 +223,7 @@ def _missing_for_serve(settings: Settings) -> list[Detail]:
         problems.append(
             Detail(
                 "KIUNGO_SIGNING_KEY",
-                "is missing; serve signs access tokens and makes up no key. Make one with:"
+                "is missing; access tokens are signed with it, and none is made up. Make one with:"
                 " openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt",
                 "missing",
             )
