@@ -61,7 +61,7 @@ CONFIRM: Final = operation(
 RELEASE: Final = operation("Try a waiting or held payment again, now", "The payment", tag=TAG, writes=True)
 PAY_AGAIN: Final = operation(
     "Pay a failed or returned payment again, to the payee's present details",
-    "The new payment",
+    "The new payment; the same one, now replaced, when what the payee owes took all of it",
     tag=TAG,
     writes=True,
     status="201",
