@@ -227,21 +227,29 @@ class Simulation:
             raise self._broken(when, f"{row.booking_no} is {row.state} without a reason")
 
     def _put_into_legs(self, unit: Unit) -> Sums:
-        """What was put into legs, less what was cancelled; a leg that pays another one again puts in nothing new."""
+        """What was put into legs, less what was taken back; a leg that pays another one again puts in nothing new.
+
+        A leg that had been held gives back what was held: the cents it left to be carried stay with the payee.
+        """
         rows = unit.rows(
             "SELECT booking_no, payee_id, sum(CASE WHEN NOT EXISTS (SELECT 1 FROM settlement_leg AS r"
             " WHERE r.tn = l.tn AND r.replaced_by = l.reference) THEN due_minor ELSE 0 END)"
-            " - sum(CASE WHEN state = 'cancelled' THEN due_minor ELSE 0 END)"
+            " - sum(CASE WHEN reason <> 'the approval was lowered before it was paid' THEN 0"
+            " WHEN amount_minor > 0 THEN amount_minor ELSE due_minor END)"
             " FROM settlement_leg AS l WHERE tn = ? GROUP BY booking_no, payee_id",
             (TENANT,),
         )
         return Counter({(booking_no, payee_id): int(minor) for booking_no, payee_id, minor in rows})
 
     def _set_off(self, unit: Unit) -> Sums:
-        """What was recovered from what was owed, less what was claimed back of it after payment."""
+        """What was recovered from what was owed, less what was claimed back of it after payment.
+
+        What was recovered when a leg was paid again had been put into a leg before.
+        """
         offsets = unit.rows(
             "SELECT j.memo, p.debit, sum(p.amount_minor) FROM ledger_journal AS j JOIN ledger_posting AS p"
             " ON p.journal = j.id AND p.tn = j.tn WHERE j.tn = ? AND j.kind = 'settlement.setoff'"
+            " AND NOT EXISTS (SELECT 1 FROM settlement_leg AS l WHERE l.tn = j.tn AND j.key = 'setoff/' || l.reference)"
             " GROUP BY j.memo, p.debit",
             (TENANT,),
         )

@@ -116,7 +116,8 @@ class VemsPages:
             shown = await self.vems.database.write_async(write)
         except REFUSALS as error:
             return await settlements.show_payment(self.vems.database, visit, error)
-        return go_to(f"{settlements.PAYMENTS}/{shown}?done={verb}")
+        done = "set-off" if verb == "pay-again" and shown == reference else verb
+        return go_to(f"{settlements.PAYMENTS}/{shown}?done={done}")
 
     async def contracts(self, visit: Visit) -> Response:
         """The list of contracts."""

@@ -38,6 +38,7 @@ DONE: Final = {
     "confirm": "Closed.",
     "release": "Tried again.",
     "pay-again": "This is the new payment.",
+    "set-off": "What the payee owes took all of it: there is nothing left to pay.",
 }
 
 

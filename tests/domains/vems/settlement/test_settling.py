@@ -4,8 +4,10 @@ import pytest
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.domains.vems.settlement import desk, payees, store
+from kiungo.domains.vems.settlement.notices import apply_notice
 from kiungo.domains.vems.settlement.trail import trail
 from kiungo.kernel import ledger
+from kiungo.ports.payment import Answer, Notice
 from tests.domains.vems.settlement.world import (
     FACILITY,
     FACILITY_PHONE,
@@ -24,6 +26,15 @@ def paid_to(world: World) -> dict[str, int]:
     for payment in world.twin.payments:
         sums[payment.party] = sums.get(payment.party, 0) + payment.shillings
     return sums
+
+
+def owed_back(world: World) -> int:
+    """What all payees owe us back. Units: minor."""
+    return sum(
+        line.debit_minor - line.credit_minor
+        for line in world.database.read(lambda unit: ledger.trial_balance(unit, TENANT))
+        if line.account.startswith("owed:")
+    )
 
 
 def is_whole(world: World) -> bool:
@@ -233,23 +244,84 @@ def test_only_what_failed_or_came_back_is_paid_again(world: World) -> None:
         )
 
 
-def test_a_failed_payment_of_a_claim_rejected_since_is_not_paid_again(world: World) -> None:
+def test_a_failed_payment_of_a_claim_rejected_since_is_not_owed_and_not_paid_again(world: World) -> None:
     world.fund("50000.00")
     world.twin.closed_parties.add("600200")
     world.decide(booking(), "31000.00")
     for _ in range(5):
         world.step(3_600)
     failed = world.leg(VENDOR)
+    assert failed.state == "failed"
     world.decide(booking(), "0.00", version=2)
+    assert owed_back(world) == world.balance(f"owed:{FACILITY}") == 900_000, "the vendor never had the money"
+    assert world.balance(f"payable:{VENDOR}") == 0
+    with pytest.raises(Conflict):
+        world.database.write(lambda unit: desk.pay_again(world.settlements, unit, person("ann"), failed.reference))
     world.twin.closed_parties.clear()
-    again = world.database.write(
-        lambda unit: desk.pay_again(world.settlements, unit, person("ann"), failed.reference)
-    )  # fmt: skip
     world.settle()
-    assert (failed.state, again) == ("failed", failed.reference)
     assert paid_to(world) == {"254712345678": 9_000}
-    assert world.balance(f"owed:{VENDOR}") == world.balance(f"payable:{VENDOR}") == 0
     assert world.settlement().state == "settled"
+    assert is_whole(world)
+
+
+def test_a_failed_payment_is_lowered_and_what_it_loses_is_not_kept_back_elsewhere(world: World) -> None:
+    world.fund("90000.00")
+    world.twin.closed_parties.add("600200")
+    world.decide(booking(), "31000.00")
+    for _ in range(5):
+        world.step(3_600)
+    world.twin.closed_parties.clear()
+    world.decide(booking(), "15500.00", version=2)
+    world.decide(booking("VB2"), "31000.00")
+    world.settle()
+    assert owed_back(world) == world.balance(f"payable:{VENDOR}") == 0
+    assert paid_to(world)["600200"] == 10_500 + 21_000
+    assert is_whole(world)
+
+
+def test_a_failed_payment_taken_back_that_moved_after_all_is_claimed_back(world: World) -> None:
+    world.fund("90000.00")
+    world.twin.closed_parties.add("600200")
+    world.decide(booking(), "31000.00")
+    for _ in range(5):
+        world.step(3_600)
+    failed = world.leg(VENDOR)
+    world.decide(booking(), "0.00", version=2)
+    notice = Notice(failed.reference, Answer("paid", receipt="LATE1"), failed.amount)
+    world.database.write(
+        lambda unit: apply_notice(world.settlements.legs, unit, TENANT, "mpesa", notice, source="result")
+    )
+    assert world.balance(f"owed:{VENDOR}") == 2_100_000
+    assert is_whole(world)
+
+
+def test_a_held_payment_does_not_leave_after_its_approval_was_lowered(world: World) -> None:
+    world.fund("90000.00")
+    world.database.write(lambda unit: world.settlements.legs.pause(unit, TENANT, "mpesa", "locked"))
+    world.decide(booking(vendor="20999.60", facility="9000.40"), "31000.00")
+    world.database.write(lambda unit: unit.execute("DELETE FROM settlement_rail"))
+    assert {leg.state for leg in world.legs()} <= {"held", "waiting"}
+    world.decide(booking(vendor="20999.60", facility="9000.40"), "15500.00", version=2)
+    world.settle()
+    assert paid_to(world) == {"600200": 10_499, "254712345678": 4_500}
+    assert owed_back(world) == 0
+    assert world.balance(f"payable:{VENDOR}") == -80
+    assert is_whole(world)
+
+
+def test_what_a_payee_owes_elsewhere_is_kept_back_when_it_is_paid_again(world: World) -> None:
+    world.fund("90000.00")
+    world.decide(booking("VB2"), "31000.00")
+    world.settle()
+    world.twin.closed_parties.add("600200")
+    world.decide(booking(), "31000.00")
+    for _ in range(5):
+        world.step(3_600)
+    failed = world.leg(VENDOR)
+    world.decide(booking("VB2"), "0.00", version=2)
+    again = world.database.write(lambda unit: desk.pay_again(world.settlements, unit, person("ann"), failed.reference))
+    assert again == failed.reference
+    assert world.balance(f"owed:{VENDOR}") == world.balance(f"payable:{VENDOR}") == 0
     assert is_whole(world)
 
 

@@ -21,6 +21,8 @@ STEPS: Final[dict[LegState, frozenset[LegState]]] = {
     "replaced": frozenset(),
 }
 SENT: Final[frozenset[LegState]] = frozenset({"submitting", "submitted", "unknown"})
+# The money is certainly not with the payee, in the order in which a lower approval takes them back.
+UNPAID: Final[tuple[LegState, ...]] = ("waiting", "held", "failed", "returned")
 DEAD: Final[frozenset[LegState]] = frozenset({"cancelled", "replaced"})
 
 

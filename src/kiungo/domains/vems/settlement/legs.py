@@ -73,6 +73,24 @@ class Legs:
         )  # fmt: skip
         self.enqueue_submission(unit, tenant, rail, leg.reference)
 
+    def take_back(self, unit: Unit, tenant: int, leg: Leg) -> int:
+        """Close a leg that certainly did not pay, because less is owed; returns what it held. Units: minor.
+
+        Cents that were carried when it was held stay carried. One whose order had left is `replaced`, not `cancelled`:
+        should its money have moved after all, it is claimed back.
+        """
+        reason = "the approval was lowered before it was paid"
+        if leg.state in ("waiting", "held"):
+            store.advance(unit, tenant, leg, "cancelled", reason=reason)
+        else:
+            store.advance(unit, tenant, leg, "replaced", reason=reason)
+        if leg.state == "waiting":
+            return leg.due.minor
+        if leg.state == "held":
+            assert leg.hold_journal is not None, "a held leg has its journal"
+            ledger.void_hold(unit, tenant, leg.hold_journal, f"leg/{leg.reference}/void")
+        return leg.amount.minor
+
     def enqueue_submission(self, unit: Unit, tenant: int, rail: str, reference: str, *, after_s: float = 0) -> None:
         """Let a job submit: at once for rails of single orders, collected for rails of batches."""
         can = self.rails[rail]

@@ -22,6 +22,7 @@ from kiungo.base.errors import Incorrect
 from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_modes import MODES, Plan, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_shares import entitlements
+from kiungo.domains.vems.rules.settlement_states import UNPAID
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.errors import PAYABLE_WRONG
 from kiungo.domains.vems.settlement.legs import Legs
@@ -205,14 +206,13 @@ class Settlements:
     def _take_back(
         self, unit: Unit, tenant: int, row: SettlementRow, share: ShareRow, cut: Money
     ) -> list[tuple[str, str, Money]]:
-        """Less is owed than before: first what no leg holds, then waiting legs, then a claim on the payee."""
+        """Less is owed than before: first what no leg holds, then legs that certainly did not pay, then a claim."""
         committed = share.committed_minor
-        for leg in store.legs_of(unit, tenant, row.booking_no):
-            if leg.payee_id == share.payee_id and leg.state == "waiting":
-                if share.accrued_minor - committed >= cut.minor:
-                    break
-                store.advance(unit, tenant, leg, "cancelled", reason="the approval was lowered before it was paid")
-                committed -= leg.due.minor
+        legs = [leg for leg in store.legs_of(unit, tenant, row.booking_no) if leg.payee_id == share.payee_id]
+        for leg in sorted(legs, key=lambda leg: UNPAID.index(leg.state) if leg.state in UNPAID else len(UNPAID)):
+            if leg.state not in UNPAID or share.accrued_minor - committed >= cut.minor:
+                break
+            committed -= self.legs.take_back(unit, tenant, leg)
         free = Money(min(cut.minor, share.accrued_minor - committed), cut.currency)
         claim = cut - free
         if claim.minor:
