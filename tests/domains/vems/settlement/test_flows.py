@@ -73,3 +73,34 @@ def test_money_a_payer_says_it_sent_is_booked_once(world: World) -> None:
     assert world.settlement("VB1").state == "settled"
     assert world.balance("receivable:SHA") == 0
     assert sum(payment.shillings for payment in world.twin.payments) == 14_500
+
+
+def test_more_money_after_some_went_to_suspense_is_booked_once(world: World) -> None:
+    happen(world, "booking.claim_approved", [line(1, approved=1_000_000)], mode="other_insurances")
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_200_000)
+    assert world.balance("suspense") == -200_000
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_300_000)
+    assert world.balance("suspense") == -300_000
+    happen(world, "booking.claim_approved", [line(1, approved=1_500_000)], mode="other_insurances", version=2)
+    assert world.balance("suspense") == 0
+    assert world.settlement("VB1").remitted_minor == 1_300_000
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_500_000)
+    assert world.settlement("VB1").state == "settled"
+    assert world.balance("receivable:SHA") == 0
+
+
+def test_money_told_again_is_not_booked_again_for_another_vendor(world: World) -> None:
+    def two(first: int, **more: object) -> None:
+        lines = [line(1, approved=first), line(2, "V999", approved=500_000)]
+        happen(world, "booking.claim_approved", lines, mode="other_insurances", **more)
+
+    def paid() -> None:
+        lines = [line(1), line(2, "V999")]
+        happen(world, "booking.claim_paid", lines, mode="other_insurances", paidMinor=1_500_000)
+
+    two(500_000)
+    paid()
+    two(1_000_000, version=2)
+    paid()
+    received = sum(world.settlement(f"VB1/{vendor}").remitted_minor for vendor in (VENDOR, "V999"))
+    assert received - world.balance("suspense") == 1_500_000

@@ -3,7 +3,7 @@
 import pytest
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
-from kiungo.domains.vems.settlement import desk, payees, store
+from kiungo.domains.vems.settlement import accounts, desk, payees, store
 from kiungo.domains.vems.settlement.notices import apply_notice
 from kiungo.domains.vems.settlement.trail import trail
 from kiungo.kernel import ledger
@@ -173,6 +173,48 @@ def test_money_nobody_expected_goes_to_suspense(world: World) -> None:
         )
     )
     assert world.balance("suspense") == -50
+
+
+@pytest.mark.parametrize("mode", ["other_insurances", "sha"])
+def test_money_in_suspense_is_drawn_when_a_later_decision_approves_more(world: World, mode: str) -> None:
+    payable = booking(mode=mode)
+
+    def remit(amount: str, key: str) -> None:
+        world.database.write(
+            lambda unit: world.settlements.remit(
+                unit, TENANT, payable.booking_no, rail="mpesa", amount=kes(amount), key=key
+            )
+        )
+
+    world.decide(payable, "10000.00")
+    remit("31000.00", "R1")
+    world.settle()
+    assert world.balance("suspense") == -2_100_000
+    world.decide(payable, "20000.00", version=2)
+    world.settle()
+    assert world.balance("suspense") == -1_100_000
+    world.decide(payable, "31000.00", version=3)
+    world.settle()
+    assert world.balance("suspense") == world.balance("receivable:SHA") == 0
+    assert sum(paid_to(world).values()) == 30_000
+    assert world.settlement().state == "settled"
+    assert is_whole(world)
+
+
+def test_money_sent_back_from_suspense_is_not_drawn(world: World) -> None:
+    payable = booking(mode="other_insurances")
+    world.decide(payable, "10000.00")
+
+    def work(unit) -> None:
+        world.settlements.remit(unit, TENANT, payable.booking_no, rail="mpesa", amount=kes("31000.00"), key="R1")
+        back = [("suspense", "cash:mpesa", kes("21000.00"))]
+        accounts.move(unit, TENANT, key="line/1", kind="bank.explained", memo="line 1", moves=back)
+
+    world.database.write(work)
+    world.decide(payable, "31000.00", version=2)
+    world.settle()
+    assert world.balance("suspense") == 0
+    assert "not yet remitted" in world.settlement().reason
 
 
 def test_a_payment_is_never_split_to_stay_below_a_limit(world: World) -> None:

@@ -12,6 +12,7 @@
 
 decision    receivable -> payable, fee          leg     payable -> cash (held, then posted)
 remittance  cash -> receivable (excess: suspense)   return  cash -> payable        set-off  payable -> owed
+a higher approval   suspense -> receivable
 """
 
 from kiungo.base.errors import NotFound
@@ -25,6 +26,8 @@ from kiungo.kernel.ledger.model import LEDGER_ACCOUNT_NOT_FOUND
 FEE = "fee:revenue"
 FUNDING = "funding"
 SUSPENSE = "suspense"
+REMITTANCE = "settlement.remittance"
+DRAWN = "settlement.suspense_drawn"
 
 
 def receivable(payer: str) -> str:
@@ -55,6 +58,19 @@ def float_of(unit: Unit, tenant: int, rail: str, currency: str) -> Money:
         if missing.code != LEDGER_ACCOUNT_NOT_FOUND:
             raise
         return Money.zero(currency)
+
+
+def suspense_of(unit: Unit, tenant: int, booking_no: str, currency: str) -> int:
+    """What was received for a booking beyond its approval, and not drawn since. Units: minor."""
+    # By kind too: the memo of a statement line that a person explained is free text.
+    found = unit.value(
+        "SELECT COALESCE(SUM(CASE WHEN p.credit = ? THEN p.amount_minor ELSE -p.amount_minor END), 0)"
+        " FROM ledger_journal AS j JOIN ledger_posting AS p ON p.tn = j.tn AND p.journal = j.id"
+        " WHERE j.tn = ? AND j.memo = ? AND j.memo <> '' AND j.kind IN (?, ?) AND p.currency = ?"
+        " AND (p.debit = ? OR p.credit = ?)",
+        (SUSPENSE, tenant, booking_no, REMITTANCE, DRAWN, currency, SUSPENSE, SUSPENSE),
+    )
+    return int(found)
 
 
 def rule_of(account: str) -> Rule:

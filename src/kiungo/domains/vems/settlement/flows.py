@@ -15,7 +15,7 @@ from typing import Any
 
 from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_shares import entitlements
-from kiungo.domains.vems.settlement import store
+from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.model import FEE_PAYEE, Payable, Role, Share
 from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Unit
@@ -72,14 +72,21 @@ class SettlementFlows:
             row for decided in decided_of(said, [line for line in said["lines"] if not line["isCapitated"]], "", False)
             if (row := store.find_settlement(unit, event.tenant, decided.payable.booking_no)) is not None
         ]  # fmt: skip
+        received = [
+            row.remitted_minor + accounts.suspense_of(unit, event.tenant, row.booking_no, currency) for row in settled
+        ]
+        new = left - sum(received)
         for place, row in enumerate(settled):
             # The last one takes what is left, so that an overpayment is seen.
             part = left if place == len(settled) - 1 else min(left, row.approved_minor)
             left -= part
-            if part > row.remitted_minor:
+            # Money told before may be another settlement's share by now, and yet has come only once.
+            amount = min(part - received[place], new)
+            if amount > 0:
+                new -= amount
                 self.settlements.remit(
                     unit, event.tenant, row.booking_no, rail=self.collection_rail,
-                    amount=Money(part - row.remitted_minor, currency), key=f"{row.booking_no}/{part}",
+                    amount=Money(amount, currency), key=f"{row.booking_no}/{received[place] + amount}",
                 )  # fmt: skip
 
     def _decide(

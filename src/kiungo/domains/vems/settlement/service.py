@@ -36,7 +36,7 @@ from kiungo.domains.vems.settlement.model import (
     SettlementRow,
     ShareRow,
 )
-from kiungo.kernel import jobs
+from kiungo.kernel import jobs, ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Outbox
 from kiungo.ports.payment import Capabilities
@@ -91,6 +91,8 @@ class Settlements:
         for payee_id in sorted({share.payee_id for share in row.shares}):
             unit.lock(f"payee/{tenant}/{payee_id}")
         self._accrue(unit, tenant, row, wanted, version)
+        if row.version:
+            _draw(unit, tenant, row, base - row.remitted_minor, version)
         self._commit(unit, tenant, row.booking_no)
         return store.get_settlement(unit, tenant, row.booking_no)
 
@@ -105,7 +107,7 @@ class Settlements:
             return row
         expected = Money(min(amount.minor, max(row.approved_minor - row.remitted_minor, 0)), amount.currency)
         accounts.move(
-            unit, tenant, key=f"remit/{key}", kind="settlement.remittance", memo=booking_no,
+            unit, tenant, key=f"remit/{key}", kind=accounts.REMITTANCE, memo=booking_no,
             moves=[
                 (accounts.cash(rail), accounts.receivable(row.payer), expected),
                 (accounts.cash(rail), accounts.SUSPENSE, amount - expected),
@@ -305,6 +307,28 @@ class Settlements:
 
     def _release_later(self, unit: Unit, tenant: int, rail: str) -> None:
         jobs.enqueue(unit, "settlement.release", {"rail": rail}, tenant=tenant, key=f"{rail}/{unit.now_us}")
+
+
+def _draw(unit: Unit, tenant: int, row: SettlementRow, missing_minor: int, version: int) -> None:
+    """More is approved than arrived: what arrived beyond an earlier approval is this money."""
+    if missing_minor <= 0:
+        return
+    there = accounts.suspense_of(unit, tenant, row.booking_no, row.currency)
+    if there <= 0:
+        return
+    # What a person has sent back from the account since is not there any more, whosever it was.
+    in_all = -ledger.balance(unit, tenant, accounts.SUSPENSE, row.currency).balance.net_dr
+    drawn = Money(min(missing_minor, there, max(in_all, 0)), row.currency)
+    accounts.move(
+        unit, tenant, key=f"suspense/{row.booking_no}/{version}", kind=accounts.DRAWN, memo=row.booking_no,
+        moves=[(accounts.SUSPENSE, accounts.receivable(row.payer), drawn)],
+    )  # fmt: skip
+    if drawn.minor:
+        unit.execute(
+            "UPDATE settlement SET remitted_minor = remitted_minor + ? WHERE tn = ? AND booking_no = ?",
+            (drawn.minor, tenant, row.booking_no),
+        )
+        store.step(unit, tenant, row.booking_no, "remitted", detail=f"{drawn} that had arrived before")
 
 
 def _check(payable: Payable, approved: Money, by_share: Mapping[tuple[str, Role], int] | None) -> None:
