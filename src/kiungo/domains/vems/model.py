@@ -5,7 +5,7 @@ Contract days are texts YYYY-MM-DD: they sort as dates do. Moments are microseco
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta, timezone
+from datetime import date, timedelta, timezone
 from typing import Final, Literal
 
 from kiungo.base.money import Money
@@ -25,7 +25,12 @@ WHOLE_BP: Final = 10_000
 
 def contract_day(moment_us: int) -> str:
     """The calendar day a moment falls on where the contracts apply. Source: API guide 6.1, EAT is UTC+3 all year."""
-    return from_us(moment_us).astimezone(CONTRACT_ZONE).date().isoformat()
+    return contract_date(moment_us).isoformat()
+
+
+def contract_date(moment_us: int) -> date:
+    """The same day as a date: what banks execute on, and the books are dated by."""
+    return from_us(moment_us).astimezone(CONTRACT_ZONE).date()
 
 
 @dataclass(frozen=True, slots=True)

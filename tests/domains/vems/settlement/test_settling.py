@@ -1,14 +1,19 @@
 """From a decision to money at the payees: the document's booking, partial payments, shortage, carry, clawback."""
 
+from datetime import timedelta
+
 import pytest
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
+from kiungo.base.time import SECOND_US, date_of
 from kiungo.domains.vems.settlement import accounts, desk, payees, store
 from kiungo.domains.vems.settlement.notices import apply_notice
 from kiungo.domains.vems.settlement.trail import trail
+from kiungo.formats.bank_statements import xml
 from kiungo.kernel import ledger
 from kiungo.ports.payment import Answer, Notice
 from tests.domains.vems.settlement.world import (
+    BANK,
     FACILITY,
     FACILITY_PHONE,
     TENANT,
@@ -378,3 +383,22 @@ def test_the_whole_trail_has_steps_postings_and_messages_in_order(world: World) 
     assert sorted(line.amount for line in posted) == [kes("9000.00"), kes("21000.00")]
     assert sum(line.what == "message" for line in lines) == 6
     assert lines[0].title == "decided"
+
+
+def test_the_books_and_the_bank_have_the_day_it_is_in_nairobi(world: World) -> None:
+    seconds_since_midnight = world.clock.now_us() // SECOND_US % 86_400
+    world.step(22.5 * 3_600 - seconds_since_midnight + 86_400)
+    world.payee(FACILITY, "Mnazi Moja", BANK)
+    world.step(2 * 86_400)
+    today_utc = date_of(world.clock.now_us())
+    nairobi = today_utc + timedelta(days=1)
+    world.fund("50000.00")
+    world.fund("50000.00", "bank", key="F2")
+    world.decide(booking(), "31000.00")
+    files: list[bytes] = []
+    put = world.folder.put
+    world.folder.put = lambda box, name, body: files.append(body) or put(box, name, body)  # type: ignore[method-assign]
+    world.step(2)
+    assert xml.parse(files[0], "payment").value("CstmrCdtTrfInitn/PmtInf/ReqdExctnDt/Dt") == nairobi.isoformat()
+    days = {day for (day,) in world.database.read(lambda unit: unit.rows("SELECT effective FROM ledger_journal"))}
+    assert days == {nairobi.isoformat()}

@@ -10,7 +10,7 @@ from datetime import date
 
 from kiungo.base.errors import Conflict, Incorrect, NotFound
 from kiungo.base.money import Money
-from kiungo.base.time import date_of
+from kiungo.domains.vems.model import contract_date
 from kiungo.domains.vems.reconciliation.matching import Candidate, Suggestion, references_in, suggest
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.errors import (
@@ -79,7 +79,7 @@ def suggestions(unit: Unit, tenant: int, rail: str) -> list[tuple[StatementLine,
         if not _is_used(unit, tenant, "payment", leg.reference)
     ]  # fmt: skip
     candidates = [
-        Candidate(leg.reference, -leg.amount, leg.payee_name, date_of(leg.submitted_us or leg.updated_us))
+        Candidate(leg.reference, -leg.amount, leg.payee_name, contract_date(leg.submitted_us or leg.updated_us))
         for leg in legs
     ]
     bookings = {leg.reference: leg.booking_no for leg in legs}

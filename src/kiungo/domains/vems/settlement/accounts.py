@@ -17,7 +17,7 @@ a higher approval   suspense -> receivable
 
 from kiungo.base.errors import NotFound
 from kiungo.base.money import Money
-from kiungo.base.time import date_of
+from kiungo.domains.vems.model import contract_date
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.ledger import Journal, Posting, Rule
@@ -96,4 +96,5 @@ def move(
         return None
     accounts = {account for posting in postings for account in (posting.debit, posting.credit)}
     open_for(unit, tenant, postings[0].amount.currency, *accounts)
-    return ledger.post(unit, tenant, key=key, kind=kind, postings=postings, effective=date_of(unit.now_us), memo=memo)
+    today = contract_date(unit.now_us)
+    return ledger.post(unit, tenant, key=key, kind=kind, postings=postings, effective=today, memo=memo)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
-from kiungo.base.time import SECOND_US, date_of
+from kiungo.base.time import SECOND_US
+from kiungo.domains.vems.model import contract_date
 from kiungo.domains.vems.rules.settlement_routing import Route, choose
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.model import Leg, SettlementPolicy
@@ -54,7 +55,7 @@ class Legs:
         try:
             held = ledger.hold(
                 unit, tenant, key=f"leg/{leg.reference}", kind="settlement.leg", memo=leg.booking_no,
-                effective=date_of(unit.now_us),
+                effective=contract_date(unit.now_us),
                 postings=[Posting(accounts.payable(leg.payee_id), accounts.cash(rail), amount)],
             )  # fmt: skip
         except Conflict as refusal:
@@ -133,7 +134,7 @@ class Legs:
                     "rail_ids": json.dumps({**leg.rail_ids, "batch": batch_reference}),
                 },
             )  # fmt: skip
-        return Batch(batch_reference, tuple(order_of(leg) for leg in held), date_of(unit.now_us))
+        return Batch(batch_reference, tuple(order_of(leg) for leg in held), contract_date(unit.now_us))
 
     def record_answer(self, unit: Unit, tenant: int, job_id: int, reference: str, answer: Answer) -> None:
         """Keep what the rail said of an order just submitted; a callback may have been faster."""
@@ -167,7 +168,7 @@ class Legs:
         """The money moved: the hold becomes a posting."""
         assert leg.hold_journal is not None, "a leg that left was held"
         journal = ledger.post_hold(
-            unit, tenant, leg.hold_journal, f"leg/{leg.reference}/paid", effective=date_of(unit.now_us)
+            unit, tenant, leg.hold_journal, f"leg/{leg.reference}/paid", effective=contract_date(unit.now_us)
         )
         store.advance(
             unit, tenant, leg, "posted", reason=f"paid, says the {source}",

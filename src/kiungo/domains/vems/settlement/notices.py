@@ -7,6 +7,7 @@ amount, the receiver and the rail's own id are those of that leg; a large sum co
 from collections.abc import Mapping
 
 from kiungo.base.money import Money
+from kiungo.domains.vems.model import contract_date
 from kiungo.domains.vems.rules.settlement_states import SENT
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.legs import Legs
@@ -133,7 +134,10 @@ def _returned(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, sou
     if leg.state != "posted":
         return "repeated"
     assert leg.paid_journal is not None, "a posted leg has its journal"
-    journal = ledger.reverse(unit, tenant, leg.paid_journal, f"leg/{leg.reference}/returned", memo=leg.booking_no)
+    journal = ledger.reverse(
+        unit, tenant, leg.paid_journal, f"leg/{leg.reference}/returned", effective=contract_date(unit.now_us),
+        memo=leg.booking_no,
+    )  # fmt: skip
     reason = notice.answer.reason or "the bank returned the payment"
     store.advance(
         unit, tenant, leg, "returned", reason=reason, changes={"cause": "payee", "return_journal": journal.id}
