@@ -13,6 +13,8 @@ from typing import Any
 
 INTEGER_MAX = 2**31 - 1
 DECIMAL_MAX = 10**100
+# Of a string or markdown. Units: characters. Source: FHIR R4 2.24.0.1, string.
+TEXT_MAX = 1024 * 1024
 
 _YEAR = r"(?:[0-9](?:[0-9](?:[0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
 _MONTH_DAY = (
@@ -32,7 +34,7 @@ URI = re.compile(r"[^\s\x00-\x1f]+", re.ASCII).fullmatch
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII).fullmatch
 OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+", re.ASCII).fullmatch
 UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII).fullmatch
-BASE64 = re.compile(r"[A-Za-z0-9+/\s]+(?:=\s*){0,2}", re.ASCII).fullmatch
+BASE64 = re.compile(r"\s*[A-Za-z0-9+/][A-Za-z0-9+/\s]*(?:=\s*){0,2}", re.ASCII).fullmatch
 _SPACE = re.compile(r"\s+")
 # Narrative may be shown by any client: nothing that runs or loads by itself. Source: FHIR R4 2.4.0 txt-1.
 _ACTIVE_WORDS = (
@@ -71,6 +73,8 @@ def _text(v: Any) -> str | None:
         return "must be a string"
     if not v:
         return "must not be empty"
+    if len(v) > TEXT_MAX:
+        return f"has {len(v)} characters, more than the {TEXT_MAX} a text may have: send it as an attachment"
     return None if TEXT(v) else "holds a control character"
 
 
@@ -84,7 +88,7 @@ def _pattern(match: Callable[[str], Any], words: str) -> Callable[[Any], str | N
 
 
 def _uri(words: str) -> Callable[[Any], str | None]:
-    """A URN that says a UUID follows must have one, in either case."""
+    """A URN that says a UUID or an OID follows must have one, a UUID in either case."""
 
     def check(v: Any) -> str | None:
         if not isinstance(v, str):
@@ -93,6 +97,8 @@ def _uri(words: str) -> Callable[[Any], str | None]:
             return words
         if v.startswith("urn:uuid:") and not UUID(v.lower().partition("#")[0].partition("|")[0]):
             return "is not a UUID after urn:uuid:"
+        if v.startswith("urn:oid:") and not OID(v.partition("#")[0].partition("|")[0]):
+            return "is not an OID after urn:oid: numbers with dots between, none with a 0 in front"
         return None
 
     return check
@@ -173,12 +179,13 @@ CHECKS: dict[str, Callable[[Any], str | None]] = {
 }
 
 _SIMPLE_TEXT = "v.__class__ is str and v and v.isprintable()"
+_SHORT_TEXT = f"{_SIMPLE_TEXT} and len(v) <= {TEXT_MAX}"
 _NO_SPACE = _SIMPLE_TEXT + " and ' ' not in v"
 _PLAIN_URI = _NO_SPACE + " and v[:4] != 'urn:'"
 # Expressions over `v` that are true for ordinary right values; false means: ask CHECKS.
 INLINE: dict[str, str] = {
-    "string": _SIMPLE_TEXT,
-    "markdown": _SIMPLE_TEXT,
+    "string": _SHORT_TEXT,
+    "markdown": _SHORT_TEXT,
     "boolean": "v is True or v is False",
     "integer": "v.__class__ is int and -2147483648 <= v <= 2147483647",
     "positiveInt": "v.__class__ is int and 1 <= v <= 2147483647",
