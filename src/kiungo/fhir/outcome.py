@@ -5,6 +5,7 @@ from typing import Any
 
 from kiungo.base.errors import Detail, KiungoError, all_codes
 from kiungo.fhir.http.negotiation import FHIR_JSON, written_error
+from kiungo.fhir.http.unknown import unknown_path
 from kiungo.kernel import json
 from kiungo.kernel.http import ErrorShape, Response
 
@@ -66,4 +67,4 @@ def render(error: KiungoError, request_id: str) -> Response:
     return written_error(Response(error.http_status, json.dumps(outcome_of(error)), media_type=FHIR_JSON))
 
 
-SHAPE = ErrorShape("fhir", ("/fhir",), render)
+SHAPE = ErrorShape("fhir", ("/fhir",), render, unknown_path)

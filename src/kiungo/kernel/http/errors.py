@@ -14,12 +14,14 @@ class ErrorShape:
 
     Shapes: `prefixes` are literal path beginnings such as "/fhir"; the longest that fits wins.
     `render` gets the error and the request id, and returns status and body; Retry-After,
-    WWW-Authenticate and X-Request-ID are added for it.
+    WWW-Authenticate and X-Request-ID are added for it. `unknown` may say more about a path without a route
+    than that nothing is there; None leaves it at that.
     """
 
     api: str
     prefixes: Sequence[str]
     render: Callable[[KiungoError, str], Response]
+    unknown: Callable[[str], KiungoError | None] | None = None
 
 
 def render_platform(error: KiungoError, request_id: str) -> Response:

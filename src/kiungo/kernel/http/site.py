@@ -140,7 +140,7 @@ class Site:
         headers = passing.headers
         found = self._dispatcher.find(path)
         if found is None or "\x00" in path:
-            raise _no_route(path)
+            raise self._no_route(path)
         methods, values = found
         endpoint = methods.get(method)
         if endpoint is None:
@@ -246,6 +246,15 @@ class Site:
             trace=redacted_traceback(problem),
         )
 
+    def _no_route(self, path: str) -> KiungoError:
+        if "\x00" in path:
+            return Incorrect(PATH_UNREADABLE, "The path holds a NUL character", field="path", hint="Remove %00")
+        unknown = self.answers.shape_of(None, path).unknown
+        said = unknown(path) if unknown is not None else None
+        if said is not None:
+            return said
+        return NotFound(ROUTE_UNKNOWN, "There is nothing at this path", hint="See /api/docs/ for what there is")
+
     async def _live(self, receive: Receive, send: Send) -> None:
         """Start and stop with the server."""
         await receive()
@@ -263,9 +272,3 @@ class Site:
             await stop()
         await self._reads.close()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def _no_route(path: str) -> KiungoError:
-    if "\x00" in path:
-        return Incorrect(PATH_UNREADABLE, "The path holds a NUL character", field="path", hint="Remove %00")
-    return NotFound(ROUTE_UNKNOWN, "There is nothing at this path", hint="See /api/docs/ for what there is")
