@@ -3,10 +3,12 @@
 import pytest
 
 from kiungo.base.errors import Conflict, Forbidden
-from kiungo.domains.vems.settlement import desk
+from kiungo.connectors.mpesa.webhook import receive
+from kiungo.domains.vems.settlement import desk, store
+from kiungo.kernel import json
 from kiungo.kernel.jobs import Retry, queue
 from tests.domains.vems.settlement.test_settling import is_whole, paid_to
-from tests.domains.vems.settlement.world import FACILITY, VENDOR, World, booking, person
+from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, World, booking, person
 
 
 @pytest.fixture
@@ -97,6 +99,28 @@ def test_forged_repeated_and_reworded_callbacks_change_nothing(funded: World) ->
     assert funded.refused_callbacks == 2
     assert len(funded.twin.payments) == 2
     assert is_whole(funded)
+
+
+def test_the_address_of_one_order_closes_no_other(funded: World) -> None:
+    funded.twin.faults.plan("dropped_result", times=2)
+    funded.decide(booking(), "31000.00")
+    funded.step()
+    ours, other = funded.leg(FACILITY), funded.leg(VENDOR)
+    result = {
+        "ResultCode": 0, "ResultDesc": "ok", "TransactionID": "FAKE123456",
+        "ResultParameters": {"ResultParameter": [{"Key": "Amount", "Value": "21000.00"}]},
+        "ReferenceData": {"ReferenceItem": [{"Key": "BillReferenceNumber", "Value": other.reference}]},
+    }  # fmt: skip
+    body = json.dumps({"Result": result})
+    funded.database.write(
+        lambda unit: receive(
+            unit, tenant=TENANT, rail="mpesa", reference=ours.reference, kind="result", body=body
+        )
+    )  # fmt: skip
+    funded.step()
+    assert funded.leg(VENDOR).state == other.state == "submitted"
+    steps = funded.database.read(lambda unit: store.steps_of(unit, TENANT, ours.booking_no))
+    assert [row[2] for row in steps if row[1] == "refused"] == [ours.reference]
 
 
 def test_a_large_sum_is_believed_only_when_the_query_says_so(funded: World) -> None:

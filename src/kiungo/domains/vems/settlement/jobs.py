@@ -16,7 +16,7 @@ from kiungo.domains.vems.rules.settlement_states import SENT
 from kiungo.domains.vems.settlement import store
 from kiungo.domains.vems.settlement.legs import order_of
 from kiungo.domains.vems.settlement.model import Leg
-from kiungo.domains.vems.settlement.notices import apply_notice, context_of
+from kiungo.domains.vems.settlement.notices import apply_notice, context_of, refuse_notice
 from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Dead, Effect, Handler, Job
@@ -81,10 +81,13 @@ class SettlementJobs:
         if body is None or rail not in self.rails:
             raise Dead("the message is not there, or no such rail is configured")
         notices = self.rails[rail].read_notices(bytes(body), context_of(job.args))
-        source = str(job.args.get("kind", "notice"))
+        source, about = str(job.args.get("kind", "notice")), str(job.args.get("reference", ""))
 
         def apply(unit: Unit) -> None:
             for notice in notices:
+                if about and notice.reference != about:
+                    refuse_notice(unit, job.tenant, about, notice, source=source)
+                    continue
                 apply_notice(self.settlements.legs, unit, job.tenant, rail, notice, source=source)
 
         return apply

@@ -11,7 +11,7 @@ from kiungo.domains.vems.model import contract_date
 from kiungo.domains.vems.rules.settlement_states import SENT
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.legs import Legs
-from kiungo.domains.vems.settlement.model import Leg
+from kiungo.domains.vems.settlement.model import REFERENCE_LENGTH, Leg
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
 from kiungo.ports.payment import Answer, Notice
@@ -36,6 +36,14 @@ def apply_notice(legs: Legs, unit: Unit, tenant: int, rail: str, notice: Notice,
     if leg.state in SENT:
         return _on_its_way(legs, unit, tenant, leg, notice, source)
     return _closed_before(legs, unit, tenant, leg, notice, source)
+
+
+def refuse_notice(unit: Unit, tenant: int, about: str, notice: Notice, *, source: str) -> None:
+    """Say in the trail of an order that its own callback address was used to speak of another one."""
+    leg = store.find_leg(unit, tenant, about)
+    if leg is not None:
+        detail = f"{source}: it speaks of another order, {notice.reference[:REFERENCE_LENGTH]}"
+        store.step(unit, tenant, leg.booking_no, "refused", reference=about, detail=detail)
 
 
 def _of_whole_batch(legs: Legs, unit: Unit, tenant: int, rail: str, notice: Notice, source: str) -> str:
