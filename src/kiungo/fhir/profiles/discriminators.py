@@ -72,8 +72,17 @@ def _by_texts(slicing: Slicing, one: Node, whole: Node, library: "Library") -> M
     if not wanted:
         return None
 
+    if len(wanted) == 1:
+        has_one = _text_at(*wanted[0])
+        return lambda item, _run: has_one(item.value)
+    tests = [_text_at(steps, text) for steps, text in wanted]
+
     def fits(item: Item, _run: Run) -> bool:
-        return all(_has_text(item.value, steps, 0, text) for steps, text in wanted)
+        value = item.value
+        for has in tests:  # a loop: `all` with a generator takes twice the time
+            if not has(value):
+                return False
+        return True
 
     return fits
 
@@ -88,12 +97,22 @@ def _are_plain(steps: list[str], types: tuple[str, ...]) -> bool:
     return True
 
 
-def _has_text(value: Any, steps: list[str], position: int, text: str) -> bool:
-    if value.__class__ is list:
-        return any(_has_text(one, steps, position, text) for one in value)
-    if position == len(steps):
-        return bool(value == text)
-    return value.__class__ is dict and _has_text(value.get(steps[position]), steps, position + 1, text)
+def _text_at(steps: list[str], text: str) -> Callable[[Any], bool]:
+    """Whether a text stands at the end of some steps through objects and lists."""
+    if not steps:
+        return lambda value: value == text or (value.__class__ is list and text in value)
+    step, beyond = steps[0], _text_at(steps[1:], text)
+
+    def has(value: Any) -> bool:
+        if value.__class__ is dict:
+            return beyond(value.get(step))
+        if value.__class__ is list:
+            for one in value:
+                if has(one):
+                    return True
+        return False
+
+    return has
 
 
 def _by_trying(checks: "list[ValueCheck]") -> Matcher:

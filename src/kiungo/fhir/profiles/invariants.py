@@ -22,19 +22,27 @@ def judge_of(invariant: Invariant) -> Judge:
     holder = _Evaluated(invariant)
 
     def judge(item: Item, run: Run, source: str) -> None:
-        answer = native(item.value, run) if native is not None and (item.value.__class__ is dict or on_any) else None
+        answer = holder.answer(item, run)
+        if answer is False:
+            _broken(invariant, item, run)
+
+    def judge_natively(item: Item, run: Run, source: str) -> None:
+        value = item.value
+        answer = native(value, run) if native is not None and (value.__class__ is dict or on_any) else None
+        if answer is True:
+            return
         if answer is None:
             answer = holder.answer(item, run)
         if answer is False:
-            run.add(
-                "error" if invariant.severity == "error" else "warning",
-                "invariant",
-                item.at,
-                f"breaks {invariant.key}: {shortened(invariant.expression)}",
-                invariant.key,
-            )
+            _broken(invariant, item, run)
 
-    return judge
+    return judge if native is None else judge_natively
+
+
+def _broken(invariant: Invariant, item: Item, run: Run) -> None:
+    severity = "error" if invariant.severity == "error" else "warning"
+    what = f"breaks {invariant.key}: {shortened(invariant.expression)}"
+    run.add(severity, "invariant", item.at, what, invariant.key)
 
 
 class _Evaluated:

@@ -20,9 +20,11 @@ def _has(o: Json, name: str) -> bool:
 
 def _has_choice(o: Json, stem: str) -> bool:
     size = len(stem)
-    return any(key.startswith(stem) and key[size : size + 1].isupper() for key in o) or any(
-        key.startswith("_" + stem) and key[size + 1 : size + 2].isupper() for key in o
-    )
+    for key in o:  # a loop: `any` with a generator takes twice the time
+        name = key[1:] if key[:1] == "_" else key
+        if name[:size] == stem and name[size : size + 1].isupper():
+            return True
+    return False
 
 
 def _observation_value_or_reason(o: Json, _run: Run) -> bool:

@@ -57,6 +57,8 @@ def slice_check(
     if idle and all(not (s.least or s.most is not None or s.checks or s.inner) for s in made):
         return None
     label = node.name
+    if idle and len(made) == 1:
+        return _single(made[0], label, source)
 
     def check(found: list[Item], at: At, run: Run) -> None:
         members: list[list[Item]] = [[] for _ in made]
@@ -78,6 +80,16 @@ def slice_check(
             members[position].append(item)
         for one, mine in zip(made, members, strict=True):
             _judge(one, mine, label, at, run, source)
+
+    return check
+
+
+def _single(one: _Slice, label: str, source: str) -> SliceCheck:
+    """The frequent case, one slice with room for other values: nothing to sort or to order."""
+    fits = one.fits
+
+    def check(found: list[Item], at: At, run: Run) -> None:
+        _judge(one, [item for item in found if fits(item, run)], label, at, run, source)
 
     return check
 

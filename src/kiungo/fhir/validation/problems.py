@@ -130,7 +130,7 @@ class Rest:
     """How the keys of one type are judged that its straight-line code does not look at.
 
     Shapes: `handlers` key -> (checking function's name or primitive kind, is a list, codes);
-    `choices` key -> choice element; `primitives` key -> is a list.
+    `choices` key -> choice element; `primitives` key -> is a list. `settled` are the keys that need no further look.
     """
 
     straight: frozenset[str]
@@ -139,14 +139,22 @@ class Rest:
     required: frozenset[str]
     primitives: dict[str, bool] = field(default_factory=dict)
     is_resource: bool = False
+    settled: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = frozenset({"resourceType", "fhir_comments"}) if self.is_resource else frozenset()
+        self.settled = (self.straight | own) - self.choices.keys() - self.handlers.keys()
 
 
 def rest(problems: Problems, o: dict[str, Any], plan: Rest, functions: Mapping[str, Any]) -> Problems:
     """Judge every key the straight-line code did not count: choices, `_name` siblings, nulls, unknown names."""
     chosen: dict[str, str] = {}
+    settled = plan.settled
     for key, value in o.items():
         if value is None:
             problems = add(problems, f".{key}", "structure", "must not be null, leave it out")
+            continue
+        if key in settled:
             continue
         choice = plan.choices.get(key) or plan.choices.get(key[1:])
         if choice and chosen.setdefault(choice, key.lstrip("_")) != key.lstrip("_"):
@@ -156,7 +164,7 @@ def rest(problems: Problems, o: dict[str, Any], plan: Rest, functions: Mapping[s
             problems = _handled(problems, o, key, handler, functions)
         elif key[:1] == "_" and key[1:] in plan.primitives:
             problems = _sibling(problems, o, key, plan.primitives[key[1:]], functions)
-        elif key not in plan.straight and not (plan.is_resource and key in ("resourceType", "fhir_comments")):
+        elif key not in plan.straight:
             problems = add(problems, f".{key}", "structure", _unknown(key, plan))
     for choice in plan.required:
         if choice not in chosen:
