@@ -87,7 +87,7 @@ class VemsPages:
 
     async def payment(self, visit: Visit) -> Response:
         """One payment."""
-        self._say(visit, settlements.DONE)
+        self._say(visit, settlements.DONE | settlements.SET_OFF)
         return await settlements.show_payment(self.vems.database, visit)
 
     async def decide(self, verb: str, visit: Visit) -> Response:

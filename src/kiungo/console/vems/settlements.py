@@ -38,8 +38,8 @@ DONE: Final = {
     "confirm": "Closed.",
     "release": "Tried again.",
     "pay-again": "This is the new payment.",
-    "set-off": "What the payee owes took all of it: there is nothing left to pay.",
 }
+SET_OFF: Final = {"set-off": "What the payee owes took all of it: there is nothing left to pay."}
 
 
 async def show_list(database: Database, reads: Reads, visit: Visit) -> Response:

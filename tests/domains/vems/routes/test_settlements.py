@@ -130,6 +130,10 @@ def test_a_correction_by_two_persons_claims_back_what_was_paid(office: Office) -
     corrected = office.post(f"{one}/confirm", {"approvedAmount": "10000.00"}, who="ben")
     assert corrected["approvalStatus"] == "partially_paid"
     owed = {claim["payee"]: claim["openAmount"] for claim in office.get("/clawbacks", open="true")["data"]}
+    first = office.get("/clawbacks", limit=1)
+    rest = office.get("/clawbacks", limit=1, cursor=first["next"])
+    assert {claim["payee"] for claim in first["data"] + rest["data"]} == {VENDOR, FACILITY}
+    assert rest["next"] is None
     shares = {share["payee"]: share["owedAmount"] for share in office.get("/settlements")["data"][0]["shares"]}
     assert sum(shares.values()) == 10000.00
     assert owed == {VENDOR: round(21000 - shares[VENDOR], 2), FACILITY: round(9000 - shares[FACILITY], 2)}

@@ -7,8 +7,10 @@ import pytest
 
 from kiungo.domains.vems.notifications import listing as messages
 from kiungo.domains.vems.notifications.service import about as messages_about
+from kiungo.domains.vems.routes.shapes import read_cursor
 from kiungo.domains.vems.settlement import listing, store
 from kiungo.kernel.database import Database, Unit
+from tests.domains.vems.settlement.world import World, booking
 
 TENANT = 1
 
@@ -78,3 +80,16 @@ def test_what_is_asked_of_one_is_not_read_along_all(
 ) -> None:
     if database.engine == "sqlite":
         assert index in plan_of(database, work)
+
+
+@pytest.mark.parametrize("vendor", ["V364", "V" * 64])
+def test_the_cursor_of_a_list_reads_what_was_made_in_one_moment(world: World, vendor: str) -> None:
+    numbers = {f"VB00112233440{place}/C/{vendor}" for place in range(5)}
+    for number in numbers:
+        world.decide(booking(number, vendor="1.00", facility="1.00", fee="0.00"), "2.00")
+    found: list[str] = []
+    before = None
+    while page := world.database.read(lambda unit, b=before: listing.settlements_page(unit, 1, before=b, limit=2)):
+        found += [one.row.booking_no for one in page]
+        before = read_cursor(f"{page[-1].created_us}_{page[-1].row.booking_no}")
+    assert sorted(found) == sorted(numbers)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kiungo.base.errors import NotFound
+from kiungo.base.errors import Detail, NotFound
+from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import PAYMENT_MODES
 from kiungo.domains.vems.roles import READ_SETTLEMENTS
 from kiungo.domains.vems.routes import money_views as views
@@ -56,7 +57,7 @@ CLAWBACKS: Final = operation(
     "One page",
     tag=TAG,
     schema=many(OBJECT),
-    query={"payee": text(64), "open": words("true", "false"), "limit": LIMIT},
+    query={"payee": text(64), "open": words("true", "false"), "limit": LIMIT, "cursor": TEXT},
 )
 
 
@@ -112,12 +113,20 @@ class SettlementApi:
         asked, call = dict(request.query), request.call
         open_only = choice_of(asked, "open", ("true", "false")) == "true"
         limit, payee = limit_of(asked), call.principal.bindings.get("payee", asked.get("payee"))
+        cursor = asked.get("cursor", "0")
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+            raise invalid([Detail("cursor", "The cursor is not one this list gave.")])
+        after = int(cursor)
         if "facility" in call.principal.bindings and payee is None:
             payee = call.principal.bindings["facility"]
         found = await self.database.read_async(
-            lambda unit: listing.clawbacks(unit, call.tenant, payee=payee, open_only=open_only, limit=limit)
+            lambda unit: listing.clawbacks(
+                unit, call.tenant, payee=payee, open_only=open_only, after=after, limit=limit + 1
+            )
         )
-        return Response.json({"success": True, "data": [views.clawback(one) for one in found], "next": None})
+        following = str(found[limit - 1].id) if len(found) > limit else None
+        data = [views.clawback(one) for one in found[:limit]]
+        return Response.json({"success": True, "data": data, "next": following})
 
     def routes(self) -> list[Route]:
         """The routes."""

@@ -66,7 +66,8 @@ def read_cursor(value: str | None) -> tuple[int, str] | None:
     if value is None:
         return None
     moment, _, booking_no = value.partition("_")
-    if not (moment.isascii() and moment.isdigit() and len(moment) <= 18 and 0 < len(booking_no) <= 64):
+    # A settlement's number may end in a payee's id, which alone may be 64 characters.
+    if not (moment.isascii() and moment.isdigit() and len(moment) <= 18 and 0 < len(booking_no) <= 96):
         raise invalid([Detail("cursor", "The cursor is not one this list gave.")])
     return int(moment), booking_no
 

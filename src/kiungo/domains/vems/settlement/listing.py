@@ -26,6 +26,7 @@ class Listed:
 class Clawback:
     """What a payee owes us back, and how much of it was kept back already. Units: microseconds UTC."""
 
+    id: int
     number: str
     payee_id: str
     amount: Money
@@ -133,9 +134,16 @@ def legs_page(
 
 
 def clawbacks(
-    unit: Unit, tenant: int, *, payee: str | None = None, number: str | None = None, open_only: bool = False, limit: int
+    unit: Unit,
+    tenant: int,
+    *,
+    payee: str | None = None,
+    number: str | None = None,
+    open_only: bool = False,
+    after: int = 0,
+    limit: int,
 ) -> list[Clawback]:
-    """What payees owe us back, oldest first."""
+    """What payees owe us back, oldest first, from after one."""
     conditions: list[str] = ["tn = ?"]
     values: list[Any] = [tenant]
     for column, value in (("payee_id", payee), ("booking_no", number)):
@@ -144,14 +152,17 @@ def clawbacks(
             values.append(value)
     if open_only:
         conditions.append("recovered_minor < amount_minor")
+    if after:
+        conditions.append("id > ?")
+        values.append(after)
     rows = unit.rows(
-        "SELECT booking_no, payee_id, currency, amount_minor, recovered_minor, reason, created_us"
+        "SELECT id, booking_no, payee_id, currency, amount_minor, recovered_minor, reason, created_us"
         f" FROM settlement_clawback WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?",
         (*values, limit),
     )
     return [
-        Clawback(number, payee_id, Money(amount, currency), Money(recovered, currency), reason, created_us)
-        for number, payee_id, currency, amount, recovered, reason, created_us in rows
+        Clawback(id, number, payee_id, Money(amount, currency), Money(recovered, currency), reason, created_us)
+        for id, number, payee_id, currency, amount, recovered, reason, created_us in rows
     ]
 
 
