@@ -23,6 +23,7 @@ from graphql.language import (
     SelectionSetNode,
     StringValueNode,
     ValueNode,
+    VariableDefinitionNode,
     VariableNode,
 )
 
@@ -45,6 +46,7 @@ class Question:
     selections: SelectionSetNode
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any]
+    defined: tuple[VariableDefinitionNode, ...] = ()
 
     def fields(self, selections: SelectionSetNode | None, type_name: str) -> Iterator[FieldNode]:
         """The fields of a selection that apply to a type, those of its fragments included."""
@@ -121,7 +123,7 @@ def read_question(text: str, operation: str | None, variables: Mapping[str, Any]
         raise wrong("Only queries are answered", "Change resources with the REST API")
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     held = dict(variables)
-    question = Question(chosen.selection_set, fragments, held)
+    question = Question(chosen.selection_set, fragments, held, tuple(chosen.variable_definitions or ()))
     for defined in chosen.variable_definitions or ():
         name = defined.variable.name.value
         if name not in held and defined.default_value is not None:

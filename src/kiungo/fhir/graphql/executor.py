@@ -3,6 +3,7 @@
 Source: FHIR R4 3.1.4 (GraphQL): fields, list navigation, references, searches, and the four directives.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,10 @@ from kiungo.fhir.fhirpath.types import OPEN
 from kiungo.fhir.fhirpath.types import find_type as fhirpath_type
 from kiungo.fhir.fhirpath.values import unwrap
 from kiungo.fhir.graphql.document import DEPTH_MAX, Argument, Question, too_costly, wrong
+from kiungo.fhir.graphql.introspection import INTROSPECTION, introspected
 from kiungo.fhir.graphql.lookups import Lookups, Resource, next_cursor
 from kiungo.fhir.graphql.output import Output
+from kiungo.fhir.graphql.schema import graphql_name
 
 VALUES_MAX = 100_000
 NAVIGATION = frozenset({"fhirpath", "_offset", "_count"})
@@ -42,10 +45,18 @@ class Executor:
     async def on_system(self) -> dict[str, Any]:
         """The answer of a question about the whole server."""
         output = Output()
-        for field in self._question.fields(self._question.selections, "Query"):
+        fields = list(self._question.fields(self._question.selections, "Query"))
+        # Said before anything is read: the lists together, by what each asks for.
+        self._lookups.expect(self._question.arguments(field).get("_count") for field in fields)
+        for field in fields:
             name = field.name.value
             if name in resource_types():
                 await self._one(field, name, output)
+            elif name in INTROSPECTION:
+                found = await asyncio.to_thread(introspected, self._question, field)
+                output.field(_alias(field), is_list=False, is_singleton=False).append(found)
+            elif name == "__typename":
+                output.field(_alias(field), is_list=False, is_singleton=False).append("Query")
             elif not await self._searched(field, output, _At(None)):
                 raise wrong(
                     f"There is no field {name} at the top", "Write Patient(id:), PatientList or PatientConnection"
@@ -102,7 +113,9 @@ class Executor:
         output.field(_alias(field), is_list=False, is_singleton=False).append(made)
         for inner in self._question.fields(_selected(field), "Connection"):
             name = inner.name.value
-            if name == "edges":
+            if name == "__typename":
+                made.field(_alias(inner), is_list=False, is_singleton=False).append(f"{type_name}Connection")
+            elif name == "edges":
                 await self._edges(inner, type_name, entries, made, at)
             elif name in plain or name in ("first", "previous", "last"):
                 value = plain.get(name)
@@ -119,7 +132,9 @@ class Executor:
             values.append(edge)
             for inner in self._question.fields(_selected(field), "Edge"):
                 name = inner.name.value
-                if name == "resource":
+                if name == "__typename":
+                    edge.field(_alias(inner), is_list=False, is_singleton=False).append(f"{type_name}Edge")
+                elif name == "resource":
                     made, resource = Output(), entry["resource"]
                     edge.field(_alias(inner), is_list=False, is_singleton=False).append(made)
                     await self._object(resource, type_name, _selected(inner), made, _At(resource, at.depth + 2))
@@ -141,7 +156,8 @@ class Executor:
         for field in self._question.fields(selections, actual):
             name = field.name.value
             if name in ("resourceType", "__typename"):
-                output.field(_alias(field), is_list=False, is_singleton=False).append(actual)
+                shown = actual if name == "resourceType" else graphql_name(actual)
+                output.field(_alias(field), is_list=False, is_singleton=False).append(shown)
             elif name == "resource" and actual == "Reference":
                 await self._referred(field, value, output, at)
             elif not (actual in resource_types() and await self._searched(field, output, at)):

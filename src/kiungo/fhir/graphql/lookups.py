@@ -1,5 +1,6 @@
 """What a question reads and searches, each as the caller would over REST, and counted."""
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,8 @@ from kiungo.kernel.auth.principal import Call
 
 READS_MAX = 300
 SEARCHES_MAX = 60
+# Of all searches of a question together.
+MATCHES_MAX = 5_000
 OWN = frozenset({"_reference", "_cursor"})
 Resource = dict[str, Any]
 
@@ -26,6 +29,11 @@ class Lookups:
         self._call = call
         self._read: dict[tuple[str, str], Resource | None] = {}
         self._searches = 0
+        self._matches = 0
+
+    def expect(self, counts: Iterable[Argument]) -> None:
+        """Refuse lists that would be too many together before the first is searched for. Raises: Incorrect."""
+        _within(sum(count for count in counts if isinstance(count, int)))
 
     async def read(self, type_name: str, logical_id: str) -> Resource:
         """The current version of a resource. Raises: NotFound, Forbidden, Incorrect GRAPHQL_TOO_COSTLY."""
@@ -76,8 +84,17 @@ class Lookups:
         cursor = given.get("_cursor")
         if isinstance(cursor, str) and cursor:
             params.append(("_cursor", cursor))
+        wanted = given.get("_count")
+        _within(self._matches + (wanted if isinstance(wanted, int) else 0))
         found: Resource = json.loads(await self._store.search(self._call, type_name, params))
+        self._matches += len(found.get("entry", ()))
+        _within(self._matches)
         return found
+
+
+def _within(matches: int) -> None:
+    if matches > MATCHES_MAX:
+        raise too_costly(f"The searches of the question give more than {MATCHES_MAX} resources together")
 
 
 def next_cursor(bundle: Resource) -> str | None:

@@ -79,7 +79,7 @@ def _by_texts(slicing: Slicing, one: Node, whole: Node, library: "Library") -> M
 
     def fits(item: Item, _run: Run) -> bool:
         value = item.value
-        for has in tests:  # a loop: `all` with a generator takes twice the time
+        for has in tests:  # noqa: SIM110 - `all` with a generator takes twice the time
             if not has(value):
                 return False
         return True
