@@ -326,6 +326,27 @@ def test_a_failed_payment_is_lowered_and_what_it_loses_is_not_kept_back_elsewher
     assert is_whole(world)
 
 
+def test_a_payment_that_came_back_is_lowered_without_a_claim_and_an_unknown_one_with_it(world: World) -> None:
+    world.fund("90000.00")
+    world.decide(booking(), "31000.00")
+    world.settle()
+    reference = world.leg(VENDOR).reference
+    write = world.database.write
+    write(lambda unit: desk.propose_outcome(unit, person("ann"), reference, "returned", "the statement"))
+    write(lambda unit: desk.confirm_outcome(world.settlements, unit, person("ben"), reference, "returned"))
+    world.decide(booking(), "0.00", version=2)
+    assert owed_back(world) == world.balance(f"owed:{FACILITY}") == 900_000
+    assert world.balance(f"payable:{VENDOR}") == 0
+    world.twin.faults.plan("lost_answer", times=2)
+    world.twin.faults.plan("dropped_result", times=2)
+    world.decide(booking("VB2", facility="10000.00"), "32000.00")
+    world.step(5)
+    assert world.leg(VENDOR, "VB2").state == "unknown"
+    world.decide(booking("VB2", facility="10000.00"), "0.00", version=2)
+    assert world.balance(f"owed:{VENDOR}") == 2_100_000, "nobody knows: it may have the money"
+    assert is_whole(world)
+
+
 def test_a_failed_payment_taken_back_that_moved_after_all_is_claimed_back(world: World) -> None:
     world.fund("90000.00")
     world.twin.closed_parties.add("600200")
