@@ -104,3 +104,27 @@ def test_an_export_that_fails_says_why(server: Server) -> None:
     told = server.ask("GET", status).json()["parameter"]
     assert (told[1]["valueCode"], "2 values" in told[3]["valueString"]) == ("failed", True)
     assert server.ask("POST", "/ViewDefinition/$export", {**VIEW, "select": []}).status_code == 422
+
+
+def test_an_export_is_cancelled_by_whoever_asked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RESOURCES_PER_STEP", "BATCH"):
+        monkeypatch.setattr(exports, name, 1)
+    monkeypatch.setattr(sources, "BATCH", 1)
+    server.create(patient())
+    server.create(patient())
+    status = export(server, "?_format=csv").headers["content-location"]
+    assert server.ask("DELETE", status, key=server.new_key("system/*.cruds")).status_code == 404
+    handlers = exports.jobs(server.database)
+
+    def cancelled_meanwhile(job: Any) -> Any:
+        keep = handlers[exports.JOB](job)
+        assert server.ask("DELETE", status).status_code == 202
+        return keep
+
+    run_due(server.database, {**handlers, exports.JOB: cancelled_meanwhile}, Random(1))
+    assert server.ask("GET", status).status_code == 404
+    assert server.ask("DELETE", status).status_code == 404
+    left = server.database.read(lambda u: u.value("SELECT count(*) FROM fhir_view_export_file"))
+    assert left == 0
+    actions = server.database.read(lambda u: u.rows("SELECT action FROM audit WHERE kind = 'ViewDefinition'"))
+    assert ("cancel",) in actions

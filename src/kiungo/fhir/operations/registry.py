@@ -14,7 +14,7 @@ from kiungo.fhir.store import Store
 from kiungo.kernel.http import Request, Response
 
 Level = Literal["system", "type", "instance"]
-Method = Literal["GET", "POST"]
+Method = Literal["GET", "POST", "DELETE"]
 DEFINITIONS = "http://hl7.org/fhir/OperationDefinition/"
 
 

@@ -5,19 +5,23 @@ Source: SQL on FHIR v2.0, $export; FHIR asynchronous pattern.
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import NotFound, define
 from kiungo.fhir.guard import admit
-from kiungo.fhir.operations.parameters import Arguments, answer, arguments, wrong
-from kiungo.fhir.operations.registry import OPERATIONS, Level, Operation, OperationHandler, Place
+from kiungo.fhir.operations.parameters import Arguments, answer, arguments, resource, wrong
+from kiungo.fhir.operations.registry import OPERATIONS, Level, Method, Operation, OperationHandler, Place
 from kiungo.fhir.operations.views import since_of, wanted_format
+from kiungo.fhir.outcome import remark
 from kiungo.fhir.store import Store
 from kiungo.fhir.views import exports, read_view
 from kiungo.fhir.views.exports import Export
 from kiungo.fhir.views.output import MEDIA_TYPES
 from kiungo.kernel.auth.decision import require
 from kiungo.kernel.http import Request, Response
+
+if TYPE_CHECKING:
+    from kiungo.kernel.database import Unit
 
 EXPORT_UNKNOWN = define("EXPORT_UNKNOWN", NotFound, "There is no such export, or it is another caller's, or forgotten.")
 DEFINITION = "http://sql-on-fhir.org/OperationDefinition/$viewdefinition-export"
@@ -53,8 +57,10 @@ async def export_views(store: Store, request: Request, place: Place) -> Response
 
 
 async def export_status(store: Store, request: Request, place: Place) -> Response:
-    """202 while it is being made, then the addresses of its files."""
+    """202 while it is being made, then the addresses of its files; DELETE cancels it."""
     export = await _mine(store, request, place.id)
+    if request.method == "DELETE":
+        return await _cancelled(request, export)
     status = f"{store.base_url}/ViewDefinition/{export.id}/$export-status"
     if export.state == "running":
         progress = f"{export.resources} resources, {export.rows} rows".encode()
@@ -75,6 +81,16 @@ async def export_status(store: Store, request: Request, place: Place) -> Respons
         ]
         outputs.append({"name": "output", "part": [{"name": "name", "valueString": view["name"]}, *files]})
     return _told(200, "completed", export.id, status, outputs)
+
+
+async def _cancelled(request: Request, export: Export) -> Response:
+    """Forget an export and its files; a step that is under way finds it gone and keeps nothing."""
+
+    def work(unit: "Unit") -> Response:
+        exports.cancel(unit, request.call, export.id)
+        return resource(remark("information", "informational", f"The export {export.id} is cancelled"), 202)
+
+    return await request.write(work)
 
 
 async def export_file(store: Store, request: Request, place: Place) -> Response:
@@ -149,6 +165,11 @@ _OFFERED: tuple[tuple[str, str, OperationHandler, frozenset[Level]], ...] = (
     ("export-status", f"{OWN}export-status", export_status, _INSTANCE),
     ("export-file", f"{OWN}export-file", export_file, _INSTANCE),
 )
+_METHODS: dict[str, tuple[Method, ...]] = {
+    "export": ("POST",),
+    "export-status": ("GET", "DELETE"),
+    "export-file": ("GET",),
+}
 for _name, _definition, _handler, _levels in _OFFERED:
     OPERATIONS.add(
         Operation(
@@ -157,7 +178,7 @@ for _name, _definition, _handler, _levels in _OFFERED:
             _handler,
             _levels,
             ("ViewDefinition",),
-            methods=("POST",) if _name == "export" else ("GET",),
+            methods=_METHODS[_name],
             is_open=True,
             has_own_formats=True,
         )

@@ -110,6 +110,13 @@ def find_file(unit: "Unit", export_id: str, view: int, number: int) -> bytes | N
     return None if found is None else bytes(found)
 
 
+def cancel(unit: "Unit", call: Call, export_id: str) -> None:
+    """Forget an export before its time."""
+    unit.execute("DELETE FROM fhir_view_export_file WHERE export = ?", (export_id,))
+    unit.execute("DELETE FROM fhir_view_export WHERE id = ?", (export_id,))
+    audit.record(unit, call, "cancel", kind="ViewDefinition", id=export_id)
+
+
 def jobs(database: Database) -> Mapping[str, Handler]:
     """The handlers of export jobs, and of forgetting what is a day old."""
 
@@ -173,6 +180,8 @@ def _is_wanted(call: Call, stored: Stored, patient: str) -> bool:
 
 def _kept(unit: "Unit", call: Call, made: _Step) -> None:
     export = made.export
+    if find_export(unit, call.tenant, export.id) is None:
+        return  # cancelled while this step was made
     if made.rows:
         sql = "SELECT count(*) FROM fhir_view_export_file WHERE export = ? AND view = ?"
         number = int(unit.value(sql, (export.id, export.view)))
