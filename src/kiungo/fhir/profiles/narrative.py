@@ -74,8 +74,12 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if self._depth == 1 and attributes.get("xmlns") not in (None, "http://www.w3.org/1999/xhtml"):
-            self._say("invariant", "is not in the namespace of XHTML", "txt-1")
+        if self._depth == 1 and attributes.get("xmlns") != "http://www.w3.org/1999/xhtml":
+            self._say(
+                "invariant",
+                'is not in the namespace of XHTML: begin with <div xmlns="http://www.w3.org/1999/xhtml">',
+                "txt-1",
+            )
         if name not in ELEMENTS:
             self._say("invariant", f"holds the element {name[:40]}, which a narrative must not", "txt-1")
         if name == "img":

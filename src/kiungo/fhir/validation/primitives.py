@@ -9,7 +9,9 @@ import html
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from html.entities import html5
 from typing import Any
+from xml.parsers.expat import ExpatError, ParserCreate
 
 INTEGER_MAX = 2**31 - 1
 DECIMAL_MAX = 10**100
@@ -42,6 +44,8 @@ _ACTIVE_WORDS = (
     *("<frame", "<head", "<body", "<html", "<style", "<applet", "<svg", "javascript:"),
 )
 _ACTIVE_SCHEMES = ("javascript:", "vbscript:", "data:text/html")
+_NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]*;)")
+_XML_OWN = frozenset({"amp;", "lt;", "gt;", "quot;", "apos;"})
 _SPACE_OR_CONTROL = re.compile(r"[\x00-\x20]+")
 # The first search begins with a literal, which is quick; the second decides about what it found.
 _MAYBE_HANDLER = re.compile(r"on[a-z]+\s*=").search
@@ -150,7 +154,26 @@ def _xhtml(v: Any) -> str | None:
     text = v.strip()
     if not text.startswith("<div") or not (text.endswith("</div>") or text.endswith("/>")):
         return "must be one XHTML div element"
-    return "holds active content, which a narrative must not" if _is_active(text) else None
+    if _is_active(text):
+        return "holds active content, which a narrative must not"
+    return _malformed(text)
+
+
+def _malformed(text: str) -> str | None:
+    """Why a narrative cannot be shown as XML: it is parsed without looking at what it holds."""
+    if "<!DOCTYPE" in text:
+        return "has a document type declaration, which a narrative must not"
+    try:
+        plain = _NAMED.sub(_character, text) if "&" in text else text
+        ParserCreate("UTF-8", " ").Parse(plain.encode(), True)
+    except (ExpatError, UnicodeEncodeError) as error:
+        return f"is not well-formed XHTML: {error}"
+    return None
+
+
+def _character(found: re.Match[str]) -> str:
+    """HTML's named characters mean nothing in XML, which names only five."""
+    return found[0] if found[1] in _XML_OWN else html5.get(found[1], found[0])
 
 
 _DATE_WORDS = "is not a date, write YYYY, YYYY-MM or YYYY-MM-DD"
