@@ -12,7 +12,7 @@ from tests.simulation.settlement.simulation import BANK_FAULTS, MPESA_FAULTS, Si
 SEEDS = 200
 GROUPS = 8
 LONG_SEEDS = int(os.environ.get("KIUNGO_TEST_SEEDS", "0"))
-"""Set by `make simulate`; the long run takes an hour, so no other lane begins it."""
+"""Set by `make simulate`; the long run takes a quarter of an hour or more, so no other lane begins it."""
 
 
 @pytest.fixture

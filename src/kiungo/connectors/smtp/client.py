@@ -93,9 +93,8 @@ class RelayClient:
         return fresh
 
     def _name(self, relay: smtplib.SMTP, recipient: str) -> None:
-        # Not by smtplib's mail() and rcpt(): they parse addresses that were checked, each time.
-        _must(*relay.docmd("MAIL", f"FROM:<{self._settings.sender}>"))
-        _must(*relay.docmd("RCPT", f"TO:<{recipient}>"))
+        _must(*relay.mail(self._settings.sender))
+        _must(*relay.rcpt(recipient))
 
     def _take(self) -> _Conversation | None:
         with self._lock:
