@@ -34,6 +34,7 @@ ROUTE_UNKNOWN = define("ROUTE_UNKNOWN", NotFound, "No route has this path.")
 METHOD_NOT_ALLOWED = define("METHOD_NOT_ALLOWED", Incorrect, "The path does not take this method.", http=405)
 PATH_UNREADABLE = define("PATH_UNREADABLE", Incorrect, "The path holds a NUL character.")
 
+WHOLE_ANSWER = "kiungo.answer_whole"  # our server's ASGI extension: its "write" takes status, headers, body
 LOGGED_FROM_STATUS = {"off": 1_000, "errors": 500, "all": 0}
 log = structlog.get_logger(__name__)
 Hook = Callable[[], Awaitable[None]]
@@ -178,8 +179,12 @@ class Site:
         headers = self.answers.headers_of(response, passing.request_id)
         if self._cors is not None:
             headers += self._cors.headers(passing.headers)
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        if scope["method"] == "HEAD":
+            body = b""
+        extension = scope["extensions"].get(WHOLE_ANSWER) if "extensions" in scope else None
+        if extension is None or not extension["write"](response.status, headers, body):
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
         self._count(scope, passing, response.status)
 
     def _sender(self, scope: Scope, send: Send, passing: Passing) -> Send:
