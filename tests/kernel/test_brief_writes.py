@@ -101,6 +101,30 @@ def test_brief_and_other_units_from_loop_and_threads_are_each_done_once(notes: D
     assert numbers(notes) == [*range(400), *range(1_000, 1_100), *range(2_000, 2_100)]
 
 
+def test_the_thread_leaves_brief_units_that_wait_beside_its_own_to_their_loop(notes: Database) -> None:
+    ran_on: dict[int, int] = {}
+    held = threading.Event()
+
+    def noting(number: int) -> Callable[[Unit], int]:
+        def work(unit: Unit) -> int:
+            ran_on[number] = threading.get_ident()
+            return insert(number)(unit)
+
+        return work
+
+    async def story() -> None:
+        holder = asyncio.create_task(notes.write_async(lambda unit: held.wait(10)))
+        await asyncio.sleep(0.05)
+        tasks = [asyncio.create_task(notes.write_async(noting(n), brief=n % 2 == 0)) for n in range(20)]
+        await asyncio.sleep(0)
+        held.set()
+        await asyncio.gather(holder, *tasks)
+
+    asyncio.run(story())
+    assert {number for number, thread in ran_on.items() if thread == threading.get_ident()} == set(range(0, 20, 2))
+    assert numbers(notes) == list(range(20))
+
+
 def test_another_process_that_writes_does_not_hold_the_loop(notes: Database) -> None:
     other = sqlite3.connect(notes.url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
