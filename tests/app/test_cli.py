@@ -1,5 +1,7 @@
 """The command line: what it does, what it says when something is wrong, and its exit codes."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from kiungo.app.cli import app
 from kiungo.app.cli.output import EXIT_AWAY, EXIT_NO, EXIT_WRONG
 from kiungo.kernel import json
 from kiungo.kernel.auth.keys import find_by_secret
+from kiungo.kernel.auth.roles import all_roles
 from kiungo.kernel.database import open_database
 from kiungo.kernel.jobs import Dead, enqueue
 from kiungo.kernel.jobs.worker import run_due
@@ -39,6 +42,15 @@ def test_a_key_is_made_listed_rotated_and_revoked(run: Run, database_url: str) -
     assert found is not None
     assert found.revoked_us is not None
     assert run("keys", "revoke", "no-such-key").exit_code == EXIT_WRONG
+
+
+def test_a_command_of_its_own_process_knows_every_role() -> None:
+    """Roles are known once their module is imported, which other tests do; a process of its own has only its own."""
+    words = [sys.executable, "-c", "from kiungo.app.cli import main; main()", "keys", "roles", "--json"]
+    listed = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    assert {role["name"] for role in listed} == set(all_roles())
+    assert {"administrator", "accountant", "provider", "settlement_officer"} <= set(all_roles())
+    assert all(role["summary"] and role["scopes"] for role in listed)
 
 
 def test_a_wrong_binding_or_role_says_the_way_out(run: Run) -> None:

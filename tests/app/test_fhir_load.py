@@ -25,7 +25,7 @@ def test_it_says_what_it_did_and_where_the_refused_are(run: Run, tmp_path: Path)
     file.write_text(line(1) + "{}\n" + line(2))
     answer = run("fhir", "load", str(file), "--errors", str(told), "--workers", "0")
     assert answer.exit_code == 1
-    assert "2 created, 0 updated, 0 unchanged in 1 files." in answer.stdout
+    assert "2 created, 0 updated, 0 unchanged in 1 file." in answer.stdout
     refused = json.loads(told.read_text())
     assert (refused["file"], refused["line"], refused["code"]) == ("some.ndjson", 2, "RESOURCE_INVALID")
     again = run("fhir", "load", str(file), "--json", "--workers", "0")

@@ -6,16 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
+from kiungo.app.roles import READ_LEDGER
 from kiungo.base.money import Money
 from kiungo.base.time import iso_micros, iso_seconds
 from kiungo.kernel import audit, jobs, ledger
-from kiungo.kernel.auth.roles import define_role
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Exchange, Response, as_starlette, secured
 from kiungo.kernel.ledger import StatementLine, TrialBalanceLine
 
-READ_LEDGER = "read:ledger"
-ACCOUNTANT = define_role("accountant", (READ_LEDGER,), "Reads the ledger: balances, statements, proofs.")
 VERIFY_DEADLINE_MS = 60_000
 DEAD_LISTED_MAX = 500
 ENTRIES_LISTED_MAX = 1_000

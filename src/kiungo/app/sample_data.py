@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kiungo.app import roles
 from kiungo.app.sample_payees import load_payees
 from kiungo.app.system import System
-from kiungo.domains.payor import roles as payor_roles
 from kiungo.domains.payor import sample
-from kiungo.domains.vems import roles as vems_roles
 from kiungo.domains.vems.loading import load_sample as load_bookings
 from kiungo.domains.vems.sample import FACILITY as SAMPLE_FACILITY
 from kiungo.domains.vems.sample import VENDOR as SAMPLE_VENDOR
 from kiungo.kernel import json
-from kiungo.kernel.auth import roles as kernel_roles
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import KEY_PREFIX, create_key
 from kiungo.kernel.config import Settings
@@ -43,29 +41,29 @@ class SampleKey:
     bindings: Mapping[str, str] | None = None
 
 
-ADMIN = SampleKey("admin", kernel_roles.ADMINISTRATOR.name)
+ADMIN = SampleKey("admin", roles.kernel.ADMINISTRATOR.name)
 KEYS = (
     ADMIN,
-    SampleKey("provider PROV-001", payor_roles.PROVIDER.name, bindings=PROVIDER),
-    SampleKey(HOSPITAL, payor_roles.PROVIDER.name, bindings={"provider": HOSPITAL_ID}),
-    SampleKey(FACILITY_KEY, vems_roles.FACILITY.name, bindings={"facility": SAMPLE_FACILITY.fr_code}),
-    SampleKey("contract manager", vems_roles.CONTRACT_MANAGER.name),
-    SampleKey("booking supervisor", vems_roles.BOOKING_SUPERVISOR.name),
-    SampleKey("settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
-    SampleKey("second settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
-    SampleKey("payee manager", vems_roles.PAYEE_MANAGER.name),
-    SampleKey("second payee manager", vems_roles.PAYEE_MANAGER.name),
-    SampleKey("settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
-    SampleKey("second settlement officer", vems_roles.SETTLEMENT_OFFICER.name),
-    SampleKey("payee manager", vems_roles.PAYEE_MANAGER.name),
-    SampleKey("second payee manager", vems_roles.PAYEE_MANAGER.name),
-    SampleKey(f"vendor {SAMPLE_VENDOR.code}", vems_roles.PAYEE.name, bindings={"payee": SAMPLE_VENDOR.code}),
-    SampleKey("reviewer", payor_roles.REVIEWER.name),
-    SampleKey("second reviewer", payor_roles.REVIEWER.name),
-    SampleKey("plan manager", payor_roles.PLAN_MANAGER.name),
-    SampleKey("cashier", payor_roles.CASHIER.name),
-    SampleKey("auditor", kernel_roles.AUDITOR.name),
-    SampleKey("operator", kernel_roles.OPERATOR.name),
+    SampleKey("provider PROV-001", roles.payor.PROVIDER.name, bindings=PROVIDER),
+    SampleKey(HOSPITAL, roles.payor.PROVIDER.name, bindings={"provider": HOSPITAL_ID}),
+    SampleKey(FACILITY_KEY, roles.vems.FACILITY.name, bindings={"facility": SAMPLE_FACILITY.fr_code}),
+    SampleKey("contract manager", roles.vems.CONTRACT_MANAGER.name),
+    SampleKey("booking supervisor", roles.vems.BOOKING_SUPERVISOR.name),
+    SampleKey("settlement officer", roles.vems.SETTLEMENT_OFFICER.name),
+    SampleKey("second settlement officer", roles.vems.SETTLEMENT_OFFICER.name),
+    SampleKey("payee manager", roles.vems.PAYEE_MANAGER.name),
+    SampleKey("second payee manager", roles.vems.PAYEE_MANAGER.name),
+    SampleKey("settlement officer", roles.vems.SETTLEMENT_OFFICER.name),
+    SampleKey("second settlement officer", roles.vems.SETTLEMENT_OFFICER.name),
+    SampleKey("payee manager", roles.vems.PAYEE_MANAGER.name),
+    SampleKey("second payee manager", roles.vems.PAYEE_MANAGER.name),
+    SampleKey(f"vendor {SAMPLE_VENDOR.code}", roles.vems.PAYEE.name, bindings={"payee": SAMPLE_VENDOR.code}),
+    SampleKey("reviewer", roles.payor.REVIEWER.name),
+    SampleKey("second reviewer", roles.payor.REVIEWER.name),
+    SampleKey("plan manager", roles.payor.PLAN_MANAGER.name),
+    SampleKey("cashier", roles.payor.CASHIER.name),
+    SampleKey("auditor", roles.kernel.AUDITOR.name),
+    SampleKey("operator", roles.kernel.OPERATOR.name),
     SampleKey("FHIR client", None, scopes=("system/*.cruds",)),
 )
 
@@ -96,7 +94,7 @@ def load_sample_data(system: System) -> Mapping[str, str]:
                 unit,
                 call,
                 name="the provider guide's sample",
-                roles=(payor_roles.PROVIDER.name,),
+                roles=(roles.payor.PROVIDER.name,),
                 bindings=PROVIDER,
                 secret=text,
             )

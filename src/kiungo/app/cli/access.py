@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from kiungo.app import roles
 from kiungo.app.cli.opening import opened_database
-from kiungo.app.cli.output import console, fail, print_json, print_table, readable_errors
+from kiungo.app.cli.output import console, counted, fail, print_json, print_table, readable_errors
 from kiungo.base.time import SECOND_US, iso_seconds
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.auth.keys import ApiKey, create_key, list_keys, revoke_key, rotate_key
@@ -27,7 +28,7 @@ _BINDING = re.compile(r"([a-z]+)=(.+)\Z")
 @keys.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is, for people.")],
-    role: Annotated[list[str] | None, typer.Option(help="A role; repeatable.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="A role of `kiungo keys roles`; repeatable.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="A scope such as read:claims; repeatable.")] = None,
     binding: Annotated[list[str] | None, typer.Option(help="An owner such as provider=PROV-001; repeatable.")] = None,
     days: Annotated[int | None, typer.Option(help="Ends after so many days; never when left out.", min=1)] = None,
@@ -68,6 +69,16 @@ def show(as_json: JsonOption = False) -> None:
     print_table("API keys", columns, [[_described(key, now_us)[column] for column in columns] for key in found])
 
 
+@keys.command("roles")
+def show_roles(as_json: JsonOption = False) -> None:
+    """List the roles a key can have."""
+    found = roles.kernel.all_roles().values()
+    if as_json:
+        print_json([{"name": role.name, "summary": role.summary, "scopes": sorted(role.scopes)} for role in found])
+        return
+    print_table("Roles", ["name", "for whom"], [[role.name, role.summary] for role in found])
+
+
 @keys.command("rotate")
 def rotate(
     key_id: Annotated[str, typer.Argument(help="The id `kiungo keys list` shows.")],
@@ -104,7 +115,9 @@ def seal_again() -> None:
         total = 0
         while changed := database.write(store.rotate):
             total += changed
-    console.print(f"{total} secrets were sealed again; the other keys may leave KIUNGO_SECRETS_KEY.")
+    console.print(
+        f"{counted(total, 'secret was', 'secrets were')} sealed again; the other keys may leave KIUNGO_SECRETS_KEY."
+    )
 
 
 def _binding(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kiungo.app.cli.opening import opened_database
-from kiungo.app.cli.output import EXIT_NO, console, print_json, readable_errors
+from kiungo.app.cli.output import EXIT_NO, console, counted, print_json, readable_errors
 from kiungo.kernel.audit import seal_pending
 from kiungo.kernel.audit import verify as verify_trail
 from kiungo.kernel.config import load_settings
@@ -30,7 +30,8 @@ def verify(
     if as_json:
         print_json({"whole": report.is_whole, **asdict(report)})
     elif report.is_whole:
-        console.print(f"The audit trail is whole: {report.rows:,} entries in {report.blocks:,} sealed blocks.")
+        blocks = counted(report.blocks, "sealed block")
+        console.print(f"The audit trail is whole: {counted(report.rows, 'entry', 'entries')} in {blocks}.")
         console.print(f"Its head, to keep elsewhere: {report.head}", markup=False)
     else:
         console.print(f"The audit trail is BROKEN: {report.problem}", markup=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kiungo.app.cli.opening import opened_database
-from kiungo.app.cli.output import EXIT_NO, console, errors, print_json, progress, readable_errors
+from kiungo.app.cli.output import EXIT_NO, console, counted, errors, print_json, progress, readable_errors
 from kiungo.app.housekeeping import TENANT
 from kiungo.app.reserved import RESERVED
 from kiungo.fhir.loading import Loaded, find_files, load
@@ -62,10 +62,13 @@ def _tell(done: Loaded, errors_to: Path, *, as_json: bool) -> None:
         print_json(asdict(done))
         return
     console.print(
-        f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged in {done.files:,} files.",
+        f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged"
+        f" in {counted(done.files, 'file')}.",
         markup=False,
     )
     if done.skipped:
-        errors.print(f"{done.skipped:,} parts were loaded before; `--again` reads them once more.", markup=False)
+        parts = counted(done.skipped, "part was", "parts were")
+        errors.print(f"{parts} loaded before; `--again` reads them once more.", markup=False)
     if done.refused:
-        errors.print(f"{done.refused:,} were refused: {errors_to} says which and why.", markup=False)
+        refused = counted(done.refused, "was", "were")
+        errors.print(f"{refused} refused: {errors_to} says which and why.", markup=False)

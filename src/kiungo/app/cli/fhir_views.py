@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kiungo.app.cli.opening import opened_database
-from kiungo.app.cli.output import console, errors, fail, progress, readable_errors
+from kiungo.app.cli.output import console, counted, errors, fail, progress, readable_errors
 from kiungo.app.housekeeping import TENANT
 from kiungo.fhir.views import View, read_view
 from kiungo.fhir.views.output import FORMATS, csv_chunks, json_chunks, ndjson_chunks
@@ -42,7 +42,7 @@ def view_command(
             with opened_database() as database:
                 written = _write(view, _counted(view, _stored(database, view), report), format, out)
     if out is not None:
-        errors.print(f"{written:,} rows in {out}", markup=False)
+        errors.print(f"{counted(written, 'row')} in {out}", markup=False)
 
 
 class _Counter:

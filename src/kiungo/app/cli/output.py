@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,6 +22,7 @@ from kiungo.kernel import json
 EXIT_NO = 1
 EXIT_WRONG = 2
 EXIT_AWAY = 3
+FOLDED_WIDTH_MIN = 18
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,17 +34,41 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
-    """Rows for people; says so when there are none."""
+    """Rows for people; says so when there are none.
+
+    A terminal too narrow for a table, the widest column folded, gets each row's cells below each other.
+    """
     if not rows:
         console.print(f"{title}: none")
         return
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, (name, *cells))) for name, *cells in zip(columns, *texts, strict=True)]
+    widest = widths.index(max(widths))
+    borders = 3 * len(columns) + 1
+    if sum(widths) - widths[widest] + min(widths[widest], FOLDED_WIDTH_MIN) + borders > console.width:
+        _print_apart(title, columns, texts)
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        # An id is copied into the next command, so it stays in one piece on a narrow terminal.
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number != widest or column == "id")
+    for cells in texts:
+        table.add_row(*map(escape, cells))
     console.print(table)
+
+
+def _print_apart(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    console.print(title, style="italic")
+    margin = max(map(cell_len, columns))
+    for cells in rows:
+        console.print()
+        for column, cell in zip(columns, cells, strict=True):
+            if cell:
+                console.print(f"  [bold]{escape(column):<{margin}}[/bold]  {escape(cell)}")
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 row, 2,000 rows."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def fail(message: str, *, hint: str | None = None, code: int = EXIT_WRONG) -> NoReturn:

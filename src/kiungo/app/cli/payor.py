@@ -11,6 +11,7 @@ from kiungo.app.cli.opening import opened_database
 from kiungo.app.cli.output import (
     EXIT_NO,
     console,
+    counted,
     fail,
     print_json,
     print_table,
@@ -71,7 +72,7 @@ def import_rows(
         rows = [dict(zip(("row", "field", "message"), problem, strict=True)) for problem in problems]
         print_json({"written": done.written, "problems": rows})
     else:
-        console.print(f"Wrote {done.written} rows.")
+        console.print(f"Wrote {counted(done.written, 'row')}.")
         if problems:
             print_table("Not written", ["row", "column", "problem"], problems)
     if problems:
@@ -228,4 +229,6 @@ def _print_comparison(found: whatif.Comparison) -> None:
     if len(found.changed) > ROWS_SHOWN_MAX:
         console.print(f"and {len(found.changed) - ROWS_SHOWN_MAX} more; --json shows all")
     paid, then = Money(found.paid_now, found.currency), Money(found.paid_then, found.currency)
-    console.print(f"{found.claims} claims judged, {len(found.changed)} differ; paid {paid}, would be {then}.")
+    console.print(
+        f"{counted(found.claims, 'claim')} judged, {len(found.changed)} differ; paid {paid}, would be {then}."
+    )
