@@ -14,6 +14,7 @@ from random import Random
 from kiungo.base.money import Money
 from kiungo.base.time import TurnedClock
 from kiungo.domains.vems.reconciliation.proof import prove
+from kiungo.domains.vems.rules.settlement_states import LOWERED
 from kiungo.domains.vems.settlement import desk, store
 from kiungo.domains.vems.settlement.model import FEE_PAYEE, Leg, Payable, Share
 from kiungo.kernel import ledger
@@ -233,11 +234,11 @@ class Simulation:
         """
         rows = unit.rows(
             "SELECT booking_no, payee_id, sum(CASE WHEN NOT EXISTS (SELECT 1 FROM settlement_leg AS r"
-            " WHERE r.tn = l.tn AND r.replaced_by = l.reference) THEN due_minor ELSE 0 END)"
-            " - sum(CASE WHEN reason <> 'the approval was lowered before it was paid' THEN 0"
+            " WHERE r.tn = l.tn AND r.replaced_by = l.reference AND r.reason <> ?) THEN due_minor ELSE 0 END)"
+            " - sum(CASE WHEN reason <> ? THEN 0"
             " WHEN amount_minor > 0 THEN amount_minor ELSE due_minor END)"
             " FROM settlement_leg AS l WHERE tn = ? GROUP BY booking_no, payee_id",
-            (TENANT,),
+            (LOWERED, LOWERED, TENANT),
         )
         return Counter({(booking_no, payee_id): int(minor) for booking_no, payee_id, minor in rows})
 

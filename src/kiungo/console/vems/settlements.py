@@ -14,7 +14,7 @@ from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS
 from kiungo.domains.vems.routes.legs import visible_leg
 from kiungo.domains.vems.routes.settlements import STATES, read_settlement
 from kiungo.domains.vems.routes.shapes import read_cursor
-from kiungo.domains.vems.settlement import listing, store
+from kiungo.domains.vems.settlement import accounts, listing, store
 from kiungo.domains.vems.settlement.listing import Listed
 from kiungo.domains.vems.settlement.model import Leg, LegState
 from kiungo.kernel import ledger
@@ -92,6 +92,7 @@ async def show_one(database: Database, reads: Reads, visit: Visit) -> Response:
     def read(unit: Unit) -> dict[str, Any]:
         read_settlement(unit, call, number)
         row = store.get_settlement(unit, call.tenant, number)
+        suspense = Money(accounts.suspense_of(unit, call.tenant, number, row.currency), row.currency)
         shares = [
             {"share": share, **{name: Money(getattr(share, f"{name}_minor"), row.currency) for name in _AMOUNTS}}
             for share in row.shares
@@ -104,6 +105,7 @@ async def show_one(database: Database, reads: Reads, visit: Visit) -> Response:
                 ("Booked", Money(row.total_minor, row.currency)),
                 ("Approved", Money(row.approved_minor, row.currency)),
                 ("Received", Money(row.remitted_minor, row.currency)),
+                *([("Beyond it, in suspense", suspense)] if suspense.minor else []),
             ],
             "shares": shares,
             "legs": store.legs_of(unit, call.tenant, number),

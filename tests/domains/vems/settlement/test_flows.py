@@ -104,3 +104,40 @@ def test_money_told_again_is_not_booked_again_for_another_vendor(world: World) -
     paid()
     received = sum(world.settlement(f"VB1/{vendor}").remitted_minor for vendor in (VENDOR, "V999"))
     assert received - world.balance("suspense") == 1_500_000
+
+
+def two(world: World, topic: str, first: int, second: int, **more: object) -> None:
+    """A decision about, or money for, a booking with a line of each of two vendors."""
+    lines = [line(1, approved=first), line(2, "V999", approved=second)]
+    happen(world, topic, lines, mode="other_insurances", **more)
+
+
+def due_to(world: World, vendor: str) -> int:
+    """What the payments to a vendor come to. Units: minor."""
+    return sum(leg.due.minor for leg in world.legs(f"VB1/{vendor}") if leg.payee_id == vendor)
+
+
+def test_money_beyond_one_vendors_approval_pays_what_is_approved_of_the_others_later(world: World) -> None:
+    world.fund("100000.00")
+    two(world, "booking.claim_approved", 500_000, 500_000)
+    two(world, "booking.claim_paid", 500_000, 500_000, paidMinor=1_500_000)
+    assert world.balance("suspense") == -500_000
+    two(world, "booking.claim_approved", 1_000_000, 500_000, version=2)
+    assert world.balance("suspense") == 0
+    assert world.settlement(f"VB1/{VENDOR}").remitted_minor == 1_000_000
+    assert world.settlement("VB1/V999").remitted_minor == 500_000
+    assert world.balance("receivable:SHA") == 0
+    two(world, "booking.claim_paid", 1_000_000, 500_000, paidMinor=1_500_000)
+    assert world.balance("suspense") == 0, "told again, it is not booked again"
+    assert due_to(world, VENDOR) == 666_666
+
+
+def test_money_of_a_part_that_was_lowered_pays_the_part_that_was_raised(world: World) -> None:
+    world.fund("100000.00")
+    two(world, "booking.claim_approved", 500_000, 1_000_000)
+    two(world, "booking.claim_paid", 500_000, 1_000_000, paidMinor=1_500_000)
+    two(world, "booking.claim_approved", 1_000_000, 500_000, version=2)
+    assert world.settlement(f"VB1/{VENDOR}").remitted_minor == 1_000_000
+    assert world.settlement("VB1/V999").remitted_minor == 500_000
+    assert world.balance("receivable:SHA") == 0
+    assert due_to(world, VENDOR) == 666_666

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kiungo.base.errors import Detail, NotFound
+from kiungo.base.money import Money
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import PAYMENT_MODES
 from kiungo.domains.vems.roles import READ_SETTLEMENTS
@@ -11,7 +12,7 @@ from kiungo.domains.vems.routes import money_views as views
 from kiungo.domains.vems.routes.describing import LIMIT, OBJECT, TEXT, many, one, operation, text, words
 from kiungo.domains.vems.routes.reading import choice_of
 from kiungo.domains.vems.routes.shapes import limit_of, read_cursor
-from kiungo.domains.vems.settlement import listing, store
+from kiungo.domains.vems.settlement import accounts, listing, store
 from kiungo.domains.vems.settlement.errors import SETTLEMENT_NOT_FOUND
 from kiungo.domains.vems.store import bookings
 from kiungo.kernel import ledger
@@ -155,6 +156,7 @@ def read_settlement(unit: Unit, call: Call, number: str) -> dict[str, Any]:
     created_us, updated_us = listing.times_of(unit, call.tenant, number)
     only = bound.get("payee")
     return views.settlement(row, created_us, updated_us) | {
+        "suspenseAmount": Money(accounts.suspense_of(unit, call.tenant, number, row.currency), row.currency),
         "legs": [views.leg(leg) for leg in store.legs_of(unit, call.tenant, number) if only in (None, leg.payee_id)],
         "postings": []
         if only

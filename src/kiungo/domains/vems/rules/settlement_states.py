@@ -23,6 +23,9 @@ STEPS: Final[dict[LegState, frozenset[LegState]]] = {
 SENT: Final[frozenset[LegState]] = frozenset({"submitting", "submitted", "unknown"})
 # The money is certainly not with the payee, in the order in which a lower approval takes them back.
 UNPAID: Final[tuple[LegState, ...]] = ("waiting", "held", "failed", "returned")
+# Causes that money or a mended credential removes: what failed for them is paid again without a person.
+SELF_MENDING: Final = ("funds", "credential")
+LOWERED: Final = "the approval was lowered before it was paid"
 DEAD: Final[frozenset[LegState]] = frozenset({"cancelled", "replaced"})
 
 

@@ -92,10 +92,13 @@ class SettlementFlows:
     def _decide(
         self, unit: Unit, event: Event, lines: Sequence[Line], *, payer: str, version: int, capitated: bool
     ) -> None:
-        for decided in decided_of(event.payload, lines, payer, capitated):
+        parts = decided_of(event.payload, lines, payer, capitated)
+        for decided in parts:
             self.settlements.decide(
                 unit, event.tenant, decided.payable, decided.approved, version, by_share=decided.by_share
             )
+        if len(parts) > 1:
+            self.settlements.even_out(unit, event.tenant, [decided.payable.booking_no for decided in parts])
 
 
 def decided_of(said: Mapping[str, Any], lines: Iterable[Line], payer: str, capitated: bool) -> list[Decided]:

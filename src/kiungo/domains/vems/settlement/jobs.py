@@ -4,7 +4,8 @@ settlement.submit    the only place that calls a rail's `submit`; never retried 
 settlement.watch     asks about an order without an outcome
 settlement.notice    understands a stored message of a rail
 settlement.release   tries waiting legs again (money came, details became usable, every quarter of an hour)
-settlement.replace   pays again a leg that failed for want of funds, once there are some
+settlement.replace   pays again a leg that failed for want of funds, once there are some; settles the claim on one
+                     whose approval was lowered before it failed or came back
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kiungo.base.time import SECOND_US
-from kiungo.domains.vems.rules.settlement_states import SENT
+from kiungo.domains.vems.rules.settlement_states import SELF_MENDING, SENT
 from kiungo.domains.vems.settlement import store
 from kiungo.domains.vems.settlement.legs import order_of
 from kiungo.domains.vems.settlement.model import Leg
@@ -105,12 +106,14 @@ class SettlementJobs:
         return None
 
     def replace(self, job: Job) -> Effect | None:
-        """Pay again what failed for a cause that time or money mends."""
+        """Pay again what failed for a cause that time or money mends; of anything else, settle what is claimed back."""
 
         def again(unit: Unit) -> None:
             leg = store.find_leg(unit, job.tenant, job.args["reference"])
-            if leg is not None and leg.state == "failed" and leg.cause in ("funds", "credential"):
+            if leg is not None and leg.state == "failed" and leg.cause in SELF_MENDING:
                 self.settlements.replace(unit, job.tenant, leg)
+            elif leg is not None and leg.state in ("failed", "returned"):
+                self.settlements.settle_claim(unit, job.tenant, leg)
 
         return again
 

@@ -12,6 +12,7 @@ from kiungo.base.money import Money
 from kiungo.base.time import SECOND_US
 from kiungo.domains.vems.model import contract_date
 from kiungo.domains.vems.rules.settlement_routing import Route, choose
+from kiungo.domains.vems.rules.settlement_states import LOWERED, SELF_MENDING
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.model import Leg, SettlementPolicy
 from kiungo.domains.vems.settlement.payees import usable_preferences
@@ -80,11 +81,9 @@ class Legs:
         Cents that were carried when it was held stay carried. One whose order had left is `replaced`, not `cancelled`:
         should its money have moved after all, it is claimed back.
         """
-        reason = "the approval was lowered before it was paid"
-        if leg.state in ("waiting", "held"):
-            store.advance(unit, tenant, leg, "cancelled", reason=reason)
-        else:
-            store.advance(unit, tenant, leg, "replaced", reason=reason)
+        store.advance(
+            unit, tenant, leg, "cancelled" if leg.state in ("waiting", "held") else "replaced", reason=LOWERED
+        )
         if leg.state == "waiting":
             return leg.due.minor
         if leg.state == "held":
@@ -190,12 +189,16 @@ class Legs:
         if answer.cause == "credential":
             self.pause(unit, tenant, leg.rail, answer.reason)
         self.publish(unit, tenant, leg, "settlement.leg_failed", reason=answer.reason)
-        if answer.cause in ("funds", "credential"):
+        self.see_to(unit, tenant, leg, after_s=FUNDS_RETRY_S if answer.cause in SELF_MENDING else 0)
+        store.refresh(unit, tenant, leg.booking_no)
+
+    def see_to(self, unit: Unit, tenant: int, leg: Leg, *, after_s: int = 0) -> None:
+        """Let a job do what needs no person for a leg that failed or came back: pay it later, or settle its claim."""
+        if after_s or store.is_claimed(unit, tenant, leg):
             jobs.enqueue(
                 unit, "settlement.replace", {"reference": leg.reference}, tenant=tenant, key=leg.reference,
-                run_at_us=unit.now_us + FUNDS_RETRY_S * SECOND_US,
+                run_at_us=unit.now_us + after_s * SECOND_US,
             )  # fmt: skip
-        store.refresh(unit, tenant, leg.booking_no)
 
     def to_unknown(self, unit: Unit, tenant: int, leg: Leg, reason: str) -> None:
         """Nobody can say: the money stays held, the rail is asked, and nothing is submitted again."""

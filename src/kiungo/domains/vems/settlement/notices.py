@@ -151,6 +151,7 @@ def _returned(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, sou
         unit, tenant, leg, "returned", reason=reason, changes={"cause": "payee", "return_journal": journal.id}
     )
     legs.publish(unit, tenant, leg, "settlement.leg_returned", reason=reason)
+    legs.see_to(unit, tenant, leg)
     store.refresh(unit, tenant, leg.booking_no)
     return "applied"
 

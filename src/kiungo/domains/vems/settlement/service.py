@@ -14,8 +14,8 @@ A decision is cumulative and has a version: a lower approval takes back what was
 """
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from kiungo.base.errors import Incorrect
@@ -23,7 +23,7 @@ from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_modes import MODES, Plan, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_shares import entitlements
 from kiungo.domains.vems.rules.settlement_states import UNPAID
-from kiungo.domains.vems.settlement import accounts, store
+from kiungo.domains.vems.settlement import accounts, excess, store
 from kiungo.domains.vems.settlement.errors import PAYABLE_WRONG
 from kiungo.domains.vems.settlement.legs import Legs
 from kiungo.domains.vems.settlement.model import (
@@ -36,7 +36,7 @@ from kiungo.domains.vems.settlement.model import (
     SettlementRow,
     ShareRow,
 )
-from kiungo.kernel import jobs, ledger
+from kiungo.kernel import jobs
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Outbox
 from kiungo.ports.payment import Capabilities
@@ -92,9 +92,14 @@ class Settlements:
             unit.lock(f"payee/{tenant}/{payee_id}")
         self._accrue(unit, tenant, row, wanted, version)
         if row.version:
-            _draw(unit, tenant, row, base - row.remitted_minor, version)
+            excess.draw(unit, tenant, replace(row, version=version), base - row.remitted_minor)
         self._commit(unit, tenant, row.booking_no)
         return store.get_settlement(unit, tenant, row.booking_no)
+
+    def even_out(self, unit: Unit, tenant: int, numbers: Sequence[str]) -> None:
+        """Let what arrived for parts of one booking beyond their approval pay what other parts lack; see excess.py."""
+        for number in excess.even_out(unit, tenant, numbers):
+            self._commit(unit, tenant, number)
 
     def remit(self, unit: Unit, tenant: int, booking_no: str, *, rail: str, amount: Money, key: str) -> SettlementRow:
         """Book money that arrived at a rail for a booking; what nobody owed goes to suspense. The key counts once.
@@ -161,6 +166,27 @@ class Settlements:
         self.legs.try_hold(unit, tenant, store.get_leg(unit, tenant, reference))
         store.refresh(unit, tenant, leg.booking_no)
         return reference
+
+    def settle_claim(self, unit: Unit, tenant: int, leg: Leg) -> None:
+        """Set a leg that failed or came back off against what was claimed back of its settlement before that was known.
+
+        The payee never had the money, so it owes nothing of it. What is left of the leg waits for a person, as before.
+        """
+        unit.lock(f"payee/{tenant}/{leg.payee_id}")
+        taken = self._set_off(
+            unit, tenant, leg.booking_no, leg.payee_id, leg.amount, key=f"setoff/{leg.reference}", only=True
+        )
+        if not taken:
+            return
+        rest, changes = Money(leg.amount.minor - taken, leg.amount.currency), {}
+        if rest.minor:
+            why = f"rest of {leg.reference}: {leg.reason}"
+            changes["replaced_by"] = self._add_leg(
+                unit, tenant, leg.booking_no, leg.payee_id, rest, why, stopped=leg.cause
+            )
+        reason = "set off: its approval was lowered before it failed or came back"
+        store.advance(unit, tenant, leg, "replaced", reason=reason, changes=changes)
+        store.refresh(unit, tenant, leg.booking_no)
 
     def _open(self, unit: Unit, tenant: int, payable: Payable, plan: Plan) -> SettlementRow:
         unit.execute(
@@ -256,19 +282,31 @@ class Settlements:
             key = f"setoff/{booking_no}/{share.payee_id}/{share.role}/{share.committed_minor}/{row.version}"
             rest = due - self._set_off(unit, tenant, booking_no, share.payee_id, Money(due, row.currency), key=key)
             if rest:
-                reference = self._add_leg(
-                    unit, tenant, booking_no, share.payee_id, Money(rest, row.currency), "waits to be routed"
-                )
-                self.legs.try_hold(unit, tenant, store.get_leg(unit, tenant, reference))
+                self._order(unit, tenant, booking_no, share.payee_id, Money(rest, row.currency))
         store.refresh(unit, tenant, booking_no)
 
-    def _set_off(self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money, *, key: str) -> int:
-        """Recover what the payee owes us from what we owe the payee; returns how much. Units: minor."""
+    def _order(self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money) -> None:
+        """Make a leg and hold its money; what is left of one that failed or came back waits for a person instead."""
+        stopped = store.taken_back(unit, tenant, booking_no, payee_id)
+        if not stopped:
+            reference = self._add_leg(unit, tenant, booking_no, payee_id, due, "waits to be routed")
+            self.legs.try_hold(unit, tenant, store.get_leg(unit, tenant, reference))
+            return
+        last = stopped[-1]
+        reason = f"stands for {last.reference}, which did not reach the payee; pay it again when its cause is mended"
+        reference = self._add_leg(unit, tenant, booking_no, payee_id, due, reason, stopped=last.cause)
+        store.stand_for(unit, tenant, stopped, reference)
+
+    def _set_off(
+        self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money, *, key: str, only: bool = False
+    ) -> int:
+        """Recover what the payee owes us, of this settlement `only` or of all; returns how much. Units: minor."""
         left = due.minor
+        own, parameters = (" AND booking_no = ?", (booking_no,)) if only else ("", ())
         claims = unit.rows(
             "SELECT id, amount_minor - recovered_minor FROM settlement_clawback WHERE tn = ? AND payee_id = ?"
-            " AND currency = ? AND recovered_minor < amount_minor ORDER BY id",
-            (tenant, payee_id, due.currency),
+            f" AND currency = ? AND recovered_minor < amount_minor{own} ORDER BY id",
+            (tenant, payee_id, due.currency, *parameters),
         )
         for claim_id, open_minor in claims:
             part = min(left, int(open_minor))
@@ -287,12 +325,24 @@ class Settlements:
             store.step(unit, tenant, booking_no, "set_off", detail=f"{payee_id}: {taken} minor units recovered")
         return taken
 
-    def _add_leg(self, unit: Unit, tenant: int, booking_no: str, payee_id: str, due: Money, reason: str) -> str:
+    def _add_leg(
+        self,
+        unit: Unit,
+        tenant: int,
+        booking_no: str,
+        payee_id: str,
+        due: Money,
+        reason: str,
+        *,
+        stopped: str | None = None,
+    ) -> str:
         reference = "".join(self.rng.choices(REFERENCE_LETTERS, k=REFERENCE_LENGTH))
         store.add_leg(
-            unit, tenant, reference=reference, booking_no=booking_no, payee_id=payee_id, due=due, reason=reason
-        )
-        store.step(unit, tenant, booking_no, "waiting", reference=reference, detail=f"{due} for {payee_id}")
+            unit, tenant, reference=reference, booking_no=booking_no, payee_id=payee_id, due=due, reason=reason,
+            stopped=stopped,
+        )  # fmt: skip
+        state = "waiting" if stopped is None else "failed"
+        store.step(unit, tenant, booking_no, state, reference=reference, detail=f"{due} for {payee_id}")
         return reference
 
     def _first_time(self, unit: Unit, tenant: int, key: str, rail: str, amount: Money) -> bool:
@@ -307,28 +357,6 @@ class Settlements:
 
     def _release_later(self, unit: Unit, tenant: int, rail: str) -> None:
         jobs.enqueue(unit, "settlement.release", {"rail": rail}, tenant=tenant, key=f"{rail}/{unit.now_us}")
-
-
-def _draw(unit: Unit, tenant: int, row: SettlementRow, missing_minor: int, version: int) -> None:
-    """More is approved than arrived: what arrived beyond an earlier approval is this money."""
-    if missing_minor <= 0:
-        return
-    there = accounts.suspense_of(unit, tenant, row.booking_no, row.currency)
-    if there <= 0:
-        return
-    # What a person has sent back from the account since is not there any more, whosever it was.
-    in_all = -ledger.balance(unit, tenant, accounts.SUSPENSE, row.currency).balance.net_dr
-    drawn = Money(min(missing_minor, there, max(in_all, 0)), row.currency)
-    accounts.move(
-        unit, tenant, key=f"suspense/{row.booking_no}/{version}", kind=accounts.DRAWN, memo=row.booking_no,
-        moves=[(accounts.SUSPENSE, accounts.receivable(row.payer), drawn)],
-    )  # fmt: skip
-    if drawn.minor:
-        unit.execute(
-            "UPDATE settlement SET remitted_minor = remitted_minor + ? WHERE tn = ? AND booking_no = ?",
-            (drawn.minor, tenant, row.booking_no),
-        )
-        store.step(unit, tenant, row.booking_no, "remitted", detail=f"{drawn} that had arrived before")
 
 
 def _check(payable: Payable, approved: Money, by_share: Mapping[tuple[str, Role], int] | None) -> None:

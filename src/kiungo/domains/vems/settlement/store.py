@@ -6,7 +6,7 @@ from typing import Any
 
 from kiungo.base.errors import Conflict, NotFound
 from kiungo.base.money import Money
-from kiungo.domains.vems.rules.settlement_states import allows, settlement_state
+from kiungo.domains.vems.rules.settlement_states import LOWERED, SELF_MENDING, allows, settlement_state
 from kiungo.domains.vems.settlement.errors import LEG_NOT_FOUND, LEG_STATE, SETTLEMENT_NOT_FOUND
 from kiungo.domains.vems.settlement.model import Leg, LegState, SettlementRow, ShareRow
 from kiungo.kernel import json
@@ -101,18 +101,56 @@ def waiting_legs(unit: Unit, tenant: int, *, payee: str | None = None) -> list[t
 
 
 def add_leg(
-    unit: Unit, tenant: int, *, reference: str, booking_no: str, payee_id: str, due: Money, reason: str
+    unit: Unit,
+    tenant: int,
+    *,
+    reference: str,
+    booking_no: str,
+    payee_id: str,
+    due: Money,
+    reason: str,
+    stopped: str | None = None,
 ) -> None:
-    """Insert a waiting leg."""
+    """Insert a waiting leg; with the cause that `stopped` what it stands for, a failed one that a person pays again."""
     unit.execute(
         "INSERT INTO settlement_leg (tn, reference, booking_no, payee_id, currency, due_minor, amount_minor, state,"
         " reason, cause, rail, destination, attempt, rail_ids, receipt, created_us, updated_us)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, 'waiting', ?, '', '', ?, 0, ?, '', ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, 0, ?, '', ?, ?)",
         (
-            tenant, reference, booking_no, payee_id, due.currency, due.minor, reason, json.dumps({}), json.dumps({}),
+            tenant, reference, booking_no, payee_id, due.currency, due.minor, 0 if stopped is None else due.minor,
+            "waiting" if stopped is None else "failed", reason, stopped or "", json.dumps({}), json.dumps({}),
             unit.now_us, unit.now_us,
         ),
     )  # fmt: skip
+
+
+def taken_back(unit: Unit, tenant: int, booking_no: str, payee_id: str) -> list[Leg]:
+    """Legs that failed or came back, were taken back by a lower approval, and that nobody has seen to since."""
+    healing = ", ".join("?" * len(SELF_MENDING))
+    return _legs(
+        unit,
+        "l.tn = ? AND l.booking_no = ? AND l.payee_id = ? AND l.state = 'replaced' AND l.reason = ?"
+        f" AND l.replaced_by IS NULL AND l.cause NOT IN ({healing})",
+        (tenant, booking_no, payee_id, LOWERED, *SELF_MENDING),
+    )
+
+
+def stand_for(unit: Unit, tenant: int, legs: Sequence[Leg], reference: str) -> None:
+    """Write down that a new leg stands for what is left of others."""
+    unit.many(
+        "UPDATE settlement_leg SET replaced_by = ?, updated_us = ? WHERE tn = ? AND reference = ?",
+        [(reference, unit.now_us, tenant, leg.reference) for leg in legs],
+    )
+
+
+def is_claimed(unit: Unit, tenant: int, leg: Leg) -> bool:
+    """Whether the payee is still to give back something of the leg's settlement."""
+    found = unit.value(
+        "SELECT 1 FROM settlement_clawback WHERE tn = ? AND payee_id = ? AND booking_no = ? AND currency = ?"
+        " AND recovered_minor < amount_minor LIMIT 1",
+        (tenant, leg.payee_id, leg.booking_no, leg.due.currency),
+    )
+    return found is not None
 
 
 def advance(
