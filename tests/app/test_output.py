@@ -17,7 +17,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [90, 160])
-def test_a_table_folds_its_widest_column_alone(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_a_table_folds_long_cells_and_no_id(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     lines = printed(monkeypatch, width)
     assert max(map(len, lines)) <= width
     assert any(ROW[0] in line and ROW[1] in line for line in lines)

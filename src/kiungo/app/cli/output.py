@@ -36,21 +36,22 @@ def print_json(value: Any) -> None:
 def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """Rows for people; says so when there are none.
 
-    A terminal too narrow for a table, the widest column folded, gets each row's cells below each other.
+    A terminal too narrow for a table, its long cells folded, gets each row's cells below each other.
     """
     if not rows:
         console.print(f"{title}: none")
         return
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(map(cell_len, (name, *cells))) for name, *cells in zip(columns, *texts, strict=True)]
-    widest = widths.index(max(widths))
-    borders = 3 * len(columns) + 1
-    if sum(widths) - widths[widest] + min(widths[widest], FOLDED_WIDTH_MIN) + borders > console.width:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    needed = 3 * len(columns) + 1
+    for name, *cells in zip(columns, *texts, strict=True):
+        in_one_piece = name == "id"  # it is copied into the next command
+        table.add_column(name, overflow="fold", no_wrap=in_one_piece)
+        width = max(map(cell_len, (name, *cells)))
+        needed += width if in_one_piece else min(width, FOLDED_WIDTH_MIN)
+    if needed > console.width:
         _print_apart(title, columns, texts)
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number != widest or column == "id")
     for cells in texts:
         table.add_row(*map(escape, cells))
     console.print(table)
