@@ -15,6 +15,7 @@ SNOMED = "http://snomed.info/sct|"
 SAMPLES = 200
 Query = Callable[[Random, int], str]
 NOTHING = "nothing matches, on the largest type"
+FAMILY = "patients by family"
 NEWEST = "observations of a patient by code, newest 20"
 
 
@@ -39,7 +40,7 @@ MIX: dict[str, Query] = {
     "systolic as part of a panel": lambda r, n: f"Observation?combo-code={LOINC}8480-6&_count=5",
     NOTHING: lambda r, n: f"Observation?code={LOINC}8480-6&_count=5",
     "patients by gender": lambda r, n: f"Patient?gender={r.choice(('male', 'female'))}&_count=5",
-    "patients by family": lambda r, n: f"Patient?family={r.choice(FAMILIES)[:3]}&_count=5",
+    FAMILY: lambda r, n: f"Patient?family={r.choice(FAMILIES)[:3]}&_count=5",
     "patients by given name": lambda r, n: f"Patient?given={r.choice(GIVEN)[:2]}&_count=5",
     "patients by gender and family": lambda r, n: f"Patient?gender=female&family={r.choice(FAMILIES)[:1]}&_count=5",
     "patient by identifier": lambda r, n: f"Patient?identifier=urn:bench:mrn|MRN-{r.randrange(n):07d}",

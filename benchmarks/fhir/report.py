@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.fhir.beside import beside
 from benchmarks.fhir.driving import HEADS, Figures
 from benchmarks.fhir.interactions import BUNDLE, CREATE, READ
 from benchmarks.fhir.queries import NEWEST, NOTHING
@@ -75,6 +76,7 @@ class Report:
             *_table(["machine", ""], [[name, value] for name, value in self._facts.items()]),
             *self._targets(),
             *self._growth(),
+            *self._beside(),
         ]
         for run in self._runs:
             lines += _run(run)
@@ -83,6 +85,19 @@ class Report:
     def _targets(self) -> list[str]:
         rows = [row for run in self._runs for row in _judged(run)]
         return ["## Targets", "", *_table(["engine", "patients", "what", "wanted", "found", ""], rows)]
+
+    def _beside(self) -> list[str]:
+        rows = []
+        for run in self._runs:
+            rates = {name: one.rate for name, one in {**run.searches, **run.interactions}.items()}
+            rows += [[f"{run.people:,}", *cells] for cells in beside(run.engine, rates, run.bundle_resources)]
+        return [
+            "## Beside Medplum 5.0",
+            "",
+            "Its rates were measured on two cores of the same kind, on durable PostgreSQL, with 54,000 resources.",
+            "",
+            *_table(["patients", "engine", "what", "Medplum/s", "Kiungo/s", "times", "wanted", ""], rows),
+        ]
 
     def _growth(self) -> list[str]:
         """How the median of each query grows from the smallest population to the largest."""
