@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from kiungo.base.errors import Incorrect
-from kiungo.fhir.indexing.extraction import extract
+from kiungo.fhir.indexing.extraction import Rows, extract
 from kiungo.fhir.model import RESOURCE_ID_WRONG, Prepared
 from kiungo.fhir.search.words import word_rows
 from kiungo.fhir.validation import find_problems, validate
@@ -35,12 +35,13 @@ def prepare(resource: dict[str, Any] | bytes, *, id: str | None = None) -> Prepa
     return _prepared(_received_tail(resource) if isinstance(resource, bytes) else _rendered_tail(tree), tree, id)
 
 
-def prepare_made(resource: dict[str, Any], *, id: str) -> Prepared:
+def prepare_made(resource: dict[str, Any], *, id: str, rows: Rows | None = None) -> Prepared:
     """Index a resource that our own mapping made, without validating it: the mapping's tests do that once for all.
 
-    Validation would be a quarter of what a claim costs. The values in it were checked where they came in.
+    Validation would be a quarter of what a claim costs. The values in it were checked where they came in. `rows` is
+    what the index gets of it where that is known already, see `moulds`.
     """
-    return _prepared(_rendered_tail(resource), resource, id)
+    return _prepared(_rendered_tail(resource), resource, id, rows)
 
 
 def reread(body: bytes) -> Prepared:
@@ -62,10 +63,11 @@ def _rendered_tail(tree: dict[str, Any]) -> bytes:
     return b"," + json.dumps(rest)[1:-1] if rest else b""
 
 
-def _prepared(tail: bytes, tree: dict[str, Any], id: str | None) -> Prepared:
+def _prepared(tail: bytes, tree: dict[str, Any], id: str | None, rows: Rows | None = None) -> Prepared:
     meta_tail = _meta_tail(tree["meta"]) if "meta" in tree else b""
-    rows = extract(tree)
-    rows.word = word_rows(tree)
+    if rows is None:
+        rows = extract(tree)
+        rows.word = word_rows(tree)
     return Prepared(
         type=tree["resourceType"],
         id=id,

@@ -15,7 +15,8 @@ from kiungo.base.time import Clock
 from kiungo.domains.vems import events, stated
 from kiungo.domains.vems.books import Books, DatedBook
 from kiungo.domains.vems.errors import BOOKING_FIXED, booking_not_found, facility_not_found
-from kiungo.domains.vems.mapping.requests import Place, service_request, task
+from kiungo.domains.vems.mapping.records import Records
+from kiungo.domains.vems.mapping.requests import Place
 from kiungo.domains.vems.model import CURRENCY, BookedLine, BookingRequest
 from kiungo.domains.vems.people import KnownPatient, People
 from kiungo.domains.vems.rules.booking import price, total_of
@@ -23,7 +24,6 @@ from kiungo.domains.vems.store import bookings
 from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.model import Prepared
-from kiungo.fhir.prepare import prepare_made
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call, Thing, require
@@ -96,6 +96,7 @@ class BookingDesk:
         self.books = books
         self.clock: Clock = database.clock
         self.follower: Follower | None = None
+        self._records = Records()
         self._rng = rng or random.SystemRandom()
 
     async def prepare(self, call: Call, body: bytes) -> Asked:
@@ -276,8 +277,8 @@ class BookingDesk:
         kept = {line.line_id for line in lines}
         for line in old:
             if line.line_id not in kept:
-                revoked = service_request(replace(line, state="cancelled"), place, authored_us=row.created_us)
-                self.repository.update(unit, call, prepare_made(revoked, id=line.line_id))
+                revoked = replace(line, state="cancelled")
+                self.repository.update(unit, call, self._records.request(revoked, place, authored_us=row.created_us))
         for prepared in self._resources(row, lines, place, unit.now_us):
             self.repository.update(unit, call, prepared)
         bookings.replace_lines(unit, tenant, existing, old, lines)
@@ -291,11 +292,10 @@ class BookingDesk:
     def _resources(
         self, row: BookingRow, lines: Sequence[BookedLine], place: Place, modified_us: int
     ) -> tuple[Prepared, ...]:
-        requests = (
-            prepare_made(service_request(line, place, authored_us=row.created_us), id=line.line_id) for line in lines
-        )
-        order = task(place, lines, row.state, authored_us=row.created_us, modified_us=modified_us)
-        return (*requests, prepare_made(order, id=row.booking_id))
+        records, created_us = self._records, row.created_us
+        requests = [records.request(line, place, authored_us=created_us) for line in lines]
+        order = records.task(row.booking_id, place, lines, row.state, authored_us=created_us, modified_us=modified_us)
+        return (*requests, order)
 
     def _place(self, unit: Unit, call: Call, row: BookingRow) -> Place:
         dated = self.books.current(unit, call.tenant, row.facility)
