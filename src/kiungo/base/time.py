@@ -4,7 +4,8 @@ import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
 from kiungo.base.errors import Incorrect, define
 
@@ -102,6 +103,34 @@ def _day(number: int) -> date:
 def date_of(moment_us: int) -> date:
     """The UTC calendar date of a moment."""
     return _day(moment_us // DAY_US)
+
+
+UTC_ZONE: Final = "UTC"
+
+
+@lru_cache(64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def is_zone(name: str) -> bool:
+    """Whether a name such as Africa/Nairobi is a time zone's."""
+    try:
+        return bool(_zone(name))
+    except (KeyError, ValueError, OSError):
+        return False
+
+
+def day_in(zone: str, moment_us: int) -> date:
+    """The calendar date of a moment in a time zone. Raises: KeyError for a name that is no zone's."""
+    return date_of(moment_us) if zone == UTC_ZONE else from_us(moment_us).astimezone(_zone(zone)).date()
+
+
+def iso_in(zone: str, moment_us: int) -> str:
+    """2024-10-03T13:30:00+03:00, and 2024-10-03T10:30:00Z in UTC."""
+    if zone == UTC_ZONE:
+        return iso_seconds(moment_us)
+    return from_us(moment_us).astimezone(_zone(zone)).isoformat(timespec="seconds")
 
 
 def parse_date(text: object, *, field: str = "date") -> date:

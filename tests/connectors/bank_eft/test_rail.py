@@ -1,6 +1,6 @@
 """The bank's rail against a folder and the simulated bank: whole files, each once, answers and statements back."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
 
@@ -8,6 +8,7 @@ import pytest
 
 from kiungo.base.errors import Incorrect
 from kiungo.base.money import Money
+from kiungo.base.time import TurnedClock
 from kiungo.connectors.bank_eft.client import LocalFolder
 from kiungo.connectors.bank_eft.connector import BankRail, load_profile
 from kiungo.connectors.bank_eft.settings import BankSettings
@@ -95,6 +96,16 @@ def test_the_banks_statement_reads_the_same_in_both_formats(folder, clock, forma
     assert [line.amount.text() for line in statement.lines] == ["-9000.50", "100.00"]
     assert "7K3MZQ4X2BHDA" in statement.lines[0].references
     assert statement.closing - statement.opening == Money(-890_050, "KES")
+
+
+def test_the_simulated_banks_day_is_that_of_nairobi(folder, clock) -> None:
+    late = TurnedClock(datetime(2026, 11, 23, 22, 30, tzinfo=UTC))
+    twin = BankTwin(late, Faults(Random(1)), folder)
+    twin.deposit(100_00, "TOPUP F7")
+    twin.end_day()
+    (name,) = folder.names("in")
+    (statement,) = rail_of(folder, clock).read_statements(folder.read("in", name), {})
+    assert statement.closed_on == statement.lines[0].booked_on == date(2026, 11, 24)
 
 
 def test_a_refused_file_speaks_of_all_its_orders(folder, clock) -> None:

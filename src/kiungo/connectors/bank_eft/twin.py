@@ -7,12 +7,14 @@ file_rejected   the whole file is refused                  late_statement    a d
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta, timezone
 from typing import Literal, Protocol
 
-from kiungo.base.time import Clock, date_of
+from kiungo.base.time import Clock, from_us
 from kiungo.formats.bank_statements import xml
 from kiungo.kernel.sandbox import Faults
+
+NAIROBI = timezone(timedelta(hours=3))
 
 
 class BankBox(Protocol):
@@ -67,11 +69,15 @@ class BankTwin:
             body = self.folder.read("out", name)
             self.folder.archive("out", name)
             self._take(body)
-        today = date_of(self.clock.now_us())
+        today = self._today()
         for due in [due for due in self._returns_due if due[0] <= today]:
             self._returns_due.remove(due)
             self.returns.append((due[1].end_to_end, due[1].minor))
             self._book(due[1].minor, due[1].end_to_end, due[1].party, "RETURN " + due[1].text)
+
+    def _today(self) -> date:
+        """The bank's own day."""
+        return from_us(self.clock.now_us()).astimezone(NAIROBI).date()
 
     def deposit(self, minor: int, text: str = "deposit") -> None:
         """Money comes in."""
@@ -88,7 +94,7 @@ class BankTwin:
         self._count += 1
         opening = self._statement_opening
         closing = opening + sum(booking.minor for booking in self._booked)
-        today = date_of(self.clock.now_us())
+        today = self._today()
         write = self._camt if self.statement_format == "camt053" else self._mt940
         body = write(f"{self._count:06d}", opening, closing, today, self._booked)
         self.folder.put("in", f"STM-{self._count:06d}.{'xml' if body.startswith('<') else 'sta'}", body.encode())
@@ -120,7 +126,7 @@ class BankTwin:
         self.payments.append((end_to_end, minor))
         self._book(-minor, end_to_end, party, f"EFT {account}")
         if self.faults.strikes("returned"):
-            tomorrow = date.fromordinal(date_of(self.clock.now_us()).toordinal() + 1)
+            tomorrow = date.fromordinal(self._today().toordinal() + 1)
             back = Booking("", tomorrow, minor, end_to_end, party, "ACCOUNT CLOSED")
             self._returns_due.append((tomorrow, back))
         return ""
@@ -128,7 +134,7 @@ class BankTwin:
     def _book(self, minor: int, end_to_end: str, party: str, text: str) -> None:
         self.balance_minor += minor
         self._count += 1
-        day = date_of(self.clock.now_us())
+        day = self._today()
         self._booked.append(Booking(f"FT{day:%y%j}{self._count:07d}", day, minor, end_to_end, party, text))
 
     def _send_answer(self, file_id: str, body: str) -> None:

@@ -8,16 +8,18 @@ too_many      429 with Retry-After               not_json       a page of a prox
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from kiungo.base.time import SECOND_US, Clock, date_of, iso_seconds
+from kiungo.base.time import SECOND_US, Clock, from_us, iso_seconds
 from kiungo.kernel import json
 from kiungo.kernel.sandbox import Callback, Faults, NoAnswer, TwinRequest, TwinResponse
 
 BOOKING_SYSTEM = "https://fhir.dha.go.ke/eclaims/identifier/vems-booking"
 TOKEN_LIFETIME_S = 300
+NAIROBI = timezone(timedelta(hours=3))
 LETTERS = "abcdefghijkmnpqrstuvwxyz0123456789"
 BUNDLE_TYPES = ("message", "transaction")
 NEEDED = ("Organization", "Coverage", "Patient", "Claim")
@@ -104,7 +106,7 @@ class ShaTwin:
                 "status": "active",
                 "request": _about(booking_no),
                 "created": iso_seconds(self.clock.now_us()),
-                "paymentDate": date_of(self.clock.now_us()).isoformat(),
+                "paymentDate": from_us(self.clock.now_us()).astimezone(NAIROBI).date().isoformat(),
                 "amount": {"value": amount, "currency": "KES"},
                 "paymentStatus": {"coding": [{"code": "paid"}]},
             }

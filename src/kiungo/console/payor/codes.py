@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiungo.base.money import Money
-from kiungo.base.time import date_of
 from kiungo.console.visit import Visit
 from kiungo.domains.payor.book import Action, Exclusion, ListedCode, PlanBook, code_set
 from kiungo.domains.payor.service import Payor
@@ -53,9 +52,9 @@ async def show_codes(payor: Payor, visit: Visit) -> Response:
     """One plan's codes, narrowed to those that hold a word."""
     asked = visit.query.get("q", "")
     plan_id = visit.query.get("plan", "")
-    today = date_of(payor.clock.now_us()).isoformat()
     books = (await payor.database.read_async(lambda unit: payor.openings.snapshot(unit, visit.call.tenant))).plans
     book = books.get(plan_id) or books.get(FIRST_SHOWN) or next(iter(books.values()), None)
+    today = book.plan.day_of(payor.clock.now_us()) if book else ""
     context = {
         "q": asked,
         "plans": [entry.plan for entry in books.values()],

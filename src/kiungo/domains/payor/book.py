@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Literal
 
 from kiungo.base.money import Money
+from kiungo.base.time import UTC_ZONE, day_in
 
 Action = Literal["accept", "review", "deny"]
 LimitUnit = Literal["visits", "units", "amount"]
@@ -87,7 +88,7 @@ class Benefit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a plan promises and demands. None means the plan has no such rule."""
+    """What a plan promises and demands. None means the plan has no such rule; its days are those of `time_zone`."""
 
     plan_id: str
     name: str
@@ -120,9 +121,14 @@ class Plan:
     four_eyes_above: Money | None = None
     payment_days: int = 7
     payment_method: str = "ACH"
+    time_zone: str = UTC_ZONE
     review_time: str = DEFAULT_REVIEW_TIME
     reviewer_contact: str = "claims@payor.com"
     fhir_id: str = ""
+
+    def day_of(self, moment_us: int) -> str:
+        """The day a moment falls on where the plan is: what it means by today, and by the day something came in."""
+        return day_in(self.time_zone, moment_us).isoformat()
 
     @property
     def counts_shares(self) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from kiungo.base.time import date_of
 from kiungo.domains.payor.mapping import claim as claim_mapping
 from kiungo.domains.payor.mapping.decision import findings_of
 from kiungo.domains.payor.model import Claim
@@ -27,7 +26,6 @@ def carried(unit: Unit, tenant: int, repository: Repository, replaces: str | Non
         return first
     call = system_call(tenant)
     for row, claim in _chain(unit, tenant, repository, replaces):
-        received = date_of(row.submitted_us).isoformat()
         benefit = json.loads(repository.read(unit, call, "ExplanationOfBenefit", row.benefit_fhir).body)
         late = {
             finding.line
@@ -36,7 +34,7 @@ def carried(unit: Unit, tenant: int, repository: Repository, replaces: str | Non
         }
         for line in claim.lines:
             if line.number not in late:
-                first[line.service_date] = received
+                first[line.service_date] = claim.received_on
     return first
 
 

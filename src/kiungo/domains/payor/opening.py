@@ -1,6 +1,7 @@
 """Everything there is to know about a claim before judging it, read in one go."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kiungo.base.errors import Detail, Incorrect
@@ -64,7 +65,7 @@ class Openings:
         """The reference data as this unit sees it."""
         return self._snapshots.current(unit, tenant)
 
-    def submitted(self, unit: Unit, tenant: int, sent: stated.Stated, *, provider_id: str, today: str) -> Opening:
+    def submitted(self, unit: Unit, tenant: int, sent: stated.Stated, *, provider_id: str, now_us: int) -> Opening:
         """Open a claim as it was sent.
 
         Raises: NotFound INSURANCE_NOT_FOUND; Incorrect VALIDATION_ERROR.
@@ -74,8 +75,10 @@ class Openings:
             raise insurance_not_found(sent.insurance_id)
         member, family_version = found
         snapshot = self.snapshot(unit, tenant)
-        cover = cover_for(member, sent.lines[0].service_date or today)
-        provider = snapshot.provider(provider_id, sent.lines[0].service_date or today)
+        stated_day = sent.lines[0].service_date
+        cover = cover_for(member, lambda one: stated_day or snapshot.plans[one.plan_id].plan.day_of(now_us))
+        today = snapshot.plans[cover.plan_id].plan.day_of(now_us)
+        provider = snapshot.provider(provider_id, stated_day or today)
         claim = stated.complete(
             sent,
             currency=snapshot.plans[cover.plan_id].plan.currency,
@@ -100,7 +103,7 @@ class Openings:
             raise insurance_not_found(claim.member_id)
         member = found[0]
         cover = next((c for c in member.coverages if c.plan_id == plan_id), None)
-        cover = cover or cover_for(member, claim.lines[0].service_date)
+        cover = cover or cover_for(member, lambda _: claim.lines[0].service_date)
         return self._case(
             unit, tenant, claim, member, self.snapshot(unit, tenant), cover=cover, claim_id=claim_id, ruling=ruling
         )
@@ -179,12 +182,15 @@ def _used_without_replaced(unit: Unit, tenant: int, family_id: str, claim: Claim
     return used
 
 
-def cover_for(member: Member, day: str) -> Coverage:
-    """The cover a claim is judged under: the one in force, else the one that began last before it."""
-    holding = member.coverage_on(day)
-    if holding is not None:
-        return holding
-    begun = [cover for cover in member.coverages if cover.valid_from <= day]
+def cover_for(member: Member, day_under: Callable[[Coverage], str]) -> Coverage:
+    """The cover a claim is judged under: the one in force, else the one that began last before it.
+
+    Shapes: `day_under` is the day of service; unstated, it is today, and that is each plan's own.
+    """
+    holding = [cover for cover in member.coverages if cover.holds_on(day_under(cover))]
+    if holding:
+        return min(holding, key=lambda cover: cover.order)
+    begun = [cover for cover in member.coverages if cover.valid_from <= day_under(cover)]
     return max(begun or member.coverages, key=lambda cover: cover.valid_from)
 
 

@@ -1,6 +1,6 @@
 """Payment runs: what was approved is paid, booked in the ledger, and told to the provider.
 
-A unit of work pays a bounded number of claims, with one payment for each provider, currency and method; a run is
+A unit of work pays a bounded number of claims, with one payment for each provider, currency, method and day; a run is
 as many units as it takes, and `remaining` says whether claims are left. What a provider owes back for claims
 that were voided after their payment is kept back first. The money's own way to the bank is not decided here.
 """
@@ -14,8 +14,9 @@ from typing import Any
 from kiungo.base.errors import Conflict, Incorrect
 from kiungo.base.ids import uuid7
 from kiungo.base.money import Money
-from kiungo.base.time import date_of
+from kiungo.base.time import day_in
 from kiungo.domains.payor import access, accounts, events, voiding
+from kiungo.domains.payor.book import PlanBook
 from kiungo.domains.payor.errors import PAYMENT_NOTHING, VALIDATION_ERROR
 from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.store import claims, members, payments
@@ -72,32 +73,35 @@ def pay(
             "No approved claim is waiting for payment",
             hint="Run again after claims were approved",
         )
-    day = day_of(unit, rows, payment_date)
-    run_id = run_id or new_run_id(payor)
     plans = payor.openings.snapshot(unit, tenant).plans
-    groups: defaultdict[tuple[str, str, str], list[ClaimRow]] = defaultdict(list)
+    check_day(unit, plans, rows, payment_date)
+    run_id = run_id or new_run_id(payor)
+    groups: defaultdict[tuple[str, str, str, str], list[ClaimRow]] = defaultdict(list)
     for row in rows:
-        groups[row.provider_id, row.currency, method or plans[row.plan_id].plan.payment_method].append(row)
+        plan = plans[row.plan_id].plan
+        day = payment_date.isoformat() if payment_date else plan.day_of(unit.now_us)
+        groups[row.provider_id, row.currency, method or plan.payment_method, day].append(row)
     unit.lock(f"payor:run:{run_id}")
     before = len(payments.of_run(unit, tenant, run_id))
     made = tuple(
-        _pay_group(payor, unit, call, group, key=key, run_id=run_id, number=number, day=day)
+        _pay_group(payor, unit, call, group, key=key, run_id=run_id, number=number)
         for number, (key, group) in enumerate(sorted(groups.items()), before + 1)
     )
     audit.record(unit, call, "pay", kind="payment_run", id=run_id)
     return Run(run_id, made, len(candidates) > claims_max)
 
 
-def day_of(unit: Unit, rows: list[ClaimRow], asked: date | None) -> str:
-    """The payment's day: today, or a day that is neither before a decision it pays nor far ahead.
+def check_day(unit: Unit, plans: Mapping[str, PlanBook], rows: list[ClaimRow], asked: date | None) -> None:
+    """Refuse a day that is before a decision it pays or far ahead, by each plan's own calendar.
 
     Raises: Incorrect VALIDATION_ERROR.
     """
-    today = date_of(unit.now_us)
-    if asked is None:
-        return today.isoformat()
-    first = max((date_of(row.decided_us) for row in rows if row.decided_us is not None), default=today)
-    last = today + timedelta(days=DAYS_AHEAD_MAX)
+    if asked is None or not rows:
+        return
+    zones = {row.plan_id: plans[row.plan_id].plan.time_zone for row in rows}
+    today = max(day_in(zone, unit.now_us) for zone in zones.values())
+    decided = [day_in(zones[row.plan_id], row.decided_us) for row in rows if row.decided_us is not None]
+    first, last = max(decided, default=today), today + timedelta(days=DAYS_AHEAD_MAX)
     if not first <= asked <= last:
         raise Incorrect(
             VALIDATION_ERROR,
@@ -106,13 +110,14 @@ def day_of(unit: Unit, rows: list[ClaimRow], asked: date | None) -> str:
             field="payment_date",
             hint="Leave payment_date out to pay today",
         )
-    return asked.isoformat()
 
 
-def units_needed(unit: Unit, call: Call, *, payment_date: date | None, provider_id: str | None, claims_max: int) -> int:
+def units_needed(
+    payor: voiding.Desk, unit: Unit, call: Call, *, payment_date: date | None, provider_id: str | None, claims_max: int
+) -> int:
     """How many units a run takes. Raises: Incorrect VALIDATION_ERROR, before any of them paid anything."""
     rows = claims.unpaid(unit, call.tenant, provider_id=provider_id, limit=claims_max)
-    day_of(unit, rows, payment_date)
+    check_day(unit, payor.openings.snapshot(unit, call.tenant).plans, rows, payment_date)
     return max(1, -(-len(rows) // CLAIMS_A_UNIT_MAX))
 
 
@@ -134,12 +139,11 @@ def _pay_group(
     call: Call,
     group: list[ClaimRow],
     *,
-    key: tuple[str, str, str],
+    key: tuple[str, str, str, str],
     run_id: str,
     number: int,
-    day: str,
 ) -> Payment:
-    provider_id, currency, method = key
+    provider_id, currency, method, day = key
     tenant = call.tenant
     total = Money(sum(row.paid_minor for row in group), currency)
     kept = split(total, _owed_back(unit, tenant, provider_id, currency))

@@ -110,6 +110,7 @@ PLANS = (
         fee_schedule=NATIONAL_TARIFF,
         no_fee="review",
         payment_method="EFT",
+        time_zone="Africa/Nairobi",
     ),
 )
 

@@ -147,8 +147,8 @@ class Payor:
         return access.only_provider(call, named)
 
     def _open(self, unit: Unit, call: Call, sent: stated.Stated, provider_id: str) -> Opening:
-        today = date_of(self.clock.now_us()).isoformat()
-        return self.openings.submitted(unit, call.tenant, sent, provider_id=provider_id, today=today)
+        now_us = self.clock.now_us()
+        return self.openings.submitted(unit, call.tenant, sent, provider_id=provider_id, now_us=now_us)
 
     def _again(self, unit: Unit, call: Call, sent: Sent) -> tuple[Opening, New | None]:
         """Hold what may change and read it all again."""

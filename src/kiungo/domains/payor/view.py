@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from kiungo.base.money import Money
-from kiungo.base.time import date_of, iso_seconds
+from kiungo.base.time import day_in, iso_seconds
 from kiungo.domains.payor.book import Plan
 from kiungo.domains.payor.model import Adjudication, Claim, Finding, LineResult, Outcome
 from kiungo.kernel import json
@@ -186,4 +186,4 @@ def claim_answer(wire: bytes, status: str) -> bytes:
 
 def expected_payment_date(decided_us: int, plan: Plan) -> str:
     """The day the provider can expect the money."""
-    return (date_of(decided_us) + timedelta(days=plan.payment_days)).isoformat()
+    return (day_in(plan.time_zone, decided_us) + timedelta(days=plan.payment_days)).isoformat()

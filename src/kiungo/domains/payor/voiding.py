@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
-from kiungo.base.time import Clock, date_of
+from kiungo.base.time import Clock, day_in
 from kiungo.domains.payor import accounts, events, rebuild
 from kiungo.domains.payor.book import Snapshot
 from kiungo.domains.payor.errors import CLAIM_STATE, claim_not_found
@@ -72,7 +72,8 @@ def void(desk_: Desk, unit: Unit, call: Call, claim_id: str, *, reason: str, by:
         tree = json.loads(desk_.repository.read(unit, call, kind, id).body)
         desk_.repository.update(unit, call, prepare(tree | {"status": "cancelled"}, id=id))
     if row.payment_id is not None:
-        _recover(unit, tenant, row)
+        plan = desk_.openings.snapshot(unit, tenant).plans[row.plan_id].plan
+        _recover(unit, tenant, row, day_in(plan.time_zone, unit.now_us))
     action = "replaced" if by else "void"
     principal = call.principal
     desk.add(
@@ -124,12 +125,11 @@ def reverse_entries(unit: Unit, tenant: int, row: ClaimRow, *, version: int) -> 
     )
 
 
-def _recover(unit: Unit, tenant: int, row: ClaimRow) -> None:
+def _recover(unit: Unit, tenant: int, row: ClaimRow, today: date) -> None:
     """What was paid for a void claim is owed back by the provider."""
     amount = Money(row.paid_minor, row.currency)
     recoverable = accounts.open_recoverable(unit, tenant, row.provider_id, row.currency)
     expense = accounts.open_expense(unit, tenant, row.currency)
-    today: date = date_of(unit.now_us)
     ledger.post(
         unit,
         tenant,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kiungo.base.errors import KiungoError
 from kiungo.base.money import Money, exponent_of
+from kiungo.base.time import UTC_ZONE, is_zone
 from kiungo.domains.payor.book import (
     Action,
     Benefit,
@@ -84,9 +85,19 @@ def plan(fields: Fields) -> Plan:
         four_eyes_above=fields.money("four_eyes_above", currency),
         payment_days=fields.count("payment_days", most=365, usual=7),
         payment_method=fields.optional("payment_method") or "ACH",
+        time_zone=_time_zone(fields),
         review_time=fields.optional("review_time") or "24-48 hours",
         reviewer_contact=fields.optional("reviewer_contact") or "claims@payor.com",
     )
+
+
+def _time_zone(fields: Fields) -> str:
+    """Where a plan's days begin and end."""
+    name = fields.optional("time_zone") or UTC_ZONE
+    if not is_zone(name):
+        fields.add("time_zone", "must be the name of a time zone such as Africa/Nairobi or UTC")
+        return UTC_ZONE
+    return name
 
 
 def _pattern(fields: Fields) -> str | None:

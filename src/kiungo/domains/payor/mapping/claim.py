@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kiungo.base.time import date_of, iso_seconds, parse_instant, to_us
+from kiungo.base.time import iso_in
 from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.mapping.terms import money, read_money
 from kiungo.domains.payor.model import Claim, Line
@@ -33,7 +33,7 @@ def to_fhir(case: Case, *, id: str, claim_id: str, submitted_us: int) -> Resourc
             "identifier": identifier(terms.INSURANCE_ID, claim.member_id),
         },
         "billablePeriod": {"start": days[0], "end": days[-1]},
-        "created": iso_seconds(submitted_us),
+        "created": iso_in(plan.time_zone, submitted_us),
         "insurer": {"identifier": identifier(terms.PAYOR_ID, plan.payor_id)},
         "provider": terms.provider_reference(
             claim.provider_id, claim.provider_name, case.provider.fhir_id if case.provider else None
@@ -127,12 +127,11 @@ def from_fhir(resource: Resource) -> Claim:
     insurance = resource["insurance"][0]
     related = resource.get("related")
     team = resource.get("careTeam")
-    submitted = to_us(parse_instant(resource["created"]))
     return Claim(
         member_id=resource["patient"]["identifier"]["value"],
         patient_name=stated["patient_name"],
         provider_id=resource["provider"]["identifier"]["value"],
-        received_on=date_of(submitted).isoformat(),
+        received_on=resource["created"][:10],  # written in the plan's time zone
         diagnoses=tuple(
             entry["diagnosisCodeableConcept"]["coding"][0]["code"] for entry in resource.get("diagnosis", ())
         ),

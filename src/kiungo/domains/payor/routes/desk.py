@@ -220,6 +220,7 @@ def payments_router(payor: Payor) -> APIRouter:
 
         units = await payor.database.read_async(
             lambda unit: units_needed(
+                payor,
                 unit,
                 exchange.call,
                 payment_date=body.payment_date,
