@@ -28,6 +28,8 @@ NOT_SUPPORTED = define(
 VERSION_ID_WRONG = define("VERSION_ID_WRONG", Incorrect, "A version id is a whole number.", http=404)
 
 POST, PUT, DELETE = 1, 2, 3
+# What `If-Match: *` asks for: some version, whichever it is. Versions begin at 1.
+ANY_VERSION = 0
 METHODS = {POST: "POST", PUT: "PUT", DELETE: "DELETE"}
 
 

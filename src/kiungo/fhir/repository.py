@@ -16,6 +16,7 @@ from kiungo.fhir.indexing.values import target_of
 from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.interactions.versions import next_version
 from kiungo.fhir.model import (
+    ANY_VERSION,
     DELETE,
     MULTIPLE_MATCHES,
     POST,
@@ -211,7 +212,9 @@ class Repository:
                 RESOURCE_ID_WRONG, "The resource has no id to be written under", field="id", hint="Put its id in"
             )
         current = self.locked(unit, call, prepared.type, logical_id)
-        if if_match is not None and (current is None or current.deleted or current.version != if_match):
+        if if_match is not None and (
+            current is None or current.deleted or if_match not in (ANY_VERSION, current.version)
+        ):
             _version_conflict(current)
         if current is None:
             return self._insert(unit, call, prepared, logical_id, PUT)
@@ -248,7 +251,8 @@ class Repository:
         Raises: Conflict VERSION_CONFLICT.
         """
         current = self.locked(unit, call, type_name, logical_id)
-        if if_match is not None and (current is None or current.version != if_match):
+        is_gone = current is None or (current.deleted and if_match == ANY_VERSION)
+        if if_match is not None and (is_gone or (current and if_match not in (ANY_VERSION, current.version))):
             _version_conflict(current)
         if current is None or current.deleted:
             return None

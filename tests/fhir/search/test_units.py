@@ -37,7 +37,15 @@ def test_a_quantity_is_found_in_every_unit_of_its_kind(server: Server) -> None:
     assert found(f"5.4|{UCUM}|g") == found(f"5400|{UCUM}|mg") == found(f"0.0054|{UCUM}|kg") == {"g", "mg"}
     assert found(f"5.40|{UCUM}|g") == {"g", "mg"}
     assert found(f"ap5.5|{UCUM}|g") == found(f"ap5500|{UCUM}|mg") == {"g", "mg"}
-    assert found(f"gt5|{UCUM}|g") == {"g"}, "a comparison stays in its unit"
+    for prefix, kept in {"gt": "more", "lt": "less", "ge": "more same", "le": "less same", "ne": "less more"}.items():
+        for amount in (f"5.4|{UCUM}|g", f"5400|{UCUM}|mg", f"0.0054|{UCUM}|kg", f"5400000|{UCUM}|ug"):
+            wanted = {"more": {"kg"}, "same": {"g", "mg"}, "less": set()}
+            assert found(f"{prefix}{amount}") == set().union(*(wanted[one] for one in kept.split())), (prefix, amount)
+    assert found(f"sa5000|{UCUM}|mg") == {"g", "mg", "kg"}
+    assert found(f"eb6|{UCUM}|kg") == {"g", "mg"}
+    assert found(f"gt99|{UCUM}|[degF]") == {"Cel", "[degF]"}
+    assert found(f"8867-4$gt5.41|{UCUM}|g", "code-value-quantity") == {"kg"}
+    assert found("gt5399||mg") == {"mg"}
     assert found(f"37.5|{UCUM}|Cel") == found(f"99.5|{UCUM}|[degF]") == {"Cel", "[degF]"}
     assert found(f"4000|{UCUM}|/uL") == {"10*9/L"}
     assert found("5400||mg") == {"mg"}, "without a system it is the unit's text that is meant"

@@ -5,7 +5,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 
 from kiungo.base.errors import Incorrect
-from kiungo.fhir.model import Stored
+from kiungo.fhir.model import ANY_VERSION, Stored
 from kiungo.kernel.http import Request
 from kiungo.kernel.http.etags import ETAG_MALFORMED, etag, is_current, required_version
 from kiungo.kernel.http.messages import HeaderPairs
@@ -29,7 +29,9 @@ def has_this(request: Request, stored: Stored) -> bool:
 
 
 def if_match(request: Request) -> int | None:
-    """The version If-Match asks for. Raises: Incorrect ETAG_MALFORMED."""
+    """The version If-Match asks for, ANY_VERSION for a star (RFC 9110 13.1.1). Raises: Incorrect ETAG_MALFORMED."""
+    if request.raw_headers.get(b"if-match", b"").strip() == b"*":
+        return ANY_VERSION
     wanted = required_version(request)
     if wanted is None:
         return None

@@ -81,7 +81,7 @@ class WriteApi:
             try:
                 return await self._patched(type_name, request, patch, logical_id, condition, wanted)
             except Conflict as error:
-                if error.code != VERSION_CONFLICT or wanted is not None:
+                if error.code != VERSION_CONFLICT or wanted:
                     raise
         return await self._patched(type_name, request, patch, logical_id, condition, wanted)
 
@@ -99,7 +99,7 @@ class WriteApi:
             lambda unit: target(store, unit, call, type_name, logical_id, condition)
         )
         prepared = await asyncio.to_thread(patched, store, call, current, patch)
-        version = current.version if wanted is None else wanted
+        version = wanted or current.version
 
         def work(unit: "Unit") -> Response:
             return self.written(request, write_patched(store, unit, call, prepared, version), 200)

@@ -15,7 +15,7 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.indexing.values import split_reference
 from kiungo.fhir.interactions.links import NAME, linked, temporary
 from kiungo.fhir.interactions.patching import parse_patch_entry
-from kiungo.fhir.model import RESOURCE_TYPE_WRONG, Prepared, version_number
+from kiungo.fhir.model import ANY_VERSION, RESOURCE_TYPE_WRONG, Prepared, version_number
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.references import dangling, rewritten
 from kiungo.fhir.search.asked import Params
@@ -307,6 +307,8 @@ def pairs(query: str) -> Params:
 def _version(name: str, tag: str | None) -> int | None:
     if tag is None:
         return None
+    if tag == "*" and name == "ifMatch":
+        return ANY_VERSION
     digits = tag.removeprefix("W/").strip('"')
     if not digits.isdecimal():
         raise wrong_entry(f'has an {name} that is not a version such as W/"3"')

@@ -256,7 +256,7 @@ class Runner:
         store, call = self._store, self._call
         current = target(store, unit, call, entry.type, entry.id, entry.params, lock=True)
         prepared = patched(store, call, current, parse_patch_entry(entry.text))
-        version = entry.if_match if entry.if_match is not None else current.version
+        version = entry.if_match or current.version
         return self._answer(200, write_patched(store, unit, call, prepared, version))
 
     def _delete(self, unit: "Unit", entry: Entry) -> bytes:

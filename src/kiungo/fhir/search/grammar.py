@@ -171,7 +171,9 @@ def _has(type_name: str, name: str, value: str, depth: int, known: Known) -> Has
 def _check_modifier(parameter: Parameter, modifier: str, colon: str) -> None:
     if not colon:
         return
-    allowed = MODIFIERS[parameter.kind] & ({"not"} if parameter.code in OWN_COLUMNS else MODIFIERS[parameter.kind])
+    allowed = MODIFIERS[parameter.kind] & (
+        {"not", "missing"} if parameter.code in OWN_COLUMNS else MODIFIERS[parameter.kind]
+    )
     if modifier not in allowed:
         takes = ", ".join(sorted(allowed)) or "no modifier"
         raise not_supported(f"{parameter.code}:{modifier[:40]}", f"is not offered; {parameter.code} takes {takes}")

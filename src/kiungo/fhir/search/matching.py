@@ -22,6 +22,7 @@ from kiungo.fhir.search.lookups import Lookups
 LAST = "\U0010ffff"
 SORTED_TABLES = frozenset({"fhir_token", "fhir_reference", "fhir_compartment"})
 Where = tuple[str, tuple[Any, ...]]
+Number = tuple[float, float, float, str, tuple[Any, ...]]
 # So many values are looked up one by one, each in the order of the answer; more are found together and sorted.
 SINGLES_MAX = 12
 
@@ -191,7 +192,7 @@ def parse_span(value: Value) -> tuple[int, int]:
         raise _wrong(f"{text[:40]!r} is not a date: write 2024, 2024-10, 2024-10-03 or 2024-10-03T10:30:00Z") from None
 
 
-def number_bounds(kind: str, value: Value) -> tuple[float, float, float, str, tuple[Any, ...]]:
+def number_bounds(kind: str, value: Value) -> Number:
     """(low, high, exact) of a number or quantity, and the test of its unit. Raises: Incorrect SEARCH_VALUE_WRONG."""
     parts = value.parts
     if len(parts) not in ((1, 3) if kind == "quantity" else (1,)):
@@ -212,15 +213,11 @@ def number_bounds(kind: str, value: Value) -> tuple[float, float, float, str, tu
     return low, high, exact, extra, parameters
 
 
-def numbers_meant(kind: str, value: Value) -> list[tuple[float, float, float, str, tuple[Any, ...]]]:
-    """The same, and again in the other units that an amount may have been sent in.
-
-    A comparison stays in its unit: in the others its range would be most of the index, each time.
-    """
+def numbers_meant(kind: str, value: Value) -> list[Number]:
+    """The same, and again in the other units that an amount may have been sent in."""
     low, high, exact, extra, parameters = number_bounds(kind, value)
     found = [(low, high, exact, extra, parameters)]
-    is_amount = value.prefix in ("", "eq", "ap") and math.isfinite(exact)
-    if is_amount and kind == "quantity" and len(value.parts) == 3 and value.parts[1] == units.UCUM:
+    if math.isfinite(exact) and kind == "quantity" and len(value.parts) == 3 and value.parts[1] == units.UCUM:
         for other in units.others(value.parts[2]):
             amounts = (other.of(low), other.of(high), other.of(exact))
             found.append((*amounts, extra, (*parameters[:-1], values.hash32(other.code))))
@@ -229,10 +226,39 @@ def numbers_meant(kind: str, value: Value) -> list[tuple[float, float, float, st
 
 def _numbers(scope: Scope, source: Source, predicate: Predicate, value: Value) -> list[Match]:
     key, prefix = scope.key(source) * 2, value.prefix or "eq"
+    meant = numbers_meant(predicate.parameter.kind, value)
+    if len(meant) > 1 and prefix not in ("eq", "ap"):
+        return [_compared(key + wide, prefix, meant) for wide in (0, 1)]
     made: list[Match] = []
-    for low, high, exact, extra, parameters in numbers_meant(predicate.parameter.kind, value):
+    for low, high, exact, extra, parameters in meant:
         made += _ranges("fhir_number", key, prefix, low, high, (exact, exact), 0, (extra, parameters))
     return made
+
+
+def _compared(key: int, prefix: str, meant: list[Number]) -> Match:
+    """A comparison in several units as one read of the index, from the least bound or to the greatest of them.
+
+    A range for each unit would read most of the parameter's rows once for each.
+    """
+    tests: list[str] = []
+    parameters: list[Any] = []
+    for low, high, exact, extra, also in meant:
+        where, bounds = range_rule(prefix, low, high, exact, exact)
+        tests.append(f"({where}{extra})")
+        parameters += [*bounds, *also]
+    exacts = [exact for _, _, exact, _, _ in meant]
+    outer: Where = {
+        "lt": (" AND x.low < ?", (max(exacts),)),
+        "eb": (" AND x.low < ?", (max(exacts),)),
+        "le": (" AND x.low <= ?", (max(exacts),)),
+        "sa": (" AND x.low > ?", (min(exacts),)),
+    }.get(prefix, ("", ()))
+    if key % 2 == 0:  # narrow rows have one amount, so what is asked of the high end holds for the low one
+        outer = {
+            "gt": (" AND x.low > ?", (min(exacts),)),
+            "ge": (" AND x.low >= ?", (min(exacts),)),
+        }.get(prefix, outer)
+    return Match("fhir_number", f"x.k = ?{outer[0]} AND ({' OR '.join(tests)})", (key, *outer[1], *parameters))
 
 
 def range_rule(prefix: str, low: Any, high: Any, first: Any, last: Any) -> Where:

@@ -66,7 +66,9 @@ def own_column_test(condition: Condition) -> Sql | None:
 
 
 def own_test(predicate: Predicate) -> Sql:
-    """A condition on the resource's own row."""
+    """A condition on the resource's own row, which always has an id and a moment."""
+    if predicate.modifier == "missing":
+        return Sql("(1 = 1)", ())
     if predicate.parameter.code == "_id":
         wanted = tuple(value.text for value in predicate.values)
         return Sql(f"x.fid IN ({', '.join('?' * len(wanted))})", wanted)
