@@ -85,6 +85,12 @@ def history_entry(base: str, stored: Stored) -> bytes:
     )
 
 
+def refusal(status: int, outcome: dict[str, Any]) -> bytes:
+    """The entry of an interaction that was refused."""
+    said = {"status": STATUS_TEXT.get(status, str(status)), "outcome": outcome}
+    return b'{"response":%b}' % json.dumps(said)
+
+
 def response_of(status: int, stored: Stored | None) -> dict[str, str]:
     """Bundle.entry.response of one interaction."""
     found = {"status": STATUS_TEXT.get(status, str(status))}

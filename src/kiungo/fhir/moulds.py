@@ -4,7 +4,7 @@ What the index gets of such a resource is found by the extractor once, with made
 them is every such resource's; one that holds some says where they go. From then on no element is looked at.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,17 +16,20 @@ from kiungo.fhir.search.words import words_of
 
 IDENTIFIER: Final = "identifier"
 MOMENT: Final = "moment"
+SECOND: Final = "second"
+MOULDS_MAX: Final = 2_000
 Resource = dict[str, Any]
 _TABLES: Final = ("token", "reference", "date", "compartment")
 _MILLISECOND_US: Final = 1_000
+_SECOND_US: Final = 1_000_000
 _MADE_UP_US: Final = 1_000_000_000_000_000
 
 
 class Mould:
     """What the index gets of the resources that `make` makes, whatever the values.
 
-    Shapes: `kinds` says what each value is: IDENTIFIER, an identifier's value; MOMENT, microseconds that are written
-    to the millisecond; or a resource type, whose id it is in a reference. `make` takes one value of each.
+    Shapes: `kinds` says what each value is: IDENTIFIER, an identifier's value; MOMENT or SECOND, microseconds that are
+    written to the millisecond or second; or a resource type, whose id it is in a reference. `make` takes one of each.
     Raises: ValueError when a value goes into the index in another way than its kind says.
     """
 
@@ -80,13 +83,20 @@ class Mould:
 
     def _made_up(self, seed: int) -> list[Any]:
         return [
-            _MADE_UP_US * seed + number * _MILLISECOND_US if kind == MOMENT else f"madeup{seed}x{number}"
+            _MADE_UP_US * seed + number * _SECOND_US if kind in (MOMENT, SECOND) else f"madeup{seed}x{number}"
             for number, kind in enumerate(self._kinds)
         ]
 
     def _numbers(self, values: Sequence[Any]) -> list[int]:
-        """Each value as the index has it."""
-        return [_number(kind, value) for kind, value in zip(self._kinds, values, strict=True)]
+        """Each value as the index has it, then the ends of those that are not one millisecond alone."""
+        numbers = [_number(kind, value) for kind, value in zip(self._kinds, values, strict=True)]
+        if SECOND in self._kinds:
+            numbers += [
+                min(number + _SECOND_US // _MILLISECOND_US - 1, TIME_MAX)
+                for kind, number in zip(self._kinds, numbers, strict=True)
+                if kind == SECOND
+            ]
+        return numbers
 
     def _getter(self, row: Collection[int], numbers: list[int]) -> "itemgetter[Any]":
         return itemgetter(*[self._place(cell, numbers) for cell in row])
@@ -98,6 +108,37 @@ class Mould:
         if cell not in self._constants:
             self._constants.append(cell)
         return len(numbers) + self._constants.index(cell)
+
+
+class Moulds:
+    """Keeps moulds by what their resources have in common. Safe from any thread: one made twice is the same."""
+
+    def __init__(self) -> None:
+        self._met: dict[Hashable, Mould | None] = {}
+
+    def prepare(
+        self,
+        alike: Hashable,
+        resource: Resource,
+        values: Sequence[Any],
+        kinds: Sequence[str],
+        make: Callable[[Sequence[Any]], Resource],
+        *,
+        id: str,
+    ) -> Prepared:
+        """A resource that `make` would make of these values, with all in `alike` that goes into the index beside them.
+
+        The mould is made when a resource like it comes again: some never have another.
+        """
+        mould = self._met.get(alike)
+        if mould is None:
+            if alike not in self._met:
+                if len(self._met) >= MOULDS_MAX:
+                    self._met.clear()
+                self._met[alike] = None
+                return prepare_made(resource, id=id)
+            mould = self._met[alike] = Mould(make, kinds)
+        return mould.prepare(resource, values, id=id)
 
 
 def _alike(one: Rows, other: Rows) -> Rows:
@@ -121,6 +162,8 @@ def _number(kind: str, value: Any) -> int:
         return identifier_hash(value)
     if kind == MOMENT:
         return int(min(max(value // _MILLISECOND_US, TIME_MIN), TIME_MAX))
+    if kind == SECOND:
+        return int(min(max(value // _SECOND_US * (_SECOND_US // _MILLISECOND_US), TIME_MIN), TIME_MAX))
     return target_of(kind, value)
 
 

@@ -39,7 +39,7 @@ TypedHandler = Callable[[str, Request], Awaitable[Response]]
 def routes(store: Store) -> list[Route]:
     """Every route of the FHIR API."""
     api = FhirApi(store)
-    writes = WriteApi(store)
+    writes = WriteApi(store, api.metadata)
     found = [
         Route("GET", "/fhir/metadata", negotiated(api.metadata), public=True, api="fhir", openapi=HIDDEN),
         Route(

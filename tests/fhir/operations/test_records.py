@@ -97,6 +97,30 @@ def test_a_document(server: Server) -> None:
     assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (422, [first])
 
 
+def test_meta_of_a_type_and_of_everything_is_what_is_in_use(server: Server) -> None:
+    urgent, odd = {"system": "http://a", "code": "urgent"}, {"code": "odd"}
+    restricted = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    first = server.create(patient(meta={"tag": [urgent, odd], "profile": ["http://p/1"]}))["id"]
+    server.create(patient(meta={"tag": [urgent], "security": [restricted]}))
+    server.ask(
+        "PUT", "/Basic/b", {"resourceType": "Basic", "id": "b", "code": {"text": "x"}, "meta": {"tag": [{"code": "b"}]}}
+    )
+
+    def shown(path: str, key: str | None = None) -> Any:
+        answer = server.ask("GET", path, key=key)
+        return answer.json()["parameter"][0]["valueMeta"] if answer.status_code == 200 else answer.status_code
+
+    of_type = shown("/Patient/$meta")
+    assert sorted(coding["code"] for coding in of_type["tag"]) == ["odd", "urgent"]
+    assert (of_type["profile"], of_type["security"]) == (["http://p/1"], [restricted])
+    assert {coding["code"] for coding in shown("/$meta")["tag"]} == {"odd", "urgent", "b"}
+    server.ask("DELETE", f"/Patient/{first}")
+    assert shown("/Patient/$meta") == {"tag": [urgent], "security": [restricted]}
+    assert shown("/Encounter/$meta") == {}
+    assert shown("/$meta", server.new_key("system/Patient.r")) == 403
+    assert shown("/Patient/$meta", server.new_key("system/Patient.r", bindings={"patient": first})) == 403
+
+
 def test_meta_is_shown_added_and_taken_away(server: Server) -> None:
     one = server.create(patient(meta={"tag": [{"system": "http://a", "code": "x"}]}))["id"]
     path = f"/Patient/{one}"

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, Incorrect
 from kiungo.fhir.guard import admit, may_read
+from kiungo.fhir.http.calls import call_all
 from kiungo.fhir.http.headers import if_match, if_none_match_any, version_headers
-from kiungo.fhir.http.negotiation import received
+from kiungo.fhir.http.negotiation import Handler, received
 from kiungo.fhir.http.preferences import preferences
 from kiungo.fhir.interactions.bundle_parts import understand
 from kiungo.fhir.interactions.patching import Patch, parse_patch, patched, target, write_patched
@@ -34,8 +35,9 @@ LARGE_BYTES = 64 * 1024
 class WriteApi:
     """The handlers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, metadata: Handler) -> None:
         self._store = store
+        self._metadata = metadata
 
     async def create(self, type_name: str, request: Request) -> Response:
         """A new resource; with If-None-Exist only when nothing matches."""
@@ -132,10 +134,14 @@ class WriteApi:
         body = await asyncio.to_thread(received, request)
         work = await asyncio.to_thread(understand, self._store, body)
         await asyncio.to_thread(conform_entries, self._store.libraries, request.call.tenant, work)
+        kept = await request.kept() if work.calls else None
+        if kept is not None:
+            return kept
+        called = await call_all(self._store, request, work, self._metadata)
         runner = Runner(self._store, request.call, returned=preferences(request.raw_headers.get(b"prefer")).returned)
 
         def run(unit: "Unit") -> Response:
-            return Response(200, runner.run(unit, work), media_type=FHIR_JSON)
+            return Response(200, runner.run(unit, work, called), media_type=FHIR_JSON)
 
         return await request.write(run)
 

@@ -4,7 +4,7 @@ New resources get their ids here, and references between entries are rewritten i
 Source: FHIR R4 3.1.0.11 (batch/transaction).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -116,6 +116,18 @@ class Work:
     kind: str
     entries: list[Entry]
     failures: dict[int, KiungoError]
+    calls: "list[OperationCall]" = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCall:
+    """An entry of a batch that calls an operation, or reads the CapabilityStatement."""
+
+    position: int
+    method: str
+    steps: tuple[str, ...]
+    query: str
+    body: bytes
 
 
 _decoder = msgspec.json.Decoder(BundlePart)
@@ -145,7 +157,7 @@ def understand(store: Store, body: bytes) -> Work:
     work = Work(content.type, [], {})
     for position, part in enumerate(content.entry):
         try:
-            work.entries.append(_entry(store, position, part))
+            _sort_in(work, store, position, part)
         except KiungoError as error:
             _failed(work, position, error)
     names = _names(work.entries) if work.kind == "transaction" else {}
@@ -166,6 +178,16 @@ def understand(store: Store, body: bytes) -> Work:
             except KiungoError as error:
                 _failed(work, entry.position, error)
     return work
+
+
+def _sort_in(work: Work, store: Store, position: int, part: EntryPart) -> None:
+    call = _call(store, position, part)
+    if call is None:
+        work.entries.append(_entry(store, position, part))
+    elif work.kind == "transaction":
+        raise wrong_entry("calls an operation, which has no part in a transaction: send it in a batch")
+    else:
+        work.calls.append(call)
 
 
 def _failed(work: Work, position: int, error: KiungoError) -> None:
@@ -192,10 +214,9 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
     request = part.request
     if request is None or request.method not in ORDER:
         raise wrong_entry("has no request with method POST, PUT, PATCH, DELETE, GET or HEAD")
-    path, _, query = request.url.partition("?")
-    steps = [step for step in path.removeprefix(store.base_url).strip("/").split("/") if step]
-    if "$" in path:
-        raise wrong_entry("calls an operation, which this server takes outside of bundles only")
+    steps, query = _address(store, request.url)
+    if request.method == "POST" and steps[-1:] == ["_search"]:
+        return _posted_search(position, part, steps[:-1], query)
     is_search = len(steps) in (0, 3) and "_history" not in steps
     if request.method in ("GET", "HEAD") and (is_search or steps == ["_history"]):
         return _search_entry(position, part, request.method, steps, pairs(query))
@@ -237,12 +258,40 @@ def _entry(store: Store, position: int, part: EntryPart) -> Entry:
     return entry
 
 
+def _address(store: Store, url: str) -> tuple[list[str], str]:
+    """The steps of a request's path and its query, of this server's own address too."""
+    path, _, query = url.partition("?")
+    return [step for step in path.removeprefix(store.base_url).strip("/").split("/") if step], query
+
+
+def _call(store: Store, position: int, part: EntryPart) -> OperationCall | None:
+    request = part.request
+    if request is None:
+        return None
+    steps, query = _address(store, request.url)
+    is_metadata = steps == ["metadata"] and request.method == "GET"
+    if not is_metadata and not (steps and steps[-1].startswith("$") and len(steps) <= 3):
+        return None
+    return OperationCall(position, request.method, tuple(steps), query, bytes(part.resource))
+
+
+def _posted_search(position: int, part: EntryPart, steps: list[str], query: str) -> Entry:
+    """A search by POST, which in a bundle has its parameters in the address: an entry holds no form."""
+    if part.resource:
+        raise wrong_entry("searches by POST with a resource; write the parameters after _search?")
+    if len(steps) == 1 and steps[0] in type_ids():
+        return _search_entry(position, part, "GET", ["", "", steps[0]], pairs(query))
+    if len(steps) in (0, 3):
+        return _search_entry(position, part, "GET", steps, pairs(query))
+    raise wrong_entry("has a request.url that names no resource type")
+
+
 def _search_entry(position: int, part: EntryPart, method: str, steps: list[str], params: Params) -> Entry:
     """A search across types (`?_type=...`) or in a compartment (`Patient/42/Observation`), or everything's history."""
     is_history = steps == ["_history"]
     if not steps and not params:
         raise wrong_entry("has a request.url that names no resource type")
-    name, owner = ("", None) if len(steps) < 3 else (steps[2], (steps[0], steps[1]))
+    name, owner = ("", None) if len(steps) < 3 else (steps[2], (steps[0], steps[1]) if steps[0] else None)
     return Entry(
         position=position,
         method=method,

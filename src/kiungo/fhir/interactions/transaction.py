@@ -5,7 +5,9 @@ entry its own savepoint and its own answer.
 Source: FHIR R4 3.1.0.11 (batch/transaction).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, KiungoError
@@ -39,6 +41,7 @@ from kiungo.kernel.auth.principal import Call
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
+NOTHING: Mapping[int, bytes] = MappingProxyType({})
 ConditionKey = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -52,11 +55,15 @@ class Runner:
         self._written: dict[int, Stored]
         self._resolved: dict[tuple[str, str], str]
 
-    def run(self, unit: "Unit", work: Work) -> bytes:
-        """The response Bundle. Raises (transaction): the first entry's error, which undoes everything."""
+    def run(self, unit: "Unit", work: Work, called: Mapping[int, bytes] = NOTHING) -> bytes:
+        """The response Bundle, with the answers of what was `called` before the unit of work.
+
+        Raises (transaction): the first entry's error, which undoes everything.
+        """
         self._written, self._resolved = {}, {}
         self._lock_all(unit, work.entries)
         answers: dict[int, bytes] = {position: self._refusal(error) for position, error in work.failures.items()}
+        answers.update(called)
         if work.kind == "transaction":
             self._all(unit, work.entries, answers)
         else:
@@ -283,8 +290,7 @@ class Runner:
         return b'{"resource":%b,"response":{"status":"200 OK"}}' % found
 
     def _refusal(self, error: KiungoError) -> bytes:
-        status = bundles.STATUS_TEXT.get(error.http_status, str(error.http_status))
-        return b'{"response":%b}' % json.dumps({"status": status, "outcome": outcome_of(error)})
+        return bundles.refusal(error.http_status, outcome_of(error))
 
 
 def _key(type_name: str, condition: Params) -> ConditionKey:

@@ -1,4 +1,4 @@
-"""$meta, $meta-add and $meta-delete on one resource.
+"""$meta, $meta-add and $meta-delete.
 
 A change is a new version like any other, so that history and subscribers see it.
 Source: FHIR R4 Resource-meta, Resource-meta-add, Resource-meta-delete.
@@ -7,6 +7,7 @@ Source: FHIR R4 Resource-meta, Resource-meta-add, Resource-meta-delete.
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.interactions.writing import put
+from kiungo.fhir.operations.metas_in_use import meta_in_use
 from kiungo.fhir.operations.parameters import answer, arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, OperationHandler, Place
 from kiungo.fhir.prepare import prepare
@@ -21,8 +22,10 @@ LISTS = ("profile", "security", "tag")
 
 
 async def meta(store: Store, request: Request, place: Place) -> Response:
-    """The profiles, tags and labels of the current version."""
+    """The profiles, tags and labels of the current version; of a type or the server, those that are in use."""
     arguments(request, ())
+    if not place.id:
+        return _shown(await meta_in_use(store, request.call, place.type))
     stored = await store.read(request.call, place.type, place.id)
     return _shown(json.loads(stored.body).get("meta", {}))
 
@@ -88,7 +91,7 @@ for _name, _handler, _interactions in _OFFERED:
             _name,
             f"{DEFINITIONS}Resource-{_name}",
             _handler,
-            frozenset({"instance"}),
+            frozenset({"system", "type", "instance"}) if _name == "meta" else frozenset({"instance"}),
             methods=("GET", "POST") if _name == "meta" else ("POST",),
             interactions=_interactions,
         )
