@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
@@ -72,6 +73,13 @@ class SettleSettings(BaseSettings):
         "approval",
         description="When bookings of mode sha are paid out: at the payer's approval, from our own funded accounts,"
         " or at the payer's remittance.",
+    )
+    alone_max: Decimal = Field(
+        Decimal("0.00"),
+        ge=0,
+        decimal_places=2,
+        max_digits=14,
+        description="The most that one person may decide by overriding a booking, KES; beyond it a colleague confirms.",
     )
 
 

@@ -16,11 +16,13 @@ from kiungo.app.registry import Connected, ConnectorSettings, connect, connector
 from kiungo.app.reserved import RESERVED
 from kiungo.app.routes import site_of
 from kiungo.app.server import own_url
+from kiungo.base.money import Money as Amount
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.vems.following import START as START_FOLLOWING
 from kiungo.domains.vems.lookup import BookingLookup
+from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.own_parameters import reindexing
@@ -160,6 +162,7 @@ def _vems(database: Database, store: Store, outbox: Outbox, outside: Connected) 
         payers=outside.payers,
         payer_of_mode=outside.payer_of_mode,
         policy=policy,
+        alone_max=Amount.parse(outside.settings.settle.alone_max, CURRENCY),
     )
 
 

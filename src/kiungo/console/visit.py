@@ -46,6 +46,7 @@ MENU = (
     MenuEntry("vems", "Equipment", "/console/vems/bookings", "read:bookings"),
     MenuEntry("vems", "Equipment", "/console/vems/settlements", "read:settlements"),
     MenuEntry("vems", "Equipment", "/console/vems/payees", "read:payees"),
+    MenuEntry("vems", "Equipment", "/console/vems/rails", "read:statements"),
     MenuEntry("vems", "Equipment", "/console/vems/contracts", "read:contracts"),
     MenuEntry("fhir", "Records", "/console/fhir", "system/*.rs"),
     MenuEntry("webhooks", "Webhooks", "/console/webhooks", READ_WEBHOOKS),

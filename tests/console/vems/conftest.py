@@ -97,7 +97,10 @@ def fill(office: Office) -> dict[str, str]:
                 office.post(f"/bookings/{booked}/confirm")
                 for line in office.client.get(f"/hmis/v1/bookings/{booked}").json()["bookedServices"]:
                     office.post(f"/bookings/{booked}/services/{line['serviceBookingId']}/complete")
-            office.post(f"/bookings/{booked}/override", decision)
+            if number == 3:
+                office.post(f"/bookings/{booked}/override", decision)
+            else:
+                office.overridden(booked, decision)
             world.settle(seconds=3_600 * (month + 1), steps=6)
         world.clock.turn(seconds=20 * DAY_S)
     world.twin.faults.plan("lost_request", times=2)

@@ -134,6 +134,22 @@ def test_a_correction_is_proposed_and_confirmed(dashboard: Dashboard, references
     assert "Partially paid" in text_of(ben.page)
 
 
+def test_an_override_is_agreed_with_by_a_second_person(dashboard: Dashboard, references: dict[str, str]) -> None:
+    office = dashboard.office
+    number = office.booked(claimID="CLAIM-BY-HAND")
+    wish = {"reason": "<i>the letter</i>", "approvalStatus": "partially_paid", "approvedAmount": "9000.00"}
+    office.post(f"/bookings/{number}/override", wish, status=202)
+    one = f"{HOME}/bookings/{number}"
+    ben = dashboard.signed_in("Ben", "booking_supervisor")
+    assert "partially_paid, KES 9000.00" in ben.see(one)
+    assert "<i>the letter" not in ben.page
+    ben.send(f"{one}/override", approvalStatus="approved", bookingStatus="", approvedAmount="")
+    assert ben.status == 409
+    ben.send(f"{one}/override", approvalStatus="partially_paid", bookingStatus="", approvedAmount="9000.00")
+    assert "Set by hand, as both of you said." in ben.page
+    assert "Partially paid" in text_of(ben.page)
+
+
 def test_a_contract_is_changed_and_its_version_guards_it(dashboard: Dashboard, references: dict[str, str]) -> None:
     max_ = dashboard.signed_in("Max", "contract_manager")
     contract = dashboard.office.get("/contracts")["data"][0]
@@ -204,10 +220,14 @@ def test_the_queue_of_a_bank_is_worked_off(dashboard: Dashboard, references: dic
     charges = re.search(r"LEDGER FEE.*?name=\"line\" value=\"([^\"]+)\"", ann.page, re.S)
     ann.send(f"{HOME}/rails/bank/explain", line=charges[1], memo="monthly", **{"as": "bank_charges"})  # type: ignore[index]
     assert "Booked." in ann.page
-    ann.send(f"{HOME}/rails/bank/fund", key="OWN2", amount="1.001")
-    assert ann.status == 422
     ann.send(f"{HOME}/rails/bank/fund", key="OWN2", amount="100")
-    assert "What waited for money is tried again." in ann.page
+    assert ann.status == 403, "who decides about payments does not fund them"
+    tom = dashboard.signed_in("Tom", "treasurer")
+    tom.see(f"{HOME}/rails/bank")
+    tom.send(f"{HOME}/rails/bank/fund", key="OWN2", amount="1.001")
+    assert tom.status == 422
+    tom.send(f"{HOME}/rails/bank/fund", key="OWN2", amount="100")
+    assert "What waited for money is tried again." in tom.page
 
 
 def test_figures_are_taken_along_with_the_session(dashboard: Dashboard, references: dict[str, str]) -> None:

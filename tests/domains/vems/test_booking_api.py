@@ -231,15 +231,23 @@ def test_an_override_is_by_hand_with_a_reason_and_shows(site: Running) -> None:
     supervisor = site.key(roles=("booking_supervisor",))
     assert site.client.post(path, json={"reason": "x"}, headers=supervisor).status_code == 422
     assert site.client.post(path, json={**sent, "approvalStatus": "x"}, headers=supervisor).status_code == 422
-    answer = site.client.post(path, json=sent, headers=supervisor).json()
+    waits = site.client.post(path, json=sent, headers=supervisor)
+    assert (waits.status_code, waits.json()["override"], waits.json()["approvalStatus"]) == (202, False, "pending")
+    assert waits.json()["message"] == "A second person has to confirm: approved"
+    agree, second = f"{path}/confirm", site.key(roles=("booking_supervisor",))
+    assert site.client.post(agree, json=sent, headers=supervisor).status_code == 403
+    assert site.client.post(agree, json={"approvalStatus": "rejected"}, headers=second).status_code == 409
+    answer = site.client.post(agree, json=sent, headers=second).json()
     assert (answer["override"], answer["approvalStatus"]) == (True, "approved")
+    assert site.client.post(agree, json=sent, headers=second).status_code == 409, "done already"
     overridden, decided = site.heard.events[-2:]
     assert (overridden.topic, overridden.payload["before"]["approvalStatus"]) == ("booking.overridden", "pending")
     assert overridden.payload["reason"] == "Letter of 3 May"
     assert (decided.topic, decided.payload["approvedMinor"]) == ("booking.claim_approved", 3_100_000)
     part = {"approvalStatus": "partially_paid", "reason": "Letter of 4 May"}
     assert site.client.post(path, json=part, headers=supervisor).status_code == 422
-    assert site.client.post(path, json={**part, "approvedAmount": 155}, headers=supervisor).status_code == 200
+    assert site.client.post(path, json={**part, "approvedAmount": 155}, headers=supervisor).status_code == 202
+    assert site.client.post(agree, json={**part, "approvedAmount": "155.00"}, headers=second).status_code == 200
     part_event = site.heard.events[-1].payload
     assert [line["approvedMinor"] for line in part_event["lines"]] == [7_500, 8_000]
     assert part_event["version"] > decided.payload["version"]

@@ -9,7 +9,7 @@ from kiungo.console.forms import filled
 from kiungo.console.vems.frame import HOME, own_facility, show
 from kiungo.console.vems.overview import MODES
 from kiungo.console.visit import Visit
-from kiungo.domains.vems import correcting, looking
+from kiungo.domains.vems import correcting, looking, overriding
 from kiungo.domains.vems.desk import BookingDesk
 from kiungo.domains.vems.looking import BookingSheet
 from kiungo.domains.vems.mapping.people import patient_view
@@ -28,6 +28,7 @@ FILTERS: Final = ("q", "state", "approval", "facility")
 DONE: Final = {
     "propose": "Your correction is kept. A second person has to confirm the same amount.",
     "confirm": "Corrected. What was paid beyond it is claimed back.",
+    "override": "Set by hand, as both of you said.",
 }
 
 
@@ -100,6 +101,10 @@ def _context(desk: BookingDesk, unit: Unit, visit: Visit, sheet: BookingSheet) -
         "legs": sheet.legs,
         "trail": sheet.trail,
         "may_correct": visit.can(OVERRIDE_BOOKINGS) and row.approval in correcting.DECIDED,
+        "override": sheet.override,
+        "may_agree": sheet.override is not None and visit.can(OVERRIDE_BOOKINGS)
+        and sheet.override.by_id != visit.call.principal.id,
+        "wish": overriding.described(sheet.override.wish) if sheet.override is not None else "",
         "proposal": proposal,
         "is_own": proposal is not None and proposal.by_id == visit.call.principal.id,
     }  # fmt: skip

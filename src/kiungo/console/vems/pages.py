@@ -13,9 +13,10 @@ from kiungo.console.vems.overview import show_overview
 from kiungo.console.vems.payees import PayeePages
 from kiungo.console.vems.rails import RailPages
 from kiungo.console.visit import Notice, Visit
-from kiungo.domains.vems import correcting, roles
+from kiungo.domains.vems import correcting, overriding, roles
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.routes.legs import EVIDENCE_MAX, OUTCOMES, visible_leg
+from kiungo.domains.vems.routes.overrides import wish_of
 from kiungo.domains.vems.routes.reading import Sent
 from kiungo.domains.vems.routes.statements import STATEMENT_BYTES_MAX
 from kiungo.domains.vems.service import Vems
@@ -27,6 +28,7 @@ from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Response, Route
 from kiungo.ports.payment import Rail
 
+WISHED: Final = ("bookingStatus", "approvalStatus", "approvedAmount")
 REFUSALS: Final = (Conflict, Forbidden, Incorrect)
 FORM_BYTES: Final = 10_000
 """What a form with a file holds beside the file."""
@@ -55,10 +57,14 @@ class VemsPages:
         return await bookings.show_one(self.vems.desk, self.reads, visit)
 
     async def correct(self, verb: str, visit: Visit) -> Response:
-        """Propose or confirm a correction of a booking."""
+        """Propose or confirm a correction of a booking, or agree with an override."""
         form, call, number = visit.form(), visit.call, visit.request.params["booking_no"]
 
         def write(unit: Unit) -> None:
+            if verb == "override":
+                wish = wish_of({name: value for name, value in form.items() if name in WISHED and value})
+                overriding.confirm(self.vems.desk, unit, call, number, wish)
+                return
             sent = Sent(form)
             approved = sent.amount("approvedAmount", least_minor=0)
             reason = sent.text("reason", most=500, lines=True, required=verb == "propose")
@@ -206,7 +212,7 @@ class VemsPages:
             route("POST", f"{one}/accept", roles.RECONCILE, pages.accept),
             route("POST", f"{one}/refuse", roles.RECONCILE, pages.refuse),
             route("POST", f"{one}/explain", roles.RECONCILE, pages.explain),
-            route("POST", f"{one}/fund", roles.DECIDE_SETTLEMENTS, pages.fund),
+            route("POST", f"{one}/fund", roles.FUND_FLOATS, pages.fund),
             route("POST", f"{one}/resume", roles.DECIDE_SETTLEMENTS, pages.resume),
             route(
                 "POST", f"{one}/statements", roles.RECONCILE, pages.upload,

@@ -13,7 +13,7 @@ from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.reconciliation import service as reconciliation
 from kiungo.domains.vems.reconciliation.proof import prove
 from kiungo.domains.vems.reconciliation.service import Ingested
-from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS, RECONCILE
+from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS, FUND_FLOATS, RECONCILE
 from kiungo.domains.vems.routes.reading import Sent
 from kiungo.domains.vems.routes.statements import EXPLAINED_AS, missing_rail, rail_view, take_in
 from kiungo.domains.vems.settlement import desk
@@ -79,6 +79,7 @@ class RailPages:
         context |= {
             "may_reconcile": visit.can(RECONCILE),
             "may_decide": visit.can(DECIDE_SETTLEMENTS),
+            "may_fund": visit.can(FUND_FLOATS),
             "explained_as": [(name, name.replace("_", " ").capitalize()) for name in EXPLAINED_AS],
         }
         return show(visit, "rails", "rail.html", context, error)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kiungo.domains.vems import correcting, trail
+from kiungo.domains.vems import correcting, overriding, trail
 from kiungo.domains.vems.correcting import Proposal
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.model import Contract, Distribution
@@ -27,7 +27,7 @@ Named = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class BookingSheet:
-    """A booking with its claim, its payments, its trail, and a correction that waits for a second person."""
+    """A booking with its claim, its payments, its trail, and what waits for a second person."""
 
     booked: Booked
     claim: ClaimRow | None
@@ -35,6 +35,7 @@ class BookingSheet:
     legs: Sequence[Leg]
     trail: Sequence[dict[str, Any]]
     proposal: Proposal | None
+    override: overriding.Proposal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def sheet_of(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, *, with
         legs=[leg for number in numbers for leg in settlement_store.legs_of(unit, call.tenant, number)],
         trail=trail.read(unit, call.tenant, booking_no),
         proposal=correcting.waiting(unit, call.tenant, booking_no),
+        override=overriding.waiting(unit, call.tenant, booking_no),
     )
 
 

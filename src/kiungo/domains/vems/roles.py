@@ -14,6 +14,7 @@ WRITE_CONTRACTS: Final = "write:contracts"
 FOLLOW_CLAIMS: Final = "follow:claims"
 READ_SETTLEMENTS: Final = "read:settlements"
 DECIDE_SETTLEMENTS: Final = "decide:settlements"
+FUND_FLOATS: Final = "fund:floats"
 READ_PAYEES: Final = "read:payees"
 WRITE_PAYEES: Final = "write:payees"
 APPROVE_PAYEES: Final = "approve:payees"
@@ -64,6 +65,11 @@ SETTLEMENT_OFFICER = define_role(
         READ_ANALYTICS,
     ),
     "Follows the money of bookings: settlements, unknown payments, bank statements. Decides together with another one.",
+)
+TREASURER = define_role(
+    "treasurer",
+    (READ_STATEMENTS, FUND_FLOATS),
+    "Books own money that was put at a rail, and sees its floats and statements. Decides about no payment.",
 )
 PAYEE_MANAGER = define_role(
     "payee_manager",

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
+from kiungo.base.money import Money
 from kiungo.domains.vems.books import Books
 from kiungo.domains.vems.contracting import ContractDesk
 from kiungo.domains.vems.desk import BookingDesk
 from kiungo.domains.vems.following import ClaimDesk
+from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.people import REFRESH_PATIENT, People
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.submitting import Submissions
@@ -20,6 +22,7 @@ from kiungo.ports.registry import Registry
 
 NO_PAYERS: Mapping[str, Payer] = {}
 NO_MODES: Mapping[str, str] = {}
+NOTHING = Money.zero(CURRENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Vems:
     books: Books
     claims: ClaimDesk
     submissions: Submissions
+    alone_max: Money
 
     def jobs(self) -> Mapping[str, Handler]:
         """The handlers of every job this domain enqueues, but for settlement's."""
@@ -48,16 +52,19 @@ def open_vems(
     payers: Mapping[str, Payer] = NO_PAYERS,
     payer_of_mode: Mapping[str, str] = NO_MODES,
     policy: FollowPolicy | None = None,
+    alone_max: Money = NOTHING,
     rng: Random | None = None,
 ) -> Vems:
     """Put the domain together.
 
     Without a registry, bookings are for patients already known. `payer_of_mode` names, for each payment mode whose
-    claims are followed, the payer that decides them; modes left out have no claim.
+    claims are followed, the payer that decides them; modes left out have no claim. `alone_max` is the most that
+    one person may decide by overriding a booking.
     """
     books = Books()
     people = People(database, repository, registry)
     desk = BookingDesk(database, repository, outbox, people, books, rng=rng)
     claims = ClaimDesk(desk, payers, payer_of_mode, policy or FollowPolicy(), rng=rng)
     desk.follower = claims
-    return Vems(database, desk, ContractDesk(outbox, rng=rng), people, books, claims, Submissions(desk, claims))
+    contracts, submissions = ContractDesk(outbox, rng=rng), Submissions(desk, claims)
+    return Vems(database, desk, contracts, people, books, claims, submissions, alone_max)

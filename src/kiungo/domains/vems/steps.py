@@ -91,18 +91,7 @@ def override(
     A decision set by hand settles as a payer's does; `approved` says how much of the booking in parts.
     Raises: NotFound; Forbidden; Incorrect when the reason or both values are missing, or one is no state.
     """
-    _check_reason(reason)
-    problems = []
-    if state is None and approval is None:
-        problems.append(Detail("bookingStatus", "The bookingStatus or approvalStatus field is required."))
-    if state is not None and state not in STATES:
-        problems.append(Detail("bookingStatus", "The selected bookingStatus is invalid."))
-    if approval is not None and approval not in APPROVALS:
-        problems.append(Detail("approvalStatus", "The selected approvalStatus is invalid."))
-    if approval == "partially_paid" and (approved is None or approved.minor <= 0):
-        problems.append(Detail("approvedAmount", "The approvedAmount field is required."))
-    if problems:
-        raise invalid(problems)
+    check_override(reason=reason, state=state, approval=approval, approved=approved)
     booked = _held(desk, unit, call, booking_no, action=OVERRIDE_BOOKINGS)
     old = booked.row
     row = replace(
@@ -125,6 +114,22 @@ def override(
     if row.approval not in (old.approval, "pending"):
         deciding.decide_by_hand(desk, unit, call, booked, reason=reason, approved=approved)
     return booked
+
+
+def check_override(*, reason: str, state: str | None, approval: str | None, approved: Money | None) -> None:
+    """Raises: Incorrect when the reason or both values are missing, one is no state, or a part has no amount."""
+    _check_reason(reason)
+    problems = []
+    if state is None and approval is None:
+        problems.append(Detail("bookingStatus", "The bookingStatus or approvalStatus field is required."))
+    if state is not None and state not in STATES:
+        problems.append(Detail("bookingStatus", "The selected bookingStatus is invalid."))
+    if approval is not None and approval not in APPROVALS:
+        problems.append(Detail("approvalStatus", "The selected approvalStatus is invalid."))
+    if approval == "partially_paid" and (approved is None or approved.minor <= 0):
+        problems.append(Detail("approvedAmount", "The approvedAmount field is required."))
+    if problems:
+        raise invalid(problems)
 
 
 def _held(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, *, action: str = WRITE) -> Booked:

@@ -41,7 +41,10 @@ def quarter(office: Office) -> Office:
         (numbers[1], "partially_paid", {"approvedAmount": "7500.00"}),
         (numbers[2], "rejected", {}),
     ):
-        office.post(f"/bookings/{number}/override", said | {"approvalStatus": status} | more)
+        wish = said | {"approvalStatus": status} | more
+        office.post(f"/bookings/{number}/override", wish, status=200) if status == "rejected" else office.overridden(
+            number, wish
+        )
     office.world.clock.turn(seconds=DAY_S)
     office.world.settle()
     return office

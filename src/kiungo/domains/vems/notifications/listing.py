@@ -1,11 +1,10 @@
 """Messages as lists: an inbox, deliveries that failed, and the addresses that want none."""
 
+from collections.abc import Collection
 from typing import Any
 
 from kiungo.domains.vems.notifications.service import COLUMNS, Notification
 from kiungo.kernel.database import Unit
-
-OPT_OUTS_MAX = 1_000
 
 
 def page(
@@ -43,11 +42,32 @@ def page(
     return [Notification(*row) for row in rows]
 
 
-def opt_outs(unit: Unit, tenant: int) -> list[tuple[str, str, int]]:
-    """Channel, address and since when, the newest first."""
+def opt_outs(
+    unit: Unit,
+    tenant: int,
+    *,
+    channel: str | None = None,
+    addresses: Collection[str] | None = None,
+    after: tuple[str, str] | None = None,
+    limit: int,
+) -> list[tuple[str, str, int]]:
+    """Channel, address and since when, by channel and address, from after one; `addresses` None are everybody's."""
+    conditions: list[str] = ["tn = ?"]
+    values: list[Any] = [tenant]
+    if channel is not None:
+        conditions.append("channel = ?")
+        values.append(channel)
+    if addresses is not None:
+        if not addresses:
+            return []
+        conditions.append(f"address IN ({', '.join('?' * len(addresses))})")
+        values += sorted(addresses)
+    if after is not None:
+        conditions.append("(channel, address) > (?, ?)")
+        values += after
     rows = unit.rows(
-        "SELECT channel, address, since_us FROM notification_opt_out WHERE tn = ? ORDER BY since_us DESC, address"
-        " LIMIT ?",
-        (tenant, OPT_OUTS_MAX),
+        f"SELECT channel, address, since_us FROM notification_opt_out WHERE {' AND '.join(conditions)}"
+        " ORDER BY channel, address LIMIT ?",
+        (*values, limit),
     )
     return [(channel, address, since_us) for channel, address, since_us in rows]

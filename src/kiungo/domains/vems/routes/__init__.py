@@ -12,6 +12,7 @@ from kiungo.domains.vems.routes.corrections import CorrectionApi
 from kiungo.domains.vems.routes.describing import COMPONENTS
 from kiungo.domains.vems.routes.legs import LegApi
 from kiungo.domains.vems.routes.notices import NoticeApi
+from kiungo.domains.vems.routes.overrides import OverrideApi
 from kiungo.domains.vems.routes.payees import PayeeApi
 from kiungo.domains.vems.routes.remittances import RemittanceApi
 from kiungo.domains.vems.routes.settlements import SettlementApi
@@ -29,6 +30,7 @@ def vems_routes(vems: Vems, reads: Reads) -> list[Route]:
     """Every route of bookings, their claims and their contracts."""
     return [
         *booking_routes(vems.desk, reads),
+        *OverrideApi(vems.desk, vems.alone_max).routes(),
         *claim_routes(vems.claims, vems.submissions, reads),
         *contract_routes(vems.database, vems.contracts, vems.people, vems.books, reads),
     ]

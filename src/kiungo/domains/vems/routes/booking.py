@@ -8,7 +8,7 @@ from kiungo.domains.vems import answers, steps, trail
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import facility_not_found, invalid
 from kiungo.domains.vems.model import PAYMENT_MODES, contract_day
-from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS, READ_BOOKINGS, READ_SERVICES, WRITE_BOOKINGS
+from kiungo.domains.vems.roles import READ_BOOKINGS, READ_SERVICES, WRITE_BOOKINGS
 from kiungo.domains.vems.routes import shapes
 from kiungo.domains.vems.routes.reading import choice_of
 from kiungo.domains.vems.steps import APPROVALS, STATES
@@ -130,26 +130,6 @@ class BookingApi:
             request, lambda unit: steps.cancel(self._desk, unit, request.call, booking_no, reason or "")
         )
 
-    async def override(self, request: Request) -> Response:
-        """POST /vems/v1/bookings/{bookingNo}/override"""
-        sent, booking_no = request.json(), request.params["booking_no"]
-        reason = shapes.text_of(sent, "reason") or ""
-        state, approval = shapes.text_of(sent, "bookingStatus"), shapes.text_of(sent, "approvalStatus")
-        approved = shapes.amount_of(sent, "approvedAmount")
-        return await self._step(
-            request,
-            lambda unit: steps.override(
-                self._desk,
-                unit,
-                request.call,
-                booking_no,
-                reason=reason,
-                state=state,
-                approval=approval,
-                approved=approved,
-            ),
-        )
-
     async def _step(self, request: Request, step: "shapes.Step") -> Response:
         def work(unit: Unit) -> Response:
             booked = step(unit)
@@ -192,5 +172,4 @@ def booking_routes(desk: BookingDesk, reads: Reads) -> list[Route]:
             openapi=shapes.COMPLETE,
         ),
         Route("POST", f"{one}/cancel", api.cancel, scope=WRITE_BOOKINGS, api=API, openapi=shapes.CANCEL),
-        Route("POST", f"{one}/override", api.override, scope=OVERRIDE_BOOKINGS, api=API, openapi=shapes.OVERRIDE),
     ]  # fmt: skip

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from kiungo.base.errors import NotFound
+from kiungo.base.errors import Detail, NotFound
+from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.notifications import listing
 from kiungo.domains.vems.notifications import service as notifications
 from kiungo.domains.vems.notifications.errors import NOTIFICATION_NOT_FOUND
@@ -47,7 +48,13 @@ OPT_OUT: Final = operation(
     "Send nothing more to an address", "What holds now", tag=TAG, writes=True, body=_ADDRESS
 )  # fmt: skip
 OPT_IN: Final = operation("Send to an address again", "What holds now", tag=TAG, writes=True, body=_ADDRESS)
-OPT_OUTS: Final = operation("Addresses that get nothing", "The addresses", tag=TAG, schema=many(OBJECT))
+OPT_OUTS: Final = operation(
+    "Addresses that get nothing, by channel and address",
+    "One page",
+    tag=TAG,
+    schema=many(OBJECT),
+    query={"channel": words(*OUTSIDE), "address": text(254), "limit": LIMIT, "cursor": TEXT},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +96,25 @@ class NoticeApi:
 
     async def opt_outs(self, request: Request) -> Response:
         """GET /vems/v1/opt-outs"""
-        call = request.call
+        asked, call = dict(request.query), request.call
+        channel = choice_of(asked, "channel", OUTSIDE)
+        limit, after = limit_of(asked), _after(asked.get("cursor"))
 
-        def work(unit: Unit) -> list[dict[str, Any]]:
-            own = _addresses(unit, call)
-            return [
-                {"channel": channel, "address": address, "since": views.moment(since_us)}
-                for channel, address, since_us in listing.opt_outs(unit, call.tenant)
-                if own is None or address in own
-            ]
+        def work(unit: Unit) -> list[tuple[str, str, int]]:
+            own, wanted = _addresses(unit, call), asked.get("address")
+            if wanted is not None:
+                own = frozenset({wanted}) if own is None else own & {wanted}
+            return listing.opt_outs(
+                unit, call.tenant, channel=channel, addresses=own, after=after, limit=limit + 1
+            )  # fmt: skip
 
         found = await self.database.read_async(work)
-        return Response.json({"success": True, "data": found, "next": None})
+        following = f"{found[limit - 1][0]}_{found[limit - 1][1]}" if len(found) > limit else None
+        data = [
+            {"channel": channel, "address": address, "since": views.moment(since_us)}
+            for channel, address, since_us in found[:limit]
+        ]
+        return Response.json({"success": True, "data": data, "next": following})
 
     async def opt_out(self, request: Request) -> Response:
         """POST /vems/v1/opt-outs"""
@@ -145,6 +159,16 @@ def own_of(call: Call) -> str | None:
     """Who a bound credential is among the recipients; None for staff."""
     bound = call.principal.bindings
     return bound.get("payee") or bound.get("facility")
+
+
+def _after(cursor: str | None) -> tuple[str, str] | None:
+    """Where a page of addresses ended. Raises: Incorrect BOOKING_INVALID."""
+    if cursor is None:
+        return None
+    channel, _, address = cursor.partition("_")
+    if channel not in OUTSIDE or not 0 < len(address) <= 254:
+        raise invalid([Detail("cursor", "The cursor is not one this list gave.")])
+    return channel, address
 
 
 def _addresses(unit: Unit, call: Call) -> frozenset[str] | None:

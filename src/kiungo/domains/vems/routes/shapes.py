@@ -9,7 +9,7 @@ from kiungo.base.money import Money
 from kiungo.domains.vems.desk import Booked
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import CURRENCY, PAYMENT_MODES
-from kiungo.domains.vems.routes.describing import AMOUNT, LIMIT, OBJECT, TEXT, fields, many, operation, text, words
+from kiungo.domains.vems.routes.describing import LIMIT, OBJECT, TEXT, fields, many, operation, text, words
 from kiungo.kernel.database import Unit
 
 Step = Callable[[Unit], Booked]
@@ -97,8 +97,8 @@ _BOOKING: Final = {
         },
     },
 }
-_APPROVALS: Final = words("pending", "approved", "partially_paid", "rejected")
-_STATES: Final = words("pending", "confirmed", "completed", "cancelled")
+APPROVALS: Final = words("pending", "approved", "partially_paid", "rejected")
+STATES: Final = words("pending", "confirmed", "completed", "cancelled")
 _CLAIM_STATES: Final = words("submitting", "open", "decided", "closed", "overdue")
 
 SERVICES: Final = operation(
@@ -117,7 +117,7 @@ LIST: Final = operation(
     "One page",
     tag=TAG,
     schema=many(OBJECT),
-    query={"facility": text(64), "bookingStatus": _STATES, "approvalStatus": _APPROVALS, "limit": LIMIT}
+    query={"facility": text(64), "bookingStatus": STATES, "approvalStatus": APPROVALS, "limit": LIMIT}
     | {"cursor": TEXT},
 )
 TRAIL: Final = operation(
@@ -129,13 +129,6 @@ REVISIONS: Final = operation(
 CONFIRM: Final = operation("Confirm a booking", "The booking", tag=TAG, writes=True)
 COMPLETE: Final = operation("One booked service was delivered", "The booking", tag=TAG, writes=True)
 CANCEL: Final = operation("Cancel a booking", "The booking", tag=TAG, writes=True, body=_REASON)
-OVERRIDE: Final = operation(
-    "Set a booking by hand, with a reason",
-    "The booking",
-    tag=TAG,
-    writes=True,
-    body=fields(("reason",), reason=text(500), bookingStatus=_STATES, approvalStatus=_APPROVALS, approvedAmount=AMOUNT),
-)
 SUBMIT_CLAIM: Final = operation(
     "Have the booking's claim submitted",
     "The claim is on its way",

@@ -10,7 +10,7 @@ from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.reconciliation import service as reconciliation
 from kiungo.domains.vems.reconciliation.proof import prove
 from kiungo.domains.vems.reconciliation.service import Ingested
-from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS, READ_STATEMENTS, RECONCILE
+from kiungo.domains.vems.roles import DECIDE_SETTLEMENTS, FUND_FLOATS, READ_STATEMENTS, RECONCILE
 from kiungo.domains.vems.routes import money_views as views
 from kiungo.domains.vems.routes.describing import AMOUNT, OBJECT, TEXT, fields, many, one, operation, text, words
 from kiungo.domains.vems.routes.reading import Sent
@@ -188,7 +188,7 @@ class StatementApi:
         return [
             Route("GET", f"{OWN}/rails", self.page, scope=READ_STATEMENTS, api=API, openapi=RAILS),
             Route("POST", f"{rail}/resume", self.resume, scope=DECIDE_SETTLEMENTS, api=API, openapi=RESUME),
-            Route("POST", f"{rail}/fundings", self.fund, scope=DECIDE_SETTLEMENTS, api=API, openapi=FUND),
+            Route("POST", f"{rail}/fundings", self.fund, scope=FUND_FLOATS, api=API, openapi=FUND),
             Route(
                 "POST", f"{rail}/statements", self.upload, scope=RECONCILE, api=API, openapi=UPLOAD,
                 body_bytes_max=STATEMENT_BYTES_MAX,

@@ -1,0 +1,132 @@
+"""Setting a booking by hand: what moves little money one person may, what moves more waits for a second one.
+
+At stake is the larger of what is settled so far and what the override would settle. Beyond the limit an override is
+kept as a proposal and nothing changes; a colleague who says the same of the booking makes it happen.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiungo.base.errors import Conflict, Forbidden
+from kiungo.base.money import Money
+from kiungo.domains.vems import deciding, steps
+from kiungo.domains.vems.desk import Booked, BookingDesk
+from kiungo.domains.vems.errors import BOOKING_STATE
+from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
+from kiungo.domains.vems.settlement import listing, store
+from kiungo.domains.vems.settlement.errors import TWO_PERSONS_NEEDED
+from kiungo.domains.vems.store import bookings
+from kiungo.domains.vems.store.bookings import BookingRow
+from kiungo.kernel import audit
+from kiungo.kernel.auth import Call
+from kiungo.kernel.auth.keys import root_of
+from kiungo.kernel.database import Unit
+
+PROPOSED: Final = "override.proposed"
+OVERRIDDEN: Final = "booking.overridden"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a booking is to be. Shapes: `approved` says how much, for what is approved in part."""
+
+    state: str | None = None
+    approval: str | None = None
+    approved: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An override that waits for a second person."""
+
+    wish: Wish
+    reason: str
+    by: str
+    by_id: str
+
+
+def override(
+    desk: BookingDesk, unit: Unit, call: Call, booking_no: str, wish: Wish, *, reason: str, alone_max: Money
+) -> tuple[Booked, bool]:
+    """Set a booking by hand, or propose it where more than `alone_max` is at stake; says whether it was done.
+
+    Raises: as `steps.override`.
+    """
+    steps.check_override(reason=reason, state=wish.state, approval=wish.approval, approved=wish.approved)
+    booked = _held(desk, unit, call, booking_no)
+    if at_stake(unit, call.tenant, booked.row, wish) <= alone_max:
+        return _do(desk, unit, call, booking_no, wish, reason), True
+    said = {
+        "state": wish.state, "approval": wish.approval, "reason": reason, "byId": call.principal.id,
+        "approvedMinor": None if wish.approved is None else wish.approved.minor,
+    }  # fmt: skip
+    text = f"Proposed to set by hand to {described(wish)}: {reason}"
+    bookings.note(unit, call.tenant, booking_no, PROPOSED, text, by=call.principal.name, detail=said)
+    audit.record(unit, call, "propose", kind="booking", id=booking_no, person=booked.row.patient_fhir)
+    return booked, False
+
+
+def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, wish: Wish) -> Booked:
+    """Agree with a proposed override by saying the same; it takes effect.
+
+    Raises: as `steps.override`; Forbidden TWO_PERSONS_NEEDED; Conflict BOOKING_STATE when something else is proposed.
+    """
+    _held(desk, unit, call, booking_no)
+    proposal = waiting(unit, call.tenant, booking_no)
+    if proposal is None or proposal.wish != wish:
+        raise Conflict(
+            BOOKING_STATE,
+            f"Nobody has proposed to set {booking_no} by hand to {described(wish)}",
+            field="approvalStatus",
+            hint="Read the booking's trail, or propose it",
+        )
+    if root_of(unit, call.tenant, proposal.by_id) == root_of(unit, call.tenant, call.principal.id):
+        raise Forbidden(TWO_PERSONS_NEEDED, "Whoever proposed the override cannot confirm it", hint="Ask a colleague")
+    return _do(desk, unit, call, booking_no, wish, proposal.reason)
+
+
+def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
+    """The newest proposal that nothing was decided after."""
+    found: Proposal | None = None
+    for step in bookings.steps_of(unit, tenant, booking_no):
+        if step.what == PROPOSED and step.detail is not None:
+            said = step.detail
+            row = bookings.find(unit, tenant, booking_no)
+            minor = said["approvedMinor"]
+            approved = None if minor is None or row is None else Money(int(minor), row.currency)
+            found = Proposal(
+                Wish(said["state"], said["approval"], approved), str(said["reason"]), step.by, str(said["byId"])
+            )
+        elif step.what == OVERRIDDEN or step.what in deciding.TOPIC_OF.values():
+            found = None
+    return found
+
+
+def at_stake(unit: Unit, tenant: int, row: BookingRow, wish: Wish) -> Money:
+    """How much money a wish would settle or take back; nothing when it decides nothing."""
+    nothing = Money.zero(row.currency)
+    if wish.approval in (None, row.approval, "pending"):
+        return nothing
+    after = row.total if wish.approval == "approved" else wish.approved or nothing
+    settled = sum(
+        store.get_settlement(unit, tenant, number).approved_minor
+        for number in listing.numbers_of(unit, tenant, row.booking_no)
+    )
+    return max(nothing if wish.approval == "rejected" else after, Money(settled, row.currency))
+
+
+def described(wish: Wish) -> str:
+    """A wish in a few words."""
+    words = [word for word in (wish.state, wish.approval) if word is not None]
+    return " and ".join(words) + (f", {wish.approved}" if wish.approved is not None else "")
+
+
+def _held(desk: BookingDesk, unit: Unit, call: Call, booking_no: str) -> Booked:
+    bookings.hold(unit, call.tenant, booking_no)
+    return desk.find(unit, call, booking_no, action=OVERRIDE_BOOKINGS)
+
+
+def _do(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, wish: Wish, reason: str) -> Booked:
+    return steps.override(
+        desk, unit, call, booking_no, reason=reason, state=wish.state, approval=wish.approval, approved=wish.approved
+    )

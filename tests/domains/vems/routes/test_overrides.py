@@ -1,0 +1,79 @@
+"""Setting a booking by hand: what moves money needs a second person, whichever way it is tried."""
+
+from dataclasses import replace
+
+import pytest
+
+from kiungo.base.money import Money
+from kiungo.domains.vems import overriding
+from kiungo.domains.vems.overriding import Wish
+from kiungo.kernel.auth import system_call
+from tests.domains.vems.routes.conftest import Office
+from tests.domains.vems.settlement.world import person
+
+APPROVED = {"reason": "the fund said so", "approvalStatus": "approved"}
+
+
+def test_nothing_is_paid_on_one_persons_word(office: Office) -> None:
+    office.world.fund("100000.00")
+    number = office.booked()
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    office.world.settle()
+    assert office.world.twin.payments == []
+    assert office.get(f"/bookings/{number}/settlements", status=404)
+    (proposed,) = [s for s in office.get(f"/bookings/{number}/trail")["data"] if "Proposed to set by hand" in str(s)]
+    assert "the fund said so" in str(proposed)
+    office.post(f"/bookings/{number}/override/confirm", APPROVED, status=403)
+    office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben")
+    office.world.settle()
+    assert len(office.world.twin.payments) == 2
+
+
+def test_money_is_not_taken_back_by_a_detour_over_pending(office: Office) -> None:
+    office.world.fund("100000.00")
+    number = office.approved()
+    office.world.settle()
+    office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "pending"})
+    office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "rejected"}, status=202)
+    assert office.get("/clawbacks")["data"] == []
+
+
+def test_what_moves_no_money_is_one_persons(office: Office) -> None:
+    number = office.booked()
+    office.post(f"/bookings/{number}/override", {"reason": "x", "bookingStatus": "confirmed"})
+    office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "rejected"})
+
+
+def test_another_proposal_takes_the_place_of_the_first(office: Office) -> None:
+    number = office.booked()
+    part = {"reason": "y", "approvalStatus": "partially_paid", "approvedAmount": "10000.00"}
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    office.post(f"/bookings/{number}/override", part, status=202)
+    office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben", status=409)
+    office.post(f"/bookings/{number}/override/confirm", part | {"approvedAmount": "10000.01"}, who="ben", status=409)
+    answer = office.post(f"/bookings/{number}/override/confirm", part, who="ben")
+    assert (answer["approvalStatus"], answer["override"]) == ("partially_paid", True)
+
+
+def test_a_rotated_key_is_the_same_person(office: Office) -> None:
+    number = office.booked()
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    desk, database = office.vems.desk, office.world.database
+    proposal = database.read(lambda unit: overriding.waiting(unit, 1, number))
+    assert proposal is not None
+    same = person("ann")
+    same = replace(same, principal=replace(same.principal, id=proposal.by_id, scopes=frozenset({"*:*"})))
+    with pytest.raises(overriding.Forbidden):
+        database.write(lambda unit: overriding.confirm(desk, unit, same, number, Wish(approval="approved")))
+
+
+@pytest.mark.parametrize(("most", "done"), [("31000.00", True), ("30999.99", False)])
+def test_the_limit_is_to_the_cent(office: Office, most: str, done: bool) -> None:
+    number = office.booked()
+    found = office.world.database.write(
+        lambda unit: overriding.override(
+            office.vems.desk, unit, system_call(1), number, Wish(approval="approved"), reason="the letter",
+            alone_max=Money.parse(most, "KES"),
+        )
+    )  # fmt: skip
+    assert found[1] is done
