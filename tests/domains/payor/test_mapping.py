@@ -9,6 +9,7 @@ from kiungo.domains.payor import sample
 from kiungo.domains.payor.mapping import claim as claim_mapping
 from kiungo.domains.payor.mapping import decision, people, terms
 from kiungo.domains.payor.mapping.decision import Ids
+from kiungo.domains.payor.mapping.records import Records
 from kiungo.domains.payor.model import Claim
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
@@ -120,3 +121,40 @@ def test_everything_else_is_valid_fhir() -> None:
     prepare(people.coverage(member, replace(member.coverages[0], fhir_id="v-1", valid_until="2030-01-01"), plan))
     for provider in sample.PROVIDERS:
         prepare(people.organization(replace(provider, fhir_id="o-1")))
+
+
+RECORDS = Records()
+MOMENTS = st.integers(0, 4_000_000_000_000_000)
+RESOURCE_IDS = st.from_regex(r"[A-Za-z0-9\-.]{1,64}", fullmatch=True)
+DISPOSITIONS = st.sampled_from(["Auto-approved", "", "Claim exceeds the limit. Ask us: 0800"])
+
+
+@given(
+    stated=claims(), number=WORDS, booking=WORDS, ids=st.tuples(*[RESOURCE_IDS] * 5), at_us=MOMENTS,
+    zone=st.sampled_from(["UTC", "Africa/Nairobi"]), disposition=DISPOSITIONS, plan=plans(),
+)  # fmt: skip
+@settings(max_examples=80, deadline=None)
+def test_a_claims_records_are_indexed_as_any_other(
+    stated: Claim, number: str | None, booking: str | None, ids: tuple[str, ...], at_us: int, zone: str,
+    disposition: str, plan: dict,
+) -> None:  # fmt: skip
+    """Each twice: a mould is made when a record like it comes again."""
+    claim, answer, benefit, patient, coverage = ids
+    stated = replace(stated, provider_claim_id=number, booking_no=booking, notes=number, replaces=booking)
+    judged = case(stated, plan={**plan, "time_zone": zone})
+    judged = replace(
+        judged,
+        member=replace(judged.member, fhir_id=patient),
+        coverage=replace(judged.coverage, fhir_id=coverage),
+    )
+    result, names = adjudicate(judged), Ids(claim, answer, benefit)
+    claim_id = f"CLM-{claim}"
+    told = {"claim_id": claim_id, "disposition": disposition, "decided_us": at_us}
+    resource = claim_mapping.to_fhir(judged, id=claim, claim_id=claim_id, submitted_us=at_us)
+    for _ in range(2):
+        found = RECORDS.claim(judged, names, claim_id=claim_id, submitted_us=at_us)
+        assert found == prepare_made(resource, id=claim)
+        found = RECORDS.response(judged, result, names, **told)
+        assert found == prepare_made(decision.response(judged, result, names, **told), id=answer)
+        found = RECORDS.benefit(judged, result, names, **told)
+        assert found == prepare_made(decision.benefit(judged, result, names, **told), id=benefit)

@@ -3,7 +3,7 @@
 import pytest
 
 from kiungo.base.errors import Conflict
-from kiungo.fhir.interactions.together import create_all, taken
+from kiungo.fhir.interactions.together import taken
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.fhir.search.select import find_matches
@@ -40,7 +40,7 @@ def test_together_writes_what_one_by_one_writes(stepped_database: Database) -> N
     database, repository = stepped_database, Repository(stepped_database.clock)
     database.write(lambda unit: [repository.create(unit, CALL, one) for one in some("a")])
     alone = counts(database)
-    database.write(lambda unit: create_all(unit, CALL, some("b")))
+    database.write(lambda unit: repository.create_all(unit, CALL, some("b")))
     assert counts(database) == {table: 2 * count for table, count in alone.items()}
     for one in some("b"):
         read = database.read(lambda unit, one=one: repository.read(unit, CALL, one.type, one.id))
@@ -50,13 +50,13 @@ def test_together_writes_what_one_by_one_writes(stepped_database: Database) -> N
 
 
 def test_an_id_that_is_taken_is_refused(stepped_database: Database) -> None:
-    stepped_database.write(lambda unit: create_all(unit, CALL, some("a")))
+    stepped_database.write(lambda unit: Repository(stepped_database.clock).create_all(unit, CALL, some("a")))
     with pytest.raises(Conflict) as refused:
-        stepped_database.write(lambda unit: create_all(unit, CALL, some("a")))
+        stepped_database.write(lambda unit: Repository(stepped_database.clock).create_all(unit, CALL, some("a")))
     assert refused.value.code == "RESOURCE_EXISTS"
 
 
 def test_ids_that_are_taken_are_found(stepped_database: Database) -> None:
-    stepped_database.write(lambda unit: create_all(unit, CALL, some("a")))
+    stepped_database.write(lambda unit: Repository(stepped_database.clock).create_all(unit, CALL, some("a")))
     asked = ["a-1", "a-2", "a-4", 'no"body', "a-9"]
     assert stepped_database.read(lambda unit: taken(unit, 1, "ServiceRequest", asked)) == {"a-1", "a-2"}

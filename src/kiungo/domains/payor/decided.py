@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiungo.domains.payor import events, view
-from kiungo.domains.payor.mapping import claim as claim_mapping
-from kiungo.domains.payor.mapping import decision as decision_mapping
 from kiungo.domains.payor.mapping.decision import Ids
+from kiungo.domains.payor.mapping.records import Records
 from kiungo.domains.payor.model import Adjudication
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.view import Standing
 from kiungo.fhir.model import Prepared
-from kiungo.fhir.prepare import prepare_made
 from kiungo.kernel import json
 
 
@@ -45,6 +43,7 @@ class Decided:
 
 
 def describe(
+    records: Records,
     case: Case,
     result: Adjudication,
     standing: Standing,
@@ -65,12 +64,6 @@ def describe(
         decided_us=None if result.outcome == "under_review" else decided_us,
     )
     disposition = disposition_of(shown)
-    response = decision_mapping.response(
-        case, result, ids, claim_id=claim_id, disposition=disposition, decided_us=decided_us
-    )
-    benefit = decision_mapping.benefit(
-        case, result, ids, claim_id=claim_id, disposition=disposition, decided_us=decided_us
-    )
     return Decided(
         case=case,
         result=result,
@@ -80,18 +73,9 @@ def describe(
         decided_us=decided_us,
         view=shown,
         wire=json.dumps(shown),
-        response=prepare_made(response, id=ids.response),
-        benefit=prepare_made(benefit, id=ids.benefit),
+        response=records.response(case, result, ids, claim_id=claim_id, disposition=disposition, decided_us=decided_us),
+        benefit=records.benefit(case, result, ids, claim_id=claim_id, disposition=disposition, decided_us=decided_us),
     )
-
-
-def stated_claim(decided: Decided) -> Prepared:
-    """The FHIR Claim; it is written once, when the claim arrives."""
-    ids = decided.ids
-    resource = claim_mapping.to_fhir(
-        decided.case, id=ids.claim, claim_id=decided.claim_id, submitted_us=decided.submitted_us
-    )
-    return prepare_made(resource, id=ids.claim)
 
 
 def disposition_of(shown: Mapping[str, Any]) -> str:

@@ -189,6 +189,7 @@ class ReviewDesk:
         if action == "approve" and on_file.claim.replaces is not None:
             self._void_replaced(unit, call, row.claim_id, on_file.claim.replaces)
         decided = describe(
+            self._payor.records,
             case,
             result,
             rebuild.standing_of(unit, tenant, row),

@@ -12,9 +12,10 @@ from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.base.ids import human_id
 from kiungo.base.time import Clock, date_of
 from kiungo.domains.payor import access, events, stated, view, voiding
-from kiungo.domains.payor.decided import Decided, describe, stated_claim
+from kiungo.domains.payor.decided import Decided, describe
 from kiungo.domains.payor.errors import CLAIM_STATE, PROVIDER_DIFFERS, VALIDATION_ERROR, claim_not_found
 from kiungo.domains.payor.mapping.decision import Ids
+from kiungo.domains.payor.mapping.records import Records
 from kiungo.domains.payor.model import Adjudication, Finding
 from kiungo.domains.payor.opening import Opening, Openings, Snapshots, refuse_if_refused
 from kiungo.domains.payor.rules.order import in_order
@@ -22,7 +23,6 @@ from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.domains.payor.store import claims, desk, members
 from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.domains.payor.view import Standing
-from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import audit, json
@@ -83,6 +83,7 @@ class Payor:
         self.outbox = outbox
         self.clock: Clock = database.clock
         self.openings = Openings(Snapshots(), bookings, repository)
+        self.records = Records()
         self._default_provider_id = default_provider_id
         self._rng = rng
 
@@ -169,6 +170,7 @@ class Payor:
     def _describe(self, opening: Opening, result: Adjudication, ids: Ids) -> New:
         now_us = self.clock.now_us()
         decided = describe(
+            self.records,
             opening.case,
             result,
             Standing(),
@@ -177,7 +179,8 @@ class Payor:
             submitted_us=now_us,
             decided_us=now_us,
         )
-        return New(decided, stated_claim(decided))
+        stated = self.records.claim(opening.case, ids, claim_id=decided.claim_id, submitted_us=now_us)
+        return New(decided, stated)
 
     def _place(self, unit: Unit, call: Call, opening: Opening, new: New) -> New:
         """Write the row under a claim id nobody has, voiding what it replaces in that id's name.
@@ -217,7 +220,7 @@ class Payor:
             )
         tenant, decided = call.tenant, new.decided
         claim, result = decided.case.claim, decided.result
-        create_all(unit, call, (new.stated, decided.response, decided.benefit))
+        self.repository.create_all(unit, call, (new.stated, decided.response, decided.benefit))
         if result.outcome != "rejected":
             claims.add_services(unit, tenant, decided.claim_id, claim, result.lines)
         members.add_entries(

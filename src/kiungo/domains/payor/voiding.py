@@ -10,6 +10,7 @@ from kiungo.base.time import Clock, day_in
 from kiungo.domains.payor import accounts, events, rebuild
 from kiungo.domains.payor.book import Snapshot
 from kiungo.domains.payor.errors import CLAIM_STATE, claim_not_found
+from kiungo.domains.payor.mapping.records import Records
 from kiungo.domains.payor.model import Entry
 from kiungo.domains.payor.opening import Openings
 from kiungo.domains.payor.store import claims, desk, members
@@ -31,6 +32,7 @@ class Desk(Protocol):
     repository: Repository
     outbox: Outbox
     openings: Openings
+    records: Records
 
 
 def hold(unit: Unit, call: Call, claim_id: str) -> ClaimRow:

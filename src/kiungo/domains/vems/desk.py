@@ -22,7 +22,6 @@ from kiungo.domains.vems.people import KnownPatient, People
 from kiungo.domains.vems.rules.booking import price, total_of
 from kiungo.domains.vems.store import bookings
 from kiungo.domains.vems.store.bookings import BookingRow
-from kiungo.fhir.interactions.together import create_all
 from kiungo.fhir.model import Prepared
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import audit, json
@@ -203,7 +202,7 @@ class BookingDesk:
         if not bookings.insert(unit, call.tenant, row, draft.lines):
             return None
         booked = Booked(row, draft.lines)
-        create_all(unit, call, draft.resources)
+        self.repository.create_all(unit, call, draft.resources)
         if self.follower is not None:
             self.follower.opened(unit, call.tenant, row, is_new=True)
         if asked.patient is not None and asked.patient.stale:

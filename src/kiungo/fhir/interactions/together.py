@@ -1,7 +1,6 @@
 """Writes new resources together, such as an order and its parts or a bundle, in as few statements as one."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Conflict
@@ -11,7 +10,6 @@ from kiungo.fhir.indexing.arrays import array_cast, array_text
 from kiungo.fhir.indexing.extraction import Rows
 from kiungo.fhir.indexing.values import target_of
 from kiungo.fhir.model import POST, RESOURCE_EXISTS, Prepared, Stored
-from kiungo.fhir.own_parameters.register import rows_now
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth.principal import Call
 from kiungo.kernel.database import IntegrityViolation
@@ -40,14 +38,13 @@ def create_all(
     some: Sequence[Prepared],
     *,
     method: int = POST,
-    rows_of: Callable[[Prepared], Rows] | None = None,
+    rows_of: Callable[[Prepared], Rows],
 ) -> list[Stored]:
     """Write each resource under the id it was prepared with, all of known types and none of them `ALONE`.
 
-    The same as a `create` of each, for a fraction of the statements. `rows_of` finds the index rows where it is known
-    which parameters the tenant has. Raises: Conflict RESOURCE_EXISTS.
+    The same as a `create` of each, for a fraction of the statements. `rows_of` finds a resource's index rows, those
+    of the tenant's own parameters too. Raises: Conflict RESOURCE_EXISTS.
     """
-    rows_of = rows_of or partial(rows_now, unit, call.tenant)
     made: list[Stored] = []
     for one in some:
         assert one.id is not None, "resources written together are prepared with their ids"

@@ -142,14 +142,6 @@ def read_known(unit: "Unit", tenant: int) -> Known:
     return Known(own, building)
 
 
-def rows_now(unit: "Unit", tenant: int, prepared: Prepared) -> Rows:
-    """All index rows of a resource, for writers that keep nothing in mind between units."""
-    if unit.value("SELECT 1 FROM fhir_parameter WHERE tn = ? LIMIT 1", (tenant,)) is None:
-        return prepared.rows
-    own = read_known(unit, tenant).own.get(prepared.type)
-    return with_own_rows(prepared.rows, own.values(), prepared.tree) if own else prepared.rows
-
-
 def _definition(row: tuple[Any, ...]) -> Definition:
     _, number, code, kind, expression, targets, url, _ = row
     return Definition(type_names()[number], code, kind, expression, tuple(targets.split()), url)

@@ -1,25 +1,24 @@
 """A booking's FHIR records, prepared: those of one service, vendor and place are alike but for who, when and which."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from kiungo.domains.vems.mapping.requests import Place, service_request, task
 from kiungo.domains.vems.model import BookedLine, BookingState
 from kiungo.fhir.model import Prepared
-from kiungo.fhir.moulds import IDENTIFIER, MOMENT, Mould
+from kiungo.fhir.moulds import IDENTIFIER, MOMENT, Moulds
 from kiungo.fhir.pieces import Resource
 
-MOULDS_MAX: Final = 2_000
 _REQUEST_KINDS: Final = (IDENTIFIER, IDENTIFIER, "Patient", MOMENT, MOMENT)
 _TASK_KINDS: Final = (IDENTIFIER, IDENTIFIER, "Patient", MOMENT, MOMENT)
 
 
 class Records:
-    """Prepares the records of bookings, each kind by its mould. Safe from any thread: one made twice is the same."""
+    """Prepares the records of bookings, each kind by its mould. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._moulds: dict[Hashable, Mould] = {}
+        self._moulds = Moulds()
 
     def request(self, line: BookedLine, place: Place, *, authored_us: int) -> Prepared:
         """The ServiceRequest of one booked service."""
@@ -32,17 +31,13 @@ class Records:
                 authored_us=then_us,
             )
 
-        mould = self._mould(
-            (
-                *(line.service_code, line.service_name, line.vendor_code, line.vendor_name, line.state),
-                *(place.facility, place.facility_name, place.organization),
-            ),
-            made_up,
-            _REQUEST_KINDS,
+        alike = (
+            *("ServiceRequest", line.service_code, line.service_name, line.vendor_code, line.vendor_name, line.state),
+            *(place.facility, place.facility_name, place.organization),
         )
         resource = service_request(line, place, authored_us=authored_us)
         values = (line.line_id, place.booking_no, place.patient, line.at_us, authored_us)
-        return mould.prepare(resource, values, id=line.line_id)
+        return self._moulds.prepare(alike, resource, values, _REQUEST_KINDS, made_up, id=line.line_id)
 
     def task(
         self,
@@ -66,20 +61,9 @@ class Records:
                 modified_us=now_us,
             )
 
-        mould = self._mould(
-            (len(lines), state, place.facility, place.facility_name, place.organization),
-            made_up,
-            (*_TASK_KINDS, *["ServiceRequest"] * len(lines)),
-        )
+        alike = ("Task", len(lines), state, place.facility, place.facility_name, place.organization)
+        kinds = (*_TASK_KINDS, *["ServiceRequest"] * len(lines))
         resource = task(place, lines, state, authored_us=authored_us, modified_us=modified_us)
         ids = [line.line_id for line in lines]
         values = (place.booking_no, place.claim_id, place.patient, authored_us, modified_us, *ids)
-        return mould.prepare(resource, values, id=booking_id)
-
-    def _mould(self, key: Hashable, make: Callable[[Sequence[Any]], Resource], kinds: Sequence[str]) -> Mould:
-        known = self._moulds.get(key)
-        if known is None:
-            if len(self._moulds) >= MOULDS_MAX:
-                self._moulds.clear()
-            known = self._moulds[key] = Mould(make, kinds)
-        return known
+        return self._moulds.prepare(alike, resource, values, kinds, made_up, id=booking_id)
