@@ -6,10 +6,11 @@ Contract days are texts YYYY-MM-DD: they sort as dates do. Moments are microseco
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, timezone
+from functools import lru_cache
 from typing import Final, Literal
 
 from kiungo.base.money import Money
-from kiungo.base.time import from_us
+from kiungo.base.time import SECOND_US, date_of
 
 PaymentMode = Literal["sha", "cash", "mpesa", "other_insurances"]
 PAYMENT_MODES: Final[tuple[PaymentMode, ...]] = ("sha", "cash", "mpesa", "other_insurances")
@@ -20,17 +21,23 @@ ServiceState = Literal["booked", "completed", "cancelled"]
 
 CURRENCY: Final = "KES"
 CONTRACT_ZONE: Final = timezone(timedelta(hours=3), "Africa/Nairobi")
+_AHEAD_US: Final = 3 * 3_600 * SECOND_US
 WHOLE_BP: Final = 10_000
 
 
 def contract_day(moment_us: int) -> str:
     """The calendar day a moment falls on where the contracts apply. Source: API guide 6.1, EAT is UTC+3 all year."""
-    return contract_date(moment_us).isoformat()
+    return _text(contract_date(moment_us))
 
 
 def contract_date(moment_us: int) -> date:
     """The same day as a date: what banks execute on, and the books are dated by."""
-    return from_us(moment_us).astimezone(CONTRACT_ZONE).date()
+    return date_of(moment_us + _AHEAD_US)
+
+
+@lru_cache(maxsize=1_024)
+def _text(day: date) -> str:
+    return day.isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +214,4 @@ class FacilityBook:
     lots: Mapping[str, Lot]
     services: Mapping[str, Service]
     lists: dict[tuple[str, str], bytes] = field(default_factory=dict, compare=False)
+    shares: dict[tuple[str, str], Distribution | None] = field(default_factory=dict, compare=False)

@@ -10,6 +10,7 @@ from kiungo.domains.vems.model import (
     BookingRequest,
     BookingState,
     Contract,
+    Distribution,
     FacilityBook,
     RequestedService,
     contract_day,
@@ -52,13 +53,22 @@ def may_become(state: BookingState, wanted: BookingState) -> bool:
     return wanted in NEXT[state]
 
 
+def _shares(book: FacilityBook, contract: Contract, mode: str) -> Distribution | None:
+    """What `distribute` says, found once for each contract of a book."""
+    key = (contract.contract_id, mode)
+    try:
+        return book.shares[key]
+    except KeyError:
+        return book.shares.setdefault(key, distribute(contract, mode))
+
+
 def _line(book: FacilityBook, mode: str, number: int, service: RequestedService, line_id: str) -> BookedLine:
     where = f"services.{number - 1}.serviceCode"
     known = book.services.get(service.code)
     if known is None:
         raise service_not_found(service.code, where)
     contract = contract_for(book, service.code, contract_day(service.at_us))
-    distribution = distribute(contract, mode) if contract else None
+    distribution = _shares(book, contract, mode) if contract else None
     if contract is None or distribution is None:
         raise service_not_contracted(service.code, where)
     vendor, lot = book.vendors[contract.vendor], book.lots[contract.lot]
