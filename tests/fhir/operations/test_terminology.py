@@ -100,3 +100,138 @@ def test_a_scope_is_needed(animals: Server) -> None:
     assert animals.ask("GET", "/ValueSet/$expand?url=http://example.org/all", key=key).status_code == 403
     reader = animals.new_key("system/ValueSet.r")
     assert animals.ask("GET", "/ValueSet/$expand?url=http://example.org/all", key=reader).status_code == 200
+
+
+def test_every_parameter_of_expand_is_honoured_or_refused_by_name(animals: Server) -> None:
+    concepts = [
+        {"code": "group", "display": "Group", "property": [{"code": "notSelectable", "valueBoolean": True}]},
+        {"code": "old", "display": "Old", "property": [{"code": "inactive", "valueBoolean": True}]},
+        {
+            "code": "dog",
+            "display": "Dog",
+            "designation": [
+                {"language": "de", "value": "Hund"},
+                {"language": "de-CH", "use": {"code": "short"}, "value": "Hundi"},
+            ],
+        },
+    ]
+    url, codes = "http://example.org/words", "http://example.org/words-codes"
+    animals.create(code_system(url=codes, concept=concepts))
+    animals.create(value_set(url, [{"system": codes}, {"system": ANIMALS, "concept": [{"code": "hen"}]}]))
+
+    def contains(more: str = "") -> list[dict[str, Any]]:
+        answer = animals.ask("GET", f"/ValueSet/$expand?url={url}{more}")
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["expansion"].get("contains", [])
+        return found
+
+    def listed(more: str) -> list[str]:
+        return [entry["code"] for entry in contains(more)]
+
+    assert listed("") == ["group", "old", "dog", "hen"]
+    assert [entry.get("inactive", entry.get("abstract")) for entry in contains()[:2]] == [True, True]
+    assert listed("&activeOnly=true") == ["group", "dog", "hen"]
+    assert listed("&excludeNotForUI=true") == ["old", "dog", "hen"]
+    assert listed(f"&exclude-system={codes}") == ["hen"]
+    assert listed("&excludeNested=true&excludePostCoordinated=true&includeDefinition=false") == listed("")
+    assert [e["display"] for e in contains("&displayLanguage=de")] == ["Group", "Old", "Hund", "Hen"]
+    assert contains("&displayLanguage=de-CH")[2]["display"] == "Hundi"
+    assert contains("&displayLanguage=sw")[2]["display"] == "Dog", "no word in that language"
+    both = contains("&includeDesignations=true")[2]["designation"]
+    assert [d["value"] for d in both] == ["Hund", "Hundi"]
+    assert [d["value"] for d in contains("&designation=urn:ietf:bcp:47%7Cde")[2]["designation"]] == ["Hund"]
+    for name in ("date=2020-01-01", "context=Patient.gender", "system-version=http://x%7C1", "includeDefinition=true"):
+        refused = animals.ask("GET", f"/ValueSet/$expand?url={url}&{name}")
+        assert (refused.status_code, name.partition("=")[0] in refused.text) == (400, True), refused.text
+    ecl = {"system": codes, "filter": [{"property": "constraint", "op": "=", "value": "<< dog"}]}
+    animals.create(value_set("http://example.org/ecl", [ecl]))
+    assert "VALUE_SET_WRONG" in animals.ask("GET", "/ValueSet/$expand?url=http://example.org/ecl").text
+    kept = value_set("http://example.org/kept", [{"system": codes}])
+    kept["compose"]["inactive"] = False
+    animals.create(kept)
+    found = animals.ask("GET", "/ValueSet/$expand?url=http://example.org/kept").json()["expansion"]["contains"]
+    assert [entry["code"] for entry in found] == ["group", "dog"], "the value set wants no inactive codes"
+    out = animals.ask("GET", f"/ValueSet/$validate-code?url=http://example.org/kept&system={codes}&code=old")
+    assert values(out)["result"] is False
+
+
+def test_validate_code_tells_what_is_wrong(animals: Server) -> None:
+    codes = "http://example.org/versions"
+    concepts = [
+        {"code": "old", "property": [{"code": "status", "valueCode": "retired"}]},
+        {"code": "group", "property": [{"code": "abstract", "valueBoolean": True}]},
+        {"code": "dog", "display": "Dog", "designation": [{"language": "de", "value": "Hund"}]},
+    ]
+    animals.create(code_system(url=codes, version="1", concept=concepts))
+    animals.create(value_set("http://example.org/vs", [{"system": codes}]))
+
+    def asked(more: str, kind: str = "CodeSystem", status: int = 200) -> dict[str, Any]:
+        of = f"url={codes}" if kind == "CodeSystem" else f"url=http://example.org/vs&system={codes}"
+        answer = animals.ask("GET", f"/{kind}/$validate-code?{of}&{more}")
+        assert answer.status_code == status, answer.text
+        return values(answer) if status == 200 else {"message": answer.text}
+
+    assert asked("code=old")["result"] is True
+    assert "inactive" in asked("code=old")["message"]
+    assert "display is 'Dog'" in asked("code=dog&display=Cat")["message"]
+    assert asked("code=dog&display=hund") == {"result": True, "display": "Dog"}
+    assert asked("code=dog&displayLanguage=de")["display"] == "Hund"
+    assert asked("code=group")["result"] is True
+    assert "abstract" in asked("code=group&abstract=false")["message"]
+    assert "Version 9" in asked("code=dog&version=9", status=404)["message"]
+    wrong = asked("code=dog&systemVersion=9", "ValueSet")
+    assert wrong["result"] is False
+    assert "version 1 is" in wrong["message"]
+    assert asked("code=dog&systemVersion=1", "ValueSet")["result"] is True
+    assert asked("code=dog&valueSetVersion=none", "ValueSet", 404)
+    sent = code_system(url="http://example.org/sent", concept=[{"code": "x"}])
+    for code, right in (("x", True), ("y", False)):
+        answer = post(animals, "/CodeSystem/$validate-code", codeSystem={"resource": sent}, code={"valueCode": code})
+        assert values(answer)["result"] is right
+    for name in ("date=2020", "context=x"):
+        refused = animals.ask("GET", f"/CodeSystem/$validate-code?url={codes}&code=dog&{name}")
+        assert (refused.status_code, "not offered" in refused.text) == (400, True)
+
+
+def test_lookup_takes_a_language_and_properties(animals: Server) -> None:
+    found = values(animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish&displayLanguage=sw"))
+    assert found["display"] == "Samaki"
+    only = animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish&property=parent").json()["parameter"]
+    assert {part["name"] for part in only} <= {"name", "version", "display", "property"}
+    assert animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish&version=none").status_code == 404
+    assert animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish&date=2020").status_code == 400
+
+
+def test_translate_asks_for_what_a_target_depends_on(animals: Server) -> None:
+    target = {
+        "code": "hen",
+        "equivalence": "equivalent",
+        "dependsOn": [{"property": "http://example.org/sex", "value": "female"}],
+        "product": [{"property": "http://example.org/kind", "system": "http://k", "value": "bird"}],
+    }
+    group = {"source": "http://s", "sourceVersion": "1", "target": ANIMALS}
+    group["element"] = [{"code": "chicken", "target": [target]}]  # type: ignore[assignment]
+    animals.create(
+        {"resourceType": "ConceptMap", "url": "http://m", "version": "2", "status": "active", "group": [group]}
+    )
+    coding = {"valueCoding": {"system": "http://s", "code": "chicken"}}
+    female = {"coding": [{"code": "female"}]}
+    parts = [
+        {"name": "element", "valueUri": "http://example.org/sex"},
+        {"name": "concept", "valueCodeableConcept": female},
+    ]
+
+    def matched(**more: Any) -> Any:
+        return post(animals, "/ConceptMap/$translate", url={"valueUri": "http://m"}, coding=coding, **more).json()
+
+    assert matched()["parameter"][0]["valueBoolean"] is False, "nobody said which sex"
+    found = matched(dependency={"part": parts})["parameter"]
+    assert found[0]["valueBoolean"] is True
+    names = [part["name"] for part in next(p for p in found if p["name"] == "match")["part"]]
+    assert names == ["equivalence", "concept", "product", "source"]
+    coding["valueCoding"]["version"] = "0"
+    assert matched(dependency={"part": parts})["parameter"][0]["valueBoolean"] is False, "a map of another version"
+    coding["valueCoding"]["version"] = "1"
+    assert matched(dependency={"part": parts})["parameter"][0]["valueBoolean"] is True
+    assert matched(conceptMapVersion={"valueString": "2"})["parameter"]
+    assert matched(conceptMapVersion={"valueString": "3"})["resourceType"] == "OperationOutcome"

@@ -1,12 +1,14 @@
 """An expansion as a ValueSet resource."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kiungo.base.ids import uuid7
 from kiungo.base.time import SystemClock, iso_seconds
 from kiungo.fhir.terminology import Expansion, Terminology
 from kiungo.fhir.terminology.composing import Entry
+from kiungo.fhir.terminology.displays import designations, display_in
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -14,19 +16,29 @@ if TYPE_CHECKING:
 _clock = SystemClock()
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Which words of each code are shown: the display's language, and designations (all when none are named)."""
+
+    language: str | None = None
+    are_shown: bool = False
+    designations: tuple[str, ...] = ()
+
+
 def expanded(
     terminology: Terminology,
     unit: "Unit",
     found: Expansion,
-    given: Mapping[str, str | int | None],
-    *,
-    with_terms: bool = False,
+    given: Mapping[str, str | int | bool | None],
+    words: "Words | None" = None,
 ) -> dict[str, Any]:
     """The ValueSet with its expansion; `given` are the parameters that shaped it."""
+    words = words or Words()
     parameters: list[dict[str, Any]] = []
     for name, value in given.items():
-        if value not in (None, ""):
-            parameters.append({"name": name, "valueInteger" if isinstance(value, int) else "valueString": value})
+        if value not in (None, "", False):
+            typed = "valueBoolean" if value is True else "valueInteger" if isinstance(value, int) else "valueString"
+            parameters.append({"name": name, typed: value})
     versions = {(e.system, e.version) for e in found.entries if e.version}
     parameters += [{"name": "version", "valueUri": f"{system}|{version}"} for system, version in sorted(versions)]
     expansion: dict[str, Any] = {"identifier": f"urn:uuid:{uuid7(_clock)}", "timestamp": iso_seconds(unit.now_us)}
@@ -36,7 +48,7 @@ def expanded(
         expansion["offset"] = found.offset
     if parameters:
         expansion["parameter"] = parameters
-    contains = [_contains(terminology, unit, entry, with_terms=with_terms) for entry in found.entries]
+    contains = [_contains(terminology, unit, entry, words) for entry in found.entries]
     if contains:
         expansion["contains"] = contains
     named = {"url": found.value_set.url, "version": found.value_set.version, "title": found.value_set.name}
@@ -44,19 +56,30 @@ def expanded(
     return {"resourceType": "ValueSet", **head, "status": "active", "expansion": expansion}
 
 
-def _contains(terminology: Terminology, unit: "Unit", entry: Entry, *, with_terms: bool) -> dict[str, Any]:
+def _contains(terminology: Terminology, unit: "Unit", entry: Entry, words: Words) -> dict[str, Any]:
     concept = entry.concept
-    shown: dict[str, Any] = {"system": entry.system, "code": concept.code, "display": concept.display}
+    known = None
+    if words.are_shown or words.language:
+        system = terminology.read(lambda reading: reading.system(entry.system), unit)
+        known = system.find(concept.code) if system is not None else None
+    display = concept.display
+    if known is not None and words.language and (named := display_in(known, words.language)) != known.display:
+        display = named
+    shown: dict[str, Any] = {"system": entry.system, "code": concept.code, "display": display}
     if not concept.active:
         shown["inactive"] = True
     if concept.abstract:
         shown["abstract"] = True
-    if with_terms:
-        system = terminology.read(lambda reading: reading.system(entry.system), unit)
-        known = system.find(concept.code) if system is not None else None
-        terms = [t for t in known.terms if t[0] != "definition"] if known is not None else []
-        if terms:
-            shown["designation"] = [
-                {**({"language": language} if language else {}), "value": term} for _, language, term in terms
-            ]
+    if words.are_shown and known is not None:
+        listed = [_designation(term) for term in designations(known, words.designations)]
+        if listed:
+            shown["designation"] = listed
     return shown
+
+
+def _designation(term: tuple[str, str, str]) -> dict[str, Any]:
+    kind, language, text = term
+    said: dict[str, Any] = {"language": language} if language else {}
+    if kind:
+        said["use"] = {"code": kind}
+    return {**said, "value": text}

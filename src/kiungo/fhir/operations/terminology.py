@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.fhir.operations.codings import CODING, CODINGS, asked_codings
-from kiungo.fhir.operations.expansions import expanded
+from kiungo.fhir.operations.expansions import Words, expanded
 from kiungo.fhir.operations.parameters import Arguments, answer, arguments, resource, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Level, Operation, OperationHandler, Place
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.fhir.terminology import Terminology, Validated
+from kiungo.fhir.terminology.displays import designations, display_in
 from kiungo.fhir.terminology.model import EXPANSION_TOO_COSTLY, ConceptMap, ValueSet
 from kiungo.fhir.terminology.shelves import concept_map_of, value_set_of
 from kiungo.fhir.terminology.translating import Asked, Match, maps_for, translate
+from kiungo.fhir.terminology.tree import of_resource
 from kiungo.kernel import json
 from kiungo.kernel.database.unit import DATABASE_DEADLINE
 from kiungo.kernel.http import Request, Response
@@ -28,19 +30,42 @@ T = TypeVar("T")
 COUNT_MAX = 1_000
 _EXPAND = (
     *("url", "valueSet", "valueSetVersion", "filter", "offset", "count", "activeOnly", "includeDesignations"),
-    *("displayLanguage", "excludeNested", "excludeNotForUI", "excludePostCoordinated", "date"),
+    *("displayLanguage", "designation", "excludeNested", "excludeNotForUI", "excludePostCoordinated"),
+    *("exclude-system", "includeDefinition"),
 )
-_VALIDATE = (*CODINGS, "url", "version", "display", "displayLanguage", "date")
+_VALIDATE = (*CODINGS, "url", "version", "display", "displayLanguage", "abstract")
 _TRANSLATE = (
     *("url", "conceptMap", "conceptMapVersion", "code", "system", "version", "source", "coding", "codeableConcept"),
-    *("target", "targetsystem", "reverse"),
+    *("target", "targetsystem", "reverse", "dependency"),
 )
+# R4's own parameters that are refused by name, and why.
+_NOT_OFFERED = {
+    "date": (
+        "asks for the content of another day; only the current one is kept",
+        "Leave it out, or name a version",
+    ),
+    "context": ("names an element of a profile", "Name the value set of its binding by url"),
+    "contextDirection": ("says which way context is meant", "Name the value set by url"),
+    "profile": ("names an expansion profile", "Give its parameters one by one"),
+    **dict.fromkeys(
+        ("system-version", "check-system-version", "force-system-version"),
+        ("fixes a version that the value set leaves open", "Write the version in ValueSet.compose, and send valueSet"),
+    ),
+}
 
 
 async def expand(store: Store, request: Request, place: Place) -> Response:
-    """The codes of a value set, whole or a page of them."""
-    asked = arguments(request, _EXPAND)
+    """The codes of a value set, whole or a page of them; always flat, and never post-coordinated."""
+    asked = _asked(request, _EXPAND)
+    if asked.flag("includeDefinition"):
+        raise wrong("includeDefinition", "is not offered with an expansion", "Read the ValueSet for its definition")
+    for name in ("excludeNested", "excludePostCoordinated"):
+        asked.flag(name)  # nothing is nested or post-coordinated here, whichever is asked for
     value_set = await _value_set(store, request, place, asked)
+    language = asked.text("displayLanguage")
+    wanted = tuple(str(token) for token in asked.all("designation"))
+    without = tuple(str(url).partition("|")[0] for url in asked.all("exclude-system"))
+    words = Words(language, asked.flag("includeDesignations") or bool(wanted), wanted)
     count = asked.number("count")
     offset = asked.number("offset") or 0
     text = asked.text("filter") or ""
@@ -53,18 +78,23 @@ async def expand(store: Store, request: Request, place: Place) -> Response:
             offset=offset,
             count=shown,
             active_only=asked.flag("activeOnly"),
-            version=asked.text("valueSetVersion"),
+            selectable_only=asked.flag("excludeNotForUI"),
+            without_systems=without,
             unit=unit,
         )
-        given = {"filter": text, "offset": offset or None, "count": shown}
-        return expanded(terminology, unit, found, given, with_terms=asked.flag("includeDesignations"))
+        given: dict[str, str | int | bool | None] = {
+            **{"filter": text, "offset": offset or None, "count": shown, "displayLanguage": language},
+            **{name: asked.flag(name) for name in ("activeOnly", "excludeNotForUI", "includeDesignations")},
+        }
+        return expanded(terminology, unit, found, given, words)
 
     return resource(await _looked(store, request, look))
 
 
 async def lookup(store: Store, request: Request, place: Place) -> Response:
     """What is known about one code."""
-    asked = arguments(request, (*CODING, "date", "displayLanguage", "property"))
+    asked = _asked(request, (*CODING, "displayLanguage", "property"))
+    language = asked.text("displayLanguage")
     ((system, code, version, _),) = asked_codings(asked, need_system=True)[:1]
     wanted = {part for value in asked.all("property") for part in str(value).split(",")}
 
@@ -73,8 +103,9 @@ async def lookup(store: Store, request: Request, place: Place) -> Response:
         found: list[dict[str, Any]] = [{"name": "name", "valueString": codes.name or codes.url}]
         if codes.version:
             found.append({"name": "version", "valueString": codes.version})
-        found.append({"name": "display", "valueString": concept.display})
-        found += [_designation(*term) for term in concept.terms if term[0] != "definition"]
+        found.append({"name": "display", "valueString": display_in(concept, language)})
+        if not wanted or "designation" in wanted:
+            found += [_designation(*term) for term in designations(concept)]
         held = [*concept.properties, ("inactive", str(not concept.active).lower())]
         held += [("definition", term) for kind, _, term in concept.terms if kind == "definition"]
         return found + [_property(name, value) for name, value in held if not wanted or name in wanted]
@@ -85,10 +116,12 @@ async def lookup(store: Store, request: Request, place: Place) -> Response:
 async def validate_code(store: Store, request: Request, place: Place) -> Response:
     """Whether a code is a value set's, or a code system's."""
     of_set = place.type == "ValueSet"
-    own = ("valueSet", "valueSetVersion") if of_set else ()
-    asked = arguments(request, (*_VALIDATE, *own))
+    own = ("valueSet", "valueSetVersion") if of_set else ("codeSystem",)
+    asked = _asked(request, (*_VALIDATE, *own))
     value_set = await _value_set(store, request, place, asked) if of_set else None
-    own_url = None if of_set else await _code_system_url(store, request, place, asked)
+    sent = None if of_set else asked.thing("codeSystem")
+    own_url = None if of_set or sent is not None else await _code_system_url(store, request, place, asked)
+    code_system = of_resource(sent) if sent is not None else None
     codings = asked_codings(asked, need_system=False)
 
     def look(terminology: Terminology, unit: "Unit") -> list[Validated]:
@@ -97,8 +130,11 @@ async def validate_code(store: Store, request: Request, place: Place) -> Respons
                 code=code,
                 system=system or own_url,
                 value_set=value_set,
+                code_system=code_system,
                 display=asked.text("display") or display,
-                version=version if own_url is None or version else None,
+                version=version,
+                language=asked.text("displayLanguage"),
+                abstract_is_right=asked.flag("abstract", default=True),
                 unit=unit,
             )
             for system, code, version, display in codings
@@ -109,7 +145,7 @@ async def validate_code(store: Store, request: Request, place: Place) -> Respons
 
 async def subsumes(store: Store, request: Request, place: Place) -> Response:
     """How two codes of one system stand to each other."""
-    asked = arguments(request, ("codeA", "codeB", "system", "version", "codingA", "codingB"))
+    asked = _asked(request, ("codeA", "codeB", "system", "version", "codingA", "codingB"))
     pair = []
     for name in ("A", "B"):
         coding = asked.thing(f"coding{name}") or {}
@@ -131,7 +167,7 @@ async def subsumes(store: Store, request: Request, place: Place) -> Response:
 
 async def translate_code(store: Store, request: Request, place: Place) -> Response:
     """The codes of other systems that a code corresponds to."""
-    asked = arguments(request, _TRANSLATE)
+    asked = _asked(request, _TRANSLATE)
     own: ConceptMap | None = None
     sent = asked.thing("conceptMap") or asked.body
     if place.id:
@@ -147,10 +183,12 @@ async def translate_code(store: Store, request: Request, place: Place) -> Respon
             asked.text("source") or "",
             asked.text("target") or "",
             asked.flag("reverse"),
+            version or "",
+            _dependencies(asked),
         )
-        for system, code, _, _ in asked_codings(asked, need_system=own is None)
+        for system, code, version, _ in asked_codings(asked, need_system=own is None)
     ]
-    url = asked.text("url")
+    url = _with_version(asked.text("url"), asked.text("conceptMapVersion"))
 
     def look(terminology: Terminology, unit: "Unit") -> list[Match]:
         return terminology.read(
@@ -163,6 +201,30 @@ async def translate_code(store: Store, request: Request, place: Place) -> Respon
         )
 
     return answer(_translated(await _looked(store, request, look)))
+
+
+def _asked(request: Request, allowed: tuple[str, ...]) -> Arguments:
+    """The arguments; those of R4 that are not offered are refused with their reason. Raises: Incorrect."""
+    asked = arguments(request, (*allowed, *_NOT_OFFERED))
+    for name in sorted(asked.names() & (_NOT_OFFERED.keys() - set(allowed))):
+        problem, way_out = _NOT_OFFERED[name]
+        raise wrong(name, f"{problem}: not offered", way_out)
+    return asked
+
+
+def _with_version(url: str | None, version: str | None) -> str | None:
+    return f"{url}|{version}" if url and version and "|" not in url else url
+
+
+def _dependencies(asked: Arguments) -> frozenset[tuple[str, str]]:
+    """What the asker knows beside the code: (element, code) pairs."""
+    found: set[tuple[str, str]] = set()
+    for parts in asked.all("dependency"):
+        held = dict(parts) if isinstance(parts, list) else {}
+        concept = held.get("concept")
+        codings = concept.get("coding", []) if isinstance(concept, dict) else []
+        found.update((str(held.get("element", "")), str(c["code"])) for c in codings if "code" in c)
+    return frozenset(found)
 
 
 async def _looked(store: Store, request: Request, look: "Callable[[Terminology, Unit], T]") -> T:
@@ -190,7 +252,8 @@ async def _value_set(store: Store, request: Request, place: Place, asked: Argume
         if sent.get("resourceType") != "ValueSet":
             raise wrong("valueSet", "is not a ValueSet", "Send a ValueSet resource, or name one by url")
         return value_set_of(sent)
-    return asked.need("url")
+    url = asked.need("url")
+    return _with_version(url, asked.text("valueSetVersion")) or url
 
 
 async def _code_system_url(store: Store, request: Request, place: Place, asked: Arguments) -> str | None:
@@ -222,6 +285,9 @@ def _translated(found: list[Match]) -> list[dict[str, Any]]:
         part: list[dict[str, Any]] = [{"name": "equivalence", "valueCode": match.equivalence}]
         if match.code:
             part.append({"name": "concept", "valueCoding": {key: value for key, value in coding.items() if value}})
+        for element, system, code in match.products:
+            coded = {"name": "concept", "valueCoding": {**({"system": system} if system else {}), "code": code}}
+            part.append({"name": "product", "part": [{"name": "element", "valueUri": element}, coded]})
         if match.source:
             part.append({"name": "source", "valueUri": match.source})
         parts.append({"name": "match", "part": part})

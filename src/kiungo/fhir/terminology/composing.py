@@ -4,7 +4,7 @@ It cannot be known where a rule needs the codes of a system that is not here. No
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.fhir.terminology.model import (
@@ -19,6 +19,9 @@ from kiungo.fhir.terminology.model import (
     has_words,
 )
 from kiungo.fhir.terminology.reading import Reading
+
+# Properties of SNOMED CT whose values are expressions (ECL, or post-coordinated): read as a text they match nothing.
+EXPRESSIONS = frozenset({"constraint", "expression"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def member(reading: Reading, value_set: ValueSet, system: str | None, code: str,
             break
         if found is None:
             answer = None
-    if answer is False:
+    if answer is False or (not value_set.takes_inactive and system is not None and _is_inactive(reading, system, code)):
         return False
     for rule in value_set.exclude:
         out = _rule_holds(reading, rule, system, code, depth)
@@ -50,6 +53,12 @@ def member(reading: Reading, value_set: ValueSet, system: str | None, code: str,
         if out is None:
             answer = None
     return answer
+
+
+def _is_inactive(reading: Reading, system: str, code: str) -> bool:
+    codes = reading.system(system)
+    concept = codes.glance(code) if codes is not None else None
+    return concept is not None and not concept.active
 
 
 def _rule_holds(reading: Reading, rule: Rule, system: str | None, code: str, depth: int) -> bool | None:
@@ -79,7 +88,7 @@ def _own_holds(reading: Reading, rule: Rule, code: str) -> bool | None:
             return False
         return code.casefold() in {listed.casefold() for listed in rule.codes}
     codes = reading.system(rule.system, rule.version)
-    if codes is None:
+    if codes is None or any(wanted.property in EXPRESSIONS for wanted in rule.filters):
         return None
     if not codes.has(code):
         return False if codes.is_complete else None
@@ -91,6 +100,7 @@ def expand(
 ) -> Iterator[Entry]:
     """The codes of a value set in the order of its rules, each once. Raises: NotFound CODE_SYSTEM_UNKNOWN."""
     _check_depth(depth, value_set)
+    active_only = active_only or not value_set.takes_inactive
     seen: set[tuple[str, str]] = set()
     for rule in value_set.include:
         for entry in _entries(reading, rule, words, active_only, depth):
@@ -121,16 +131,28 @@ def _own_entries(reading: Reading, rule: Rule, words: tuple[str, ...], active_on
     codes = reading.system(rule.system, rule.version)
     version = codes.version if codes is not None else rule.version or ""
     if rule.codes is None:
+        _refuse_expressions(rule)
         for concept in _complete(codes, rule).matching(rule.filters, words, active_only=active_only):
             yield Entry(rule.system, version, concept)
         return
     for code, written in rule.codes.items():
-        known = codes.find(code) if codes is not None and (written is None or active_only) else None
+        known = codes.glance(code) if codes is not None else None
         if known is not None and active_only and not known.active:
             continue
         display = written or (known.display if known is not None else code)
         if not words or has_words(words, (code, display)):
-            yield Entry(rule.system, version, Concept(code, display, known is None or known.active))
+            found = Concept(code, display) if known is None else replace(known, code=code, display=display)
+            yield Entry(rule.system, version, found)
+
+
+def _refuse_expressions(rule: Rule) -> None:
+    if any(wanted.property in EXPRESSIONS for wanted in rule.filters):
+        raise Incorrect(
+            VALUE_SET_WRONG,
+            "A filter is written in SNOMED CT's expression language, which is not followed here",
+            field="compose.include.filter",
+            hint="Write it as concept is-a CODE, or as several rules",
+        )
 
 
 def _complete(codes: CodeSystem | None, rule: Rule) -> CodeSystem:

@@ -34,6 +34,9 @@ class GrammarSystem:
     def find(self, code: str) -> Concept | None:
         return Concept(code, code) if self.accepts(code) else None
 
+    def glance(self, code: str) -> Concept | None:
+        return self.find(code)
+
     def has(self, code: str) -> bool:
         return self.accepts(code)
 

@@ -72,6 +72,10 @@ class ImportedSystem:
         held = (*((str(n), str(v)) for n, v in properties), *(("parent", str(p[0])) for p in parents))
         return Concept(code, display, bool(active), False, tuple((k, lang, t) for k, lang, t in terms), held)
 
+    def glance(self, code: str) -> Concept | None:
+        found = self._row(code)
+        return None if found is None else Concept(code, found[1], bool(found[2]))
+
     def has(self, code: str) -> bool:
         return self._row(code) is not None
 

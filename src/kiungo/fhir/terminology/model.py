@@ -57,13 +57,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ValueSet:
-    """A value set as its rules."""
+    """A value set as its rules. `takes_inactive` is False where it says that codes out of use are none of its own."""
 
     url: str
     version: str
     name: str
     include: tuple[Rule, ...]
     exclude: tuple[Rule, ...] = ()
+    takes_inactive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class CodeSystem(Protocol):
 
     def find(self, code: str) -> Concept | None:
         """The concept of a code, with its terms and properties."""
+        ...
+
+    def glance(self, code: str) -> Concept | None:
+        """The same without terms and properties, where those cost a look of their own."""
         ...
 
     def has(self, code: str) -> bool:

@@ -1,14 +1,15 @@
 """What the rest of the server asks about codes, with answers remembered for as long as they hold."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.fhir.terminology import composing
 from kiungo.fhir.terminology.composing import Entry
+from kiungo.fhir.terminology.displays import display_in
 from kiungo.fhir.terminology.grammars import grammars
 from kiungo.fhir.terminology.model import (
     CODE_SYSTEM_UNKNOWN,
@@ -102,10 +103,14 @@ class Terminology:
         offset: int = 0,
         count: int | None = None,
         active_only: bool = False,
+        selectable_only: bool = False,
+        without_systems: Collection[str] = (),
         version: str | None = None,
         unit: "Unit | None" = None,
     ) -> Expansion:
         """A page of the codes of a value set, in the order of its rules.
+
+        `selectable_only` leaves out codes that only group others; `without_systems` those of some systems.
 
         Raises: NotFound VALUE_SET_UNKNOWN, CODE_SYSTEM_UNKNOWN; Incorrect EXPANSION_TOO_COSTLY, VALUE_SET_WRONG.
         """
@@ -113,6 +118,12 @@ class Terminology:
         def look(reading: Reading) -> Expansion:
             found = self._value_set(reading, value_set, version)
             entries = composing.expand(reading, found, words_of(filter), active_only=active_only)
+            if selectable_only or without_systems:
+                entries = (
+                    entry
+                    for entry in entries
+                    if not (selectable_only and entry.concept.abstract) and entry.system not in without_systems
+                )
             return _page(found, entries, offset, count)
 
         return self._in(look, unit)
@@ -169,25 +180,37 @@ class Terminology:
         code: str,
         system: str | None = None,
         value_set: str | ValueSet | None = None,
+        code_system: CodeSystem | None = None,
         display: str | None = None,
         version: str | None = None,
+        language: str | None = None,
+        abstract_is_right: bool = True,
         unit: "Unit | None" = None,
     ) -> Validated:
         """Whether a code is one of a system, or of a value set; and whether a display is the code's own.
+
+        `code_system` is one that was sent along, `version` that of the code's system.
 
         Raises: NotFound VALUE_SET_UNKNOWN or CODE_SYSTEM_UNKNOWN.
         """
 
         def look(reading: Reading) -> Validated:
+            codes = code_system or (reading.system(system, version) if system else None)
             if value_set is None:
-                codes = _system(reading, system or "", version)
+                codes = codes or _system(reading, system or "", version)
                 found: bool | None = codes.has(code) or (False if codes.is_complete else None)
-                where = system or ""
+                where = codes.url or system or "the code system"
             else:
-                known = self._value_set(reading, value_set, version)
-                found = composing.member(reading, known, system, code)
+                known = self._value_set(reading, value_set, None)
                 where = known.url or "the value set"
-            return _judged(reading, found, where, system, code, display)
+                if codes is None and version is not None and system:
+                    return Validated(False, _no_version(reading, system, version))
+                found = composing.member(reading, known, system, code)
+            verdict = _judged(codes, found, where, code, display, language)
+            concept = codes.glance(code) if codes is not None and verdict.result else None
+            if concept is not None and concept.abstract and not abstract_is_right:
+                return replace(verdict, result=False, message=f"The code {code[:80]!r} only groups others (abstract)")
+            return verdict
 
         return self._in(look, unit)
 
@@ -246,29 +269,37 @@ class Terminology:
 def _system(reading: Reading, system: str, version: str | None) -> CodeSystem:
     found = reading.system(system, version)
     if found is None:
+        other = _no_version(reading, system, version) if version is not None else ""
         raise NotFound(
             CODE_SYSTEM_UNKNOWN,
-            f"The codes of {system[:200] or 'no system'} are not here",
+            other or f"The codes of {system[:200] or 'no system'} are not here",
             field="system",
             hint="Import them with `kiungo fhir terminology import`, or store the CodeSystem",
         )
     return found
 
 
+def _no_version(reading: Reading, system: str, version: str) -> str:
+    """What to say about a version of a system that is not here."""
+    other = reading.system(system)
+    here = f"; version {other.version} is" if other is not None and other.version else ""
+    return f"Version {version[:80]} of {system[:200]} is not here{here}"
+
+
 def _judged(
-    reading: Reading, found: bool | None, where: str, system: str | None, code: str, display: str | None
+    codes: CodeSystem | None, found: bool | None, where: str, code: str, display: str | None, language: str | None
 ) -> Validated:
-    codes = reading.system(system) if system else None
     concept = codes.find(code) if codes is not None and found else None
     version = codes.version or None if codes is not None else None
     if found is None:
         return Validated(None, f"Whether {code[:80]!r} is in {where} cannot be known: codes it needs are not here")
     if not found:
         return Validated(False, f"The code {code[:80]!r} is not in {where}", version=version)
-    right = concept.display if concept is not None else None
+    right = display_in(concept, language) if concept is not None else None
     if display is not None and concept is not None and not _same(display, concept):
         return Validated(False, f"The code is right, but its display is {right!r}", right, version)
-    return Validated(True, "", right, version)
+    note = "" if concept is None or concept.active else "The code is right, but is no longer in use (inactive)"
+    return Validated(True, note, right, version)
 
 
 def _same(display: str, concept: Concept) -> bool:

@@ -85,6 +85,7 @@ def value_set_of(resource: dict[str, Any]) -> ValueSet:
         resource.get("title") or resource.get("name", ""),
         tuple(_rule(part) for part in compose.get("include", ())),
         tuple(_rule(part) for part in compose.get("exclude", ())),
+        compose.get("inactive") is not False,
     )
 
 

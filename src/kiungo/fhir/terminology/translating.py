@@ -23,13 +23,14 @@ OTHER_MAPS_MAX = 4
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One target. `source` is the address of the map that says so."""
+    """One target. `source` is the address of the map that says so. Shapes: `products` are (element, system, code)."""
 
     equivalence: str
     system: str
     code: str
     display: str
     source: str
+    products: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def is_match(self) -> bool:
@@ -39,7 +40,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to translate. `target_system`, `source` and `target` narrow the answer when given."""
+    """What to translate. `target_system`, `version`, `source` and `target` narrow the answer when given.
+
+    Shapes: `dependencies` are (element, code) pairs, which targets that depend on others need.
+    """
 
     system: str
     code: str
@@ -47,6 +51,8 @@ class Asked:
     source: str = ""
     target: str = ""
     reverse: bool = False
+    version: str = ""
+    dependencies: frozenset[tuple[str, str]] = frozenset()
 
 
 def translate(reading: Reading, asked: Asked, maps: list[ConceptMap]) -> list[Match]:
@@ -87,6 +93,8 @@ def _in_map(reading: Reading, known: ConceptMap, asked: Asked, depth: int) -> li
         near, far = ("target", "source") if asked.reverse else ("source", "target")
         if asked.system not in ("", group.get(near)) or asked.target_system not in ("", group.get(far)):
             continue
+        if asked.version and group.get(f"{near}Version", asked.version) != asked.version:
+            continue
         mine = _backward(known, group, asked) if asked.reverse else _forward(known, group, asked)
         found += mine if mine or asked.reverse else _rest(reading, known, group, asked, depth)
     return found
@@ -100,11 +108,19 @@ def _forward(known: ConceptMap, group: dict[str, Any], asked: Asked) -> list[Mat
             target.get("code", ""),
             target.get("display", ""),
             known.url,
+            tuple((p.get("property", ""), p.get("system", ""), p.get("value", "")) for p in target.get("product", ())),
         )
         for element in group.get("element", ())
         if element.get("code") == asked.code
         for target in element.get("target", ())
+        if _is_met(target, asked)
     ]
+
+
+def _is_met(target: dict[str, Any], asked: Asked) -> bool:
+    """Whether all that a target depends on was said."""
+    needed = {(d.get("property", ""), d.get("value", "")) for d in target.get("dependsOn", ())}
+    return needed <= asked.dependencies
 
 
 def _backward(known: ConceptMap, group: dict[str, Any], asked: Asked) -> list[Match]:

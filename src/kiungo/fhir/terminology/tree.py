@@ -27,6 +27,9 @@ class TreeSystem:
     def find(self, code: str) -> Concept | None:
         return self.concepts.get(code if self.case_sensitive else self._spelled(code))
 
+    def glance(self, code: str) -> Concept | None:
+        return self.find(code)
+
     def has(self, code: str) -> bool:
         return self.find(code) is not None
 
