@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Self
 
 from kiungo.base.errors import Incorrect, define
@@ -118,7 +119,7 @@ class Money:
 
     def decimal(self) -> Decimal:
         """The amount as a Decimal with exactly the currency's decimals."""
-        return Decimal(self.minor).scaleb(-EXPONENTS[self.currency])
+        return _decimal(self.minor, EXPONENTS[self.currency])
 
     def percent(self, basis_points: int) -> "Money":
         """A share of the amount, rounded half up. Units: 10,000 basis points are the whole."""
@@ -201,3 +202,9 @@ def _plain_decimal(value: object, field: str) -> str:
             hint='Send digits with a point, such as "1250.00"; no currency sign, separator or exponent',
         )
     return text
+
+
+@lru_cache(maxsize=4_096)
+def _decimal(minor: int, exponent: int) -> Decimal:
+    """Kept, because the amounts of one claim stand in its records some twenty times."""
+    return Decimal(minor).scaleb(-exponent)

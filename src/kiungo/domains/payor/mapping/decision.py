@@ -14,10 +14,14 @@ from kiungo.domains.payor.rules.case import PR_COINSURANCE, PR_COPAY, PR_DEDUCTI
 from kiungo.domains.payor.rules.order import in_order
 from kiungo.fhir.pieces import Resource, code_in, coded, identifier, reference
 
-SHARES: Final[Mapping[str, tuple[str, str]]] = {
-    PR_DEDUCTIBLE: (terms.AMOUNT, "deductible"),
-    PR_COPAY: (terms.AMOUNT, "copay"),
-    PR_COINSURANCE: (terms.OWN_AMOUNT, "coinsurance"),
+SUBMITTED: Final = coded(terms.AMOUNT, "submitted")
+ELIGIBLE: Final = coded(terms.AMOUNT, "eligible")
+BENEFIT: Final = coded(terms.AMOUNT, "benefit")
+PATIENT: Final = coded(terms.OWN_AMOUNT, "patient")
+SHARES: Final[Mapping[str, Resource]] = {
+    PR_DEDUCTIBLE: coded(terms.AMOUNT, "deductible"),
+    PR_COPAY: coded(terms.AMOUNT, "copay"),
+    PR_COINSURANCE: coded(terms.OWN_AMOUNT, "coinsurance"),
 }
 OUTCOMES: Final = {"approved": "complete", "rejected": "complete", "under_review": "queued"}
 
@@ -119,14 +123,9 @@ def _coded_amounts(
     charge: Money, allowed: Money, paid: Money, patient: Money, parts: Mapping[str, Money]
 ) -> list[Resource]:
     """Amounts by category: what the patient owes as one sum, and each part of it under its own code."""
-    amounts = [
-        (terms.AMOUNT, "submitted", charge),
-        (terms.AMOUNT, "eligible", allowed),
-        (terms.AMOUNT, "benefit", paid),
-        (terms.OWN_AMOUNT, "patient", patient),
-    ]
-    amounts += [(*SHARES[reason], amount) for reason, amount in parts.items() if reason in SHARES and amount.minor]
-    return [{"category": coded(system, code), "amount": money(amount)} for system, code, amount in amounts]
+    amounts = [(SUBMITTED, charge), (ELIGIBLE, allowed), (BENEFIT, paid), (PATIENT, patient)]
+    amounts += [(SHARES[reason], amount) for reason, amount in parts.items() if reason in SHARES and amount.minor]
+    return [{"category": category, "amount": money(amount)} for category, amount in amounts]
 
 
 def _read_amounts(entries: Iterable[Resource]) -> dict[str, Money]:
