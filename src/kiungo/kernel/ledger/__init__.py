@@ -13,7 +13,7 @@ another body it is a Conflict.
 """
 
 from kiungo.kernel.ledger.model import Account, Balance, Journal, Posting, Rule
-from kiungo.kernel.ledger.movements import hold, open_account, post, post_hold, reverse, void_hold
+from kiungo.kernel.ledger.movements import hold, open_account, open_accounts, post, post_hold, reverse, void_hold
 from kiungo.kernel.ledger.reports import (
     Discrepancy,
     Statement,
@@ -42,6 +42,7 @@ __all__ = [
     "hold",
     "journals_about",
     "open_account",
+    "open_accounts",
     "post",
     "post_hold",
     "reverse",

@@ -5,7 +5,7 @@ be refused is refused before the first row is written, so a caller may catch the
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -54,6 +54,22 @@ def open_account(unit: Unit, tenant: int, id: str, currency: str, rule: Rule = "
             hint="Use another account id; the rule of an account never changes",
         )
     return account
+
+
+def open_accounts(unit: Unit, tenant: int, currency: str, rules: Mapping[str, Rule]) -> None:
+    """Open those of some accounts, each with its rule, that are not open in the currency; mostly all are.
+
+    Raises: as `open_account`.
+    """
+    known = dict(
+        unit.rows(
+            f"SELECT id, rule FROM ledger_account WHERE tn = ? AND id IN ({_marks(rules)}) AND currency = ?",
+            (tenant, *rules, currency),
+        )
+    )
+    for id in sorted(rules):
+        if known.get(id) != rules[id]:
+            open_account(unit, tenant, id, currency, rules[id])
 
 
 def post(
@@ -209,18 +225,23 @@ def _write(
 
 
 def _lock(unit: Unit, tenant: int, keys: Mapping[AccountKey, Balance]) -> dict[AccountKey, Account]:
-    """Read the accounts in sorted order and, on PostgreSQL, hold their rows until the unit ends."""
+    """Read the accounts, on PostgreSQL holding their rows until the unit ends; every unit in the same order."""
     for_update = " FOR UPDATE" if unit.engine == "postgresql" else ""
     accounts = {}
-    for id, currency in sorted(keys):
-        row = unit.row(
-            "SELECT rule, posted_dr, posted_cr, pending_dr, pending_cr FROM ledger_account"
-            f" WHERE tn = ? AND id = ? AND currency = ?{for_update}",
-            (tenant, id, currency),
+    for currency in sorted({currency for _, currency in keys}):
+        ids = sorted(id for id, of in keys if of == currency)
+        rows = unit.rows(
+            "SELECT id, rule, posted_dr, posted_cr, pending_dr, pending_cr FROM ledger_account"
+            f" WHERE tn = ? AND id IN ({_marks(ids)}) AND currency = ? ORDER BY id{for_update}",
+            (tenant, *ids, currency),
         )
-        if row is not None:
-            accounts[id, currency] = Account(id, currency, row[0], Balance(*row[1:]))
+        for id, rule, *amounts in rows:
+            accounts[id, currency] = Account(id, currency, rule, Balance(*amounts))
     return accounts
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _reduced(held: Sequence[Posting], amounts: Sequence[Money]) -> tuple[Posting, ...]:

@@ -83,8 +83,7 @@ def rule_of(account: str) -> Rule:
 
 def open_for(unit: Unit, tenant: int, currency: str, *accounts: str) -> None:
     """Open the accounts that are not open yet."""
-    for account in sorted(set(accounts)):
-        ledger.open_account(unit, tenant, account, currency, rule_of(account))
+    ledger.open_accounts(unit, tenant, currency, {account: rule_of(account) for account in accounts})
 
 
 def move(
