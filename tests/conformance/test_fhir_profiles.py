@@ -18,7 +18,7 @@ from kiungo.fhir.xml import from_xml
 from kiungo.kernel.json import loads
 from tests.conformance.material import FOLDER, material
 
-AGREEMENT_MIN = 0.89
+AGREEMENT_MIN = 0.93
 US_CORE = "hl7.fhir.us.core-6.1.0.tgz"
 # What a case needs that this suite does not give: other packages, formats that are no resources, other modes.
 NOT_HERE = frozenset({"packages", "no-expectation", "format:txt", "format:ndjson"})
@@ -40,6 +40,11 @@ ARGUED = {
     "patient-circle2-bad-source1": "the target is not among the case's files",
     "res-inv-example-good": "a profile that is not installed cannot be missed: a warning",
     "shc": "a profile that is not installed cannot be met",
+    "bundle-bad-by-param": "the profile is an argument of the reference's command line, for entries of a Bundle",
+    "mr-m-cql-library": "it needs a reader of CQL",
+    "obs-vs-1": "an unknown extension is a warning, and its LOINC code is none of R4's for blood pressure",
+    "string-with-coding-async-qr": "the countries of ISO 3166 are not here",
+    "vs-bad-code": "the codes of SNOMED CT are their owner's, and are not here",
 }
 
 
@@ -119,8 +124,7 @@ def test_agreement_with_the_reference_validator(capsys: pytest.CaptureFixture[st
         print(f"\nvalidator cases: {tally.agreed} agree, {len(tally.differing)} differ ({tally.share:.1%}),")
         print(f"{len(tally.differing) - len(open_cases)} of these argued; open: {', '.join(sorted(open_cases))}")
     assert tally.share >= AGREEMENT_MIN
-    refused = [name for name, why in open_cases.items() if not why.endswith("not valid")]
-    assert refused == [], "resources that the reference takes must be taken"
+    assert open_cases == {}, "each verdict is shared, or argued above"
 
 
 def test_us_core_examples_meet_the_profiles_they_claim() -> None:

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any
 
 from kiungo.fhir import definitions
-from kiungo.fhir.profiles.filters import check_filters
+from kiungo.fhir.profiles.filters import check_expressions, check_filters, declared_parameters
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.items import elements_of
+from kiungo.fhir.profiles.obligations import check_obligations
 from kiungo.fhir.profiles.questionnaires.enabling import listed, objects
 from kiungo.fhir.profiles.run import Run
 
@@ -30,6 +31,7 @@ def check_structure(o: Json, at: At, run: Run) -> None:
         return
     if o.get("derivation") == "specialization" and o.get("baseDefinition") == name:
         run.error("invalid", (at, "type", -1), "is the same as baseDefinition, but a specialization makes a new type")
+    check_obligations(o, at, run)
     root = plain if is_known else plain.rpartition("/")[2]
     for part in ("snapshot", "differential"):
         content = o.get(part)
@@ -99,8 +101,9 @@ def _concepts(value: Any) -> Any:
 
 
 def check_value_set(o: Json, at: At, run: Run) -> None:
-    """Systems are absolute addresses, and filters are written as their properties ask."""
+    """Systems are absolute addresses, filters are written as their properties ask, their parameters are declared."""
     compose = o.get("compose")
+    declared = declared_parameters(o)
     for part in ("include", "exclude"):
         for index, one in enumerate(listed(compose.get(part) if compose.__class__ is dict else None)):
             if one.__class__ is not dict:
@@ -110,6 +113,7 @@ def check_value_set(o: Json, at: At, run: Run) -> None:
             if system.__class__ is str and ":" not in system:
                 run.error("invalid", (where, "system", -1), f"is {system[:100]}, which is not absolute")
             check_filters(one, where, run)
+            check_expressions(one, declared, where, run)
 
 
 def check_parameter(o: Json, at: At, run: Run) -> None:

@@ -5,6 +5,7 @@ Source: FHIR R4 2.4.0 (Narrative), invariants txt-1 and txt-2.
 
 import re
 from html.entities import html5
+from typing import Any
 from xml.parsers import expat
 
 from kiungo.fhir.profiles.findings import At, Json
@@ -47,6 +48,8 @@ class _Reader:
         self._depth = 0
         self._has_content = False
         self._said: set[str] = set()
+        self._links: list[str] = []
+        self._anchors: set[str] = set()
 
     def read(self, text: str) -> None:
         """Parse, and note what is wrong."""
@@ -66,6 +69,9 @@ class _Reader:
             return
         if not self._has_content:
             self._say("invariant", "has nothing to read", "txt-2")
+        for link in self._links:
+            if link and link not in self._anchors and not _has_id(self._run.scope.root, link):
+                self._say("invalid", f"links to #{link[:60]}, which is nowhere in the resource", "")
 
     def _say(self, code: str, message: str, rule: str) -> None:
         if message not in self._said:
@@ -84,6 +90,9 @@ class _Reader:
             self._say("invariant", f"holds the element {name[:40]}, which a narrative must not", "txt-1")
         if name == "img":
             self._has_content = True
+        self._anchors.update(attributes[key] for key in ("id", "name") if key in attributes)
+        if name == "a" and attributes.get("href", "").startswith("#"):
+            self._links.append(attributes["href"][1:])
         for key, value in attributes.items():
             if key not in ATTRIBUTES and not key.startswith("xmlns"):
                 self._say(
@@ -98,6 +107,20 @@ class _Reader:
     def _text(self, data: str) -> None:
         if data.strip():
             self._has_content = True
+
+
+def _has_id(value: Json, wanted: str) -> bool:
+    """Whether the resource, anything contained in it or any of its elements has this id."""
+    stack: list[Any] = [value]
+    while stack:
+        one = stack.pop()
+        if one.__class__ is dict:
+            if one.get("id") == wanted:
+                return True
+            stack.extend(one.values())
+        elif one.__class__ is list:
+            stack.extend(one)
+    return False
 
 
 def _numbered(match: "re.Match[str]") -> str:

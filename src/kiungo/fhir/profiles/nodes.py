@@ -11,6 +11,14 @@ from kiungo.fhir.definitions import UNBOUNDED
 from kiungo.fhir.definitions.rules import Invariant
 
 Json = dict[str, Any]
+Demand = tuple[str, Any]
+"""An extension of an ElementDefinition that asks for something: its url and value."""
+ONE_OF = "codes of"
+"""What a demand is called whose value is a value set no code may be outside of."""
+_BINDING = "http://hl7.org/fhir/StructureDefinition/"
+_FURTHER = frozenset(
+    {"http://hl7.org/fhir/tools/StructureDefinition/additional-binding", _BINDING + "additional-binding"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class Node:
     children: dict[str, "Node"] = field(default_factory=dict)
     slices: dict[str, "Node"] = field(default_factory=dict)
     min_source: str = ""
+    demands: tuple[Demand, ...] = ()
 
     def copy(self) -> "Node":
         """A tree of its own, to be constrained further."""
@@ -85,6 +94,7 @@ class Node:
             {name: child.copy() for name, child in self.children.items()},
             {name: one.copy() for name, one in self.slices.items()},
             self.min_source,
+            self.demands,
         )
 
     def type_names(self) -> tuple[str, ...]:
@@ -110,6 +120,8 @@ def apply(node: Node, element: Json) -> None:
     binding = element.get("binding")
     if binding and binding.get("valueSet"):
         node.binding = (binding["strength"], binding["valueSet"])
+    if binding and "extension" in binding:
+        _demand(node, [(ONE_OF, url) for url in map(_most_set, binding["extension"]) if url])
     for row in element.get("constraint", []):
         if row.get("expression") and row["key"] not in _EVERYWHERE:
             node.invariants[row["key"]] = Invariant(row["key"], row.get("severity", "error"), row["expression"])
@@ -117,6 +129,8 @@ def apply(node: Node, element: Json) -> None:
     node.content_reference = element.get("contentReference", node.content_reference)
     node.must_support = element.get("mustSupport", node.must_support)
     node.is_modifier = element.get("isModifier", node.is_modifier)
+    if "extension" in element:
+        _demand(node, [(str(one.get("url")), _value_of(one)) for one in element["extension"]])
     if "slicing" in element:
         node.slicing = slicing_of(element["slicing"], node.slicing)
 
@@ -124,6 +138,25 @@ def apply(node: Node, element: Json) -> None:
 _VALUES = (("fixed", "fixed"), ("pattern", "pattern"), ("minValue", "min_value"), ("maxValue", "max_value"))
 # Judged for every element by the structural validator.
 _EVERYWHERE = frozenset({"ele-1", "ext-1"})
+
+
+def _demand(node: Node, said: list[Demand]) -> None:
+    node.demands = tuple(dict.fromkeys((*node.demands, *(one for one in said if one[1].__class__ in (str, bool)))))
+
+
+def _most_set(extension: Json) -> Any:
+    """The value set that no code may be outside of: the greatest one, or a further binding that always holds."""
+    if extension.get("url") == _BINDING + "elementdefinition-maxValueSet":
+        return _value_of(extension)
+    if extension.get("url") not in _FURTHER:
+        return None
+    parts = {str(part.get("url")): _value_of(part) for part in extension.get("extension", ())}
+    always = parts.get("purpose") in ("maximum", "required") and "usage" not in parts
+    return parts.get("valueSet") if always else None
+
+
+def _value_of(extension: Json) -> Any:
+    return next((value for name, value in extension.items() if name.startswith("value")), None)
 
 
 def type_ref(entry: Json) -> TypeRef:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.definitions import Element
 from kiungo.fhir.definitions.rules import type_rules
+from kiungo.fhir.profiles.demands import demand_checks
 from kiungo.fhir.profiles.invariants import Judge, judge_of
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import Node, TypeRef
@@ -41,7 +42,7 @@ def value_checks(node: Node, element: Element | None, library: "Library", source
         found.append(_limit_check(node.min_value[1], source, least=True))
     if node.max_value is not None:
         found.append(_limit_check(node.max_value[1], source, least=False))
-    return found
+    return found + demand_checks(node.demands, source)
 
 
 def _own_invariants(node: Node) -> list[Any]:
