@@ -335,6 +335,13 @@ class TestWebhooks:
         here = "/console/webhooks/" + re.search(r"/console/webhooks/([0-9a-f-]{36})/", page)[1]  # type: ignore[index]
         other = house.signed_in("Lakeside Clinic", "provider", provider="PROV-002")
         assert "127.0.0.1:9/hooks" not in other.see("/console/webhooks")
+        hospital = house.signed_in("Hospital", "facility", facility="FID-1")
+        assert "127.0.0.1:9/hooks" not in hospital.see("/console/webhooks")
+        page = hospital.send("/console/webhooks", url="http://127.0.0.1:9/own", event_payment_processed="true")
+        own = "/console/webhooks/" + re.search(r"/console/webhooks/([0-9a-f-]{36})/", page)[1]  # type: ignore[index]
+        assert "127.0.0.1:9/own" in hospital.see("/console/webhooks")
+        hospital.see(own)
+        assert hospital.status == 200
         other.see(here)
         assert other.status in (403, 404)
         other.send(f"{here}/delete")

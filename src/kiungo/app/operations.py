@@ -19,10 +19,10 @@ DEAD_LISTED_MAX = 500
 ENTRIES_LISTED_MAX = 1_000
 JOB_ID_MAX = 2**63 - 1
 
-LedgerReader = Annotated[Exchange, secured(READ_LEDGER)]
-Auditor = Annotated[Exchange, secured("read:audit")]
-Operator = Annotated[Exchange, secured("read:operations")]
-Mender = Annotated[Exchange, secured("write:operations")]
+LedgerReader = Annotated[Exchange, secured(READ_LEDGER, owners=())]
+Auditor = Annotated[Exchange, secured("read:audit", owners=())]
+Operator = Annotated[Exchange, secured("read:operations", owners=())]
+Mender = Annotated[Exchange, secured("write:operations", owners=())]
 
 
 def operations_routers(database: Database, reads: audit.Reads, *, audit_key: bytes) -> list[APIRouter]:

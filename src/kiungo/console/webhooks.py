@@ -24,6 +24,7 @@ REPLAY_PERIOD_WRONG = define(
 )
 
 HOME = "/console/webhooks"
+OWNERS = ("provider", "facility")
 DELIVERIES_SHOWN = 50
 COUNTED_MAX = 99
 NOTICES = {
@@ -71,7 +72,7 @@ class WebhookPages:
         error: KiungoError | None = None,
     ) -> Response:
         def read(unit: Unit) -> list[dict[str, Any]]:
-            found = endpoints.listed(unit, visit.call.tenant, owner=visit.owner or None, limit=endpoints.LIST_MAX)
+            found = endpoints.listed(unit, visit.call.tenant, owner=_own(visit) or None, limit=endpoints.LIST_MAX)
             return [_row(endpoint) | _counts(unit, endpoint) for endpoint in found]
 
         rows = await self.database.read_async(read)
@@ -79,7 +80,7 @@ class WebhookPages:
         context = {
             "endpoints": rows,
             "can_write": visit.can(WRITE_WEBHOOKS),
-            "owner": visit.owner,
+            "owner": _own(visit),
             "events": sorted(self.webhooks.settings.events),
             "values": values or {},
             "wrong": {names.get(error.field, error.field): error.hint} if error and error.field else {},
@@ -90,7 +91,7 @@ class WebhookPages:
     async def add(self, visit: Visit) -> Response:
         """Register an endpoint and show its secret, this once."""
         form = visit.form()
-        owner = visit.owner or form.get("owner", "")
+        owner = _own(visit) or form.get("owner", "")
         events = [name for name in sorted(self.webhooks.settings.events) if form.get(f"event_{name}")]
 
         def write(unit: Unit) -> tuple[Endpoint, str]:
@@ -228,7 +229,7 @@ class WebhookPages:
         return endpoint
 
     def _permit(self, visit: Visit, scope: str, endpoint: Endpoint) -> None:
-        thing = Thing("webhook", endpoint.id, endpoint.tenant, bindings={"provider": endpoint.owner})
+        thing = Thing("webhook", endpoint.id, endpoint.tenant, bindings=_guards(visit, endpoint.owner))
         require(visit.call.principal, scope, thing)
 
     def routes(self) -> tuple[Route, ...]:
@@ -246,7 +247,20 @@ class WebhookPages:
 
 
 def _route(method: str, path: str, scope: str, handler: Callable[[Visit], Awaitable[Response]]) -> Route:
-    return Route(method, path, page("webhooks", handler), scope=scope, api="console", openapi=NOT_AN_API)
+    return Route(method, path, page("webhooks", handler), scope=scope, api="console", openapi=NOT_AN_API, owners=OWNERS)
+
+
+def _own(visit: Visit) -> str:
+    """Whose endpoints a bound visitor sees; empty for staff, whom nothing binds."""
+    bound = visit.call.principal.bindings
+    return next((bound[name] for name in OWNERS if name in bound), "")
+
+
+def _guards(visit: Visit, owner: str) -> dict[str, str]:
+    """What an endpoint is asked about: a visitor bound twice passes by the first binding, as over the API."""
+    bound = visit.call.principal.bindings
+    names = [name for name in OWNERS if name in bound]
+    return {name: bound[name] for name in names} | dict.fromkeys(names[:1], owner)
 
 
 def _row(endpoint: Endpoint) -> dict[str, Any]:

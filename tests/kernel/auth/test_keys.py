@@ -121,6 +121,20 @@ def test_rotation_overlaps_then_ends(served: Running, database: Database) -> Non
         database.write(lambda unit: rotate_key(unit, SYSTEM, key_id, overlap_s=60))
 
 
+def test_a_bound_key_is_refused_where_an_answer_cannot_be_confined_to_its_owner(served: Running) -> None:
+    free, provider = served.key("read:notes"), served.key("read:notes", bindings={"provider": "n-1"})
+    till = served.key("read:notes", bindings={"till": "t", "provider": "n-1"})
+    for path, key, status in (
+        ("/api/staff", free, 200), ("/api/staff", provider, 403), ("/api/staff", till, 403),
+        ("/api/shop", free, 200), ("/api/shop", provider, 403), ("/api/shop", till, 200),
+        ("/api/admin/keys/", served.key("admin:access", bindings={"provider": "n-1"}), 403),
+        ("/api/admin/keys/", served.key("admin:access"), 200),
+    ):  # fmt: skip
+        answer = served.client.get(path, headers={"X-API-Key": key})
+        assert answer.status_code == status, (path, answer.text)
+        assert status == 200 or answer.json()["error"]["code"] == "NOT_YOURS"
+
+
 def test_a_bound_key_reaches_its_own_records_only(served: Running) -> None:
     key = served.key("read:notes", bindings={"provider": "n-1"})
     assert get(served, key).status_code == 200

@@ -80,6 +80,8 @@ def sample_routes(front: Front) -> list[Route]:
         Route("GET", "/api/notes/{note_id}/", read, scope="read:notes", api="notes"),
         Route("GET", "/api/notes/{note_id}/page", show_page, scope="read:notes", api="notes"),
         Route("GET", "/api/notes/broken", break_down, scope="read:notes", api="notes"),
+        Route("GET", "/api/staff", greet, scope="read:notes", owners=()),
+        Route("GET", "/api/shop", greet, scope="read:notes", owners=("shop", "till")),
         Route("GET", "/api/open", greet, public=True),
     ]
 

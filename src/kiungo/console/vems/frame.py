@@ -65,7 +65,7 @@ def route(
     """A route of the dashboard; one that takes a file says how large it may be."""
     return Route(
         method, path, page(section, handler), scope=scope, api="console", openapi=NOT_AN_API,
-        body_bytes_max=body_bytes_max,
+        body_bytes_max=body_bytes_max, owners=roles.OWNERS[scope],
     )  # fmt: skip
 
 

@@ -49,9 +49,9 @@ class ContractDesk:
         audit.record(unit, call, "put", kind="facility", id=facility.fr_code)
 
     def find(self, unit: Unit, call: Call, contract_id: str) -> Contract:
-        """A contract as it now is. Raises: NotFound CONTRACT_NOT_FOUND."""
+        """A contract as it now is. Raises: NotFound CONTRACT_NOT_FOUND, also for another facility's."""
         found = contracts.find_contract(unit, call.tenant, contract_id)
-        if found is None:
+        if found is None or call.principal.bindings.get("facility", found.facility) != found.facility:
             raise NotFound(CONTRACT_NOT_FOUND, f"No contract {contract_id[:64]}", hint="List the contracts")
         return found
 

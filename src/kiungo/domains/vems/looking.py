@@ -88,7 +88,8 @@ def sheet_of(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, *, with
 def find_contracts(
     unit: Unit, call: Call, *, facility: str | None, vendor: str | None, after: str, limit: int
 ) -> list[Contract]:
-    """Contracts by their ids, from after one."""
+    """Contracts by their ids, from after one; those of the facility the caller is bound to."""
+    facility = call.principal.bindings.get("facility", facility)
     return contracts.page_of_contracts(unit, call.tenant, facility=facility, vendor=vendor, after=after, limit=limit)
 
 

@@ -1,5 +1,6 @@
 """The booking desk's scopes, and the roles that bundle them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from kiungo.kernel.auth.roles import define_role
@@ -25,6 +26,26 @@ WRITE_NOTIFICATIONS: Final = "write:notifications"
 READ_ANALYTICS: Final = "read:analytics"
 # What the guide's facility-based authentication lets a call without a credential do.
 OPEN_SCOPES: Final = frozenset({READ_SERVICES, READ_BOOKINGS, WRITE_BOOKINGS})
+
+# What a bound credential is confined to under each scope; whoever is bound to something else is refused there, and
+# where nothing is named, everybody bound is: that work is the staff's. Services are for everybody to discover.
+OWNERS: Final[Mapping[str, tuple[str, ...]]] = {
+    READ_BOOKINGS: ("facility",),
+    WRITE_BOOKINGS: ("facility",),
+    READ_SETTLEMENTS: ("facility", "payee"),
+    READ_NOTIFICATIONS: ("facility", "payee"),
+    WRITE_NOTIFICATIONS: ("facility", "payee"),
+    READ_ANALYTICS: ("facility",),
+    READ_CONTRACTS: ("facility",),
+    WRITE_CONTRACTS: ("facility",),
+    **dict.fromkeys(
+        (
+            OVERRIDE_BOOKINGS, FOLLOW_CLAIMS, DECIDE_SETTLEMENTS, FUND_FLOATS,
+            READ_PAYEES, WRITE_PAYEES, APPROVE_PAYEES, READ_STATEMENTS, RECONCILE,
+        ),
+        (),
+    ),
+}  # fmt: skip
 
 FACILITY = define_role(
     "facility",

@@ -29,7 +29,7 @@ ADMIN = "admin:access"
 OVERLAP_S = 86_400
 OVERLAP_S_MAX = 30 * 86_400
 PAGE_MAX = 200
-Admin = Annotated[Exchange, secured(ADMIN)]
+Admin = Annotated[Exchange, secured(ADMIN, owners=())]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=150)]], Field(max_length=100)]
 Bindings = Annotated[dict[str, str], Field(max_length=10)]

@@ -1,6 +1,6 @@
 """The one decision function: may this principal do this action on this thing?"""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from kiungo.base.errors import Forbidden, define
@@ -65,6 +65,16 @@ def may(principal: Principal, action: str, thing: Thing | None = None) -> Decisi
         if guard != owner:
             return Decision(False, f"the credential is bound to another {name}", NOT_YOURS)
     return _YES_BY_BINDING
+
+
+def refuse_other_owners(principal: Principal, owners: Collection[str]) -> None:
+    """Refuse a credential bound to nothing that an answer could be confined to. Raises: Forbidden NOT_YOURS."""
+    if not principal.bindings.keys() & set(owners):
+        bound = ", ".join(sorted(principal.bindings))
+        known = (
+            f"a credential bound to a {' or '.join(owners)}, or without bindings" if owners else "one without bindings"
+        )
+        raise Forbidden(NOT_YOURS, f"Not allowed: the credential is bound to a {bound}", hint=f"Use {known}")
 
 
 def require(principal: Principal, action: str, thing: Thing | None = None) -> None:

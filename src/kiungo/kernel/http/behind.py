@@ -137,7 +137,10 @@ def endpoints_of(app: FastAPI, answers: Answers) -> Iterator[Endpoint]:
             if guard is None:
                 raise ValueError(f"{method} {path} has neither secured(...) nor open_to_all()")
             api = answers.shape_of(None, path).api
-            yield Endpoint(method, path, handler=None, scope=guard.scope, api=api, body_bytes_max=guard.body_bytes_max)
+            yield Endpoint(
+                method, path, handler=None, scope=guard.scope, api=api, body_bytes_max=guard.body_bytes_max,
+                owners=guard.owners,
+            )  # fmt: skip
 
 
 def _guard_of(context: RouteContext) -> Guard | None:

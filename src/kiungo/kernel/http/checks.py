@@ -32,6 +32,7 @@ def endpoint_of(route: Route) -> Endpoint:
         api=route.api,
         body_bytes_max=route.body_bytes_max,
         openapi=route.openapi,
+        owners=route.owners,
     )
 
 

@@ -26,7 +26,7 @@ class Endpoint:
     """
 
     __slots__ = (
-        "api", "body_bytes_max", "buckets", "counts", "handler", "method", "names", "openapi", "public",
+        "api", "body_bytes_max", "buckets", "counts", "handler", "method", "names", "openapi", "owners", "public",
         "scope", "seconds", "template",
     )  # fmt: skip
 
@@ -40,6 +40,7 @@ class Endpoint:
         api: str = "platform",
         body_bytes_max: int | None = None,
         openapi: Mapping[str, Any] | None = None,
+        owners: tuple[str, ...] | None = None,
     ) -> None:
         self.method = method
         self.template = template
@@ -49,6 +50,7 @@ class Endpoint:
         self.api = api
         self.body_bytes_max = body_bytes_max
         self.openapi = openapi or {}
+        self.owners = owners
         self.names: tuple[str, ...] = ()
         self.counts: dict[int, int] = {}
         self.buckets = _NOTHING_YET

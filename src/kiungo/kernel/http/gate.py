@@ -12,7 +12,7 @@ from starlette.types import Scope
 from kiungo.base.errors import Forbidden, Unauthenticated, define
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.auth.authenticator import CREDENTIAL_MISSING, Authenticator, Credential, Verified
-from kiungo.kernel.auth.decision import SCOPE_MISSING, require
+from kiungo.kernel.auth.decision import SCOPE_MISSING, refuse_other_owners, require
 from kiungo.kernel.auth.limits import Bucket, Limits, refuse
 from kiungo.kernel.auth.principal import Call, anonymous
 from kiungo.kernel.http.dispatch import Endpoint
@@ -83,6 +83,8 @@ class Gate:
                     raise missing_credential()
                 self._note(Call(principal, request_id, origin), endpoint.method.lower(), endpoint.template)
                 require(principal, asked)
+            if principal.bindings and endpoint.owners is not None:
+                refuse_other_owners(principal, endpoint.owners)
             if principal.kind == "session" and endpoint.method not in SAFE_METHODS:
                 _refuse_other_sites(headers)
         return Call(principal, request_id, origin)

@@ -25,6 +25,8 @@ class Route:
     `path` is like "/api/claims/{claim_id}/"; a last part "{rest:path}" takes everything left. The
     trailing slash is optional for the caller. `scope` is what the credential must carry. A route without
     a scope must be `public` and stand in the site's list of public routes.
+    `owners` names the bindings it knows how to confine itself to: a credential bound to none of them is refused, so
+    that () is for staff alone. None leaves it to the handler.
     `api` chooses the shape errors are answered in. `openapi` is the OpenAPI operation object.
     """
 
@@ -36,6 +38,7 @@ class Route:
     api: str = "platform"
     openapi: Mapping[str, Any] = field(default_factory=dict)
     body_bytes_max: int | None = None
+    owners: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.scope is None) is not self.public:
@@ -75,13 +78,16 @@ def as_starlette(response: Response) -> StarletteResponse:
 
 
 class Guard:
-    """The mark a FastAPI route carries: its scope, or None when it is public, and its own body limit."""
+    """The mark a FastAPI route carries: its scope, or None when it is public, its own body limit, its owners."""
 
-    __slots__ = ("body_bytes_max", "scope")
+    __slots__ = ("body_bytes_max", "owners", "scope")
 
-    def __init__(self, scope: str | None, body_bytes_max: int | None = None) -> None:
+    def __init__(
+        self, scope: str | None, body_bytes_max: int | None = None, owners: tuple[str, ...] | None = None
+    ) -> None:
         self.scope = scope
         self.body_bytes_max = body_bytes_max
+        self.owners = owners
 
     async def __call__(self, request: StarletteRequest) -> Exchange:
         exchange: Exchange = request.scope[EXCHANGE]
@@ -90,14 +96,14 @@ class Guard:
         return exchange
 
 
-def secured(scope: str, *, body_bytes_max: int | None = None) -> Any:
+def secured(scope: str, *, body_bytes_max: int | None = None, owners: tuple[str, ...] | None = None) -> Any:
     """The dependency of a FastAPI route whose caller must carry this scope; its value is the Exchange.
 
-    `body_bytes_max` is the route's own limit, such as a larger one for an upload. Units: bytes.
+    `body_bytes_max` is the route's own limit, such as a larger one for an upload. Units: bytes. `owners` as in `Route`.
 
     `exchange: Annotated[Exchange, secured("read:claims")]`, or `dependencies=[secured(...)]`.
     """
-    return Depends(Guard(scope, body_bytes_max))
+    return Depends(Guard(scope, body_bytes_max, owners))
 
 
 def open_to_all() -> Any:

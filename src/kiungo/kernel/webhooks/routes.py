@@ -10,6 +10,7 @@ from kiungo.base.errors import Incorrect, define
 from kiungo.base.time import iso_seconds, parse_instant, to_us
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call, Thing, may, require
+from kiungo.kernel.auth.decision import refuse_other_owners
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Exchange, Response, secured
 from kiungo.kernel.webhooks import endpoints, log
@@ -57,8 +58,13 @@ class _Access:
         self._bindings = bindings
 
     def owner_of(self, call: Call) -> str | None:
-        """The owner the caller is bound to, if any; the first of its bindings that owns endpoints."""
+        """The owner the caller is bound to, if any; the first of its bindings that owns endpoints.
+
+        Raises: Forbidden NOT_YOURS when it is bound to what owns none.
+        """
         bound = call.principal.bindings
+        if bound:
+            refuse_other_owners(call.principal, self._bindings)
         return next((bound[name] for name in self._bindings if name in bound), None)
 
     def find(self, unit: Unit, call: Call, endpoint_id: str, action: str) -> Endpoint:

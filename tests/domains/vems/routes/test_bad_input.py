@@ -259,8 +259,6 @@ def test_another_facilitys_booking_is_not_there_for_any_step(office: Office) -> 
         ("GET", f"/hmis/v1/bookings/{number}", None), ("GET", f"{one}/trail", None), ("GET", f"{one}/revisions", None),
         ("GET", f"{one}/claim", None), ("GET", f"{one}/settlements", None), ("POST", f"{one}/confirm", None),
         ("POST", f"{one}/services/{line}/complete", None), ("POST", f"{one}/cancel", {"reason": "x"}),
-        ("POST", f"{one}/override", {"reason": "x", "approvalStatus": "approved"}),
-        ("POST", f"{one}/corrections", {"approvedAmount": 1, "reason": "x"}), 
         ("PUT", f"{one}/claim", {"reference": "R"}),
         ("POST", f"{one}/claim", {"diagnosisCode": "J20.9"}),
     ]  # fmt: skip

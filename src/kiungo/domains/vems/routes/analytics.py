@@ -13,7 +13,7 @@ from kiungo.domains.vems.analytics import export, payments, tables
 from kiungo.domains.vems.analytics.model import Period
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import contract_day
-from kiungo.domains.vems.roles import READ_ANALYTICS
+from kiungo.domains.vems.roles import OWNERS, READ_ANALYTICS
 from kiungo.domains.vems.routes.describing import operation, refusals, text, words
 from kiungo.domains.vems.routes.reading import choice_of, day_of
 from kiungo.domains.vems.routes.settlements import API, OWN
@@ -87,7 +87,9 @@ class AnalyticsApi:
             openapi_extra={"parameters": operation("", "", tag=TAG, query=QUERY)["parameters"]},
             response_class=StreamingResponse,
         )
-        async def list_payments(exchange: Annotated[Exchange, secured(READ_ANALYTICS)]) -> StreamingResponse:
+        async def list_payments(
+            exchange: Annotated[Exchange, secured(READ_ANALYTICS, owners=OWNERS[READ_ANALYTICS])],
+        ) -> StreamingResponse:
             """Every payment of a period, oldest first, streamed."""
             call = exchange.call
             period, facility, form = self.asked(call, dict(exchange.request.query))

@@ -23,6 +23,7 @@ from kiungo.domains.vems.wire import (
     read_master,
 )
 from kiungo.kernel.audit import Reads
+from kiungo.kernel.auth import Thing, require
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.http import Handler, Request, Response, Route
 from kiungo.ports.registry import RegisteredFacility
@@ -100,7 +101,11 @@ class ContractApi:
 
     async def enable_facility(self, request: Request) -> Response:
         """POST /vems/v1/facilities/{fr_code}/enable: from the registry, kept as Organization and Location."""
-        facility = await self._people.enable_facility(request.call, request.params["fr_code"])
+        call, fr_code = request.call, request.params["fr_code"]
+        require(
+            call.principal, WRITE_CONTRACTS, Thing("facility", fr_code, call.tenant, bindings={"facility": fr_code})
+        )
+        facility = await self._people.enable_facility(call, fr_code)
         return _data(facility_wire(facility))
 
     async def patient(self, request: Request) -> Response:
@@ -124,10 +129,10 @@ class ContractApi:
     async def list_contracts(self, request: Request) -> Response:
         """GET /vems/v1/contracts"""
         asked = dict(request.query)
-        limit = limit_of(asked)
+        limit, facility = limit_of(asked), request.call.principal.bindings.get("facility", asked.get("facility"))
         found = await self._database.read_async(
             lambda unit: contracts.page_of_contracts(
-                unit, request.call.tenant, facility=asked.get("facility"), vendor=asked.get("vendor"),
+                unit, request.call.tenant, facility=facility, vendor=asked.get("vendor"),
                 after=asked.get("after", ""), limit=limit,
             )
         )  # fmt: skip
