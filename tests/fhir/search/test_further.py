@@ -119,6 +119,9 @@ CASES = [
     ("/Patient?_filter=gender ne male", {"p1"}),
     ('/Patient?_filter=family eq "Otieno" or birthdate lt 1985', {"p1", "p2"}),
     ('/Patient?_filter=name co "wang" and birthdate ge 1984-02', {"p1"}),
+    ('/Patient?_filter=family eq "OTIENO"', {"p2"}),
+    ('/Patient?_filter=family ne "otieno"', {"p1"}),
+    ('/Patient?_filter=family eq "otien"', set()),
     ('/Patient?_filter=family ew "eno"', {"p2"}),
     ("/Patient?_filter=family sw mwa", {"p1"}),
     ("/Patient?_filter=identifier eq http://example.org/mrn|MRN-1 and gender eq female", {"p1"}),
@@ -184,7 +187,7 @@ def test_every_parameter_of_r4_is_searched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "takes"), [("_id:missing", "_id takes not"), ("_lastUpdated:missing", "_lastUpdated takes no modifier")]
+    ("asked", "takes"), [("_id:exact", "_id takes missing, not"), ("_lastUpdated:exact", "_lastUpdated takes missing")]
 )
 def test_a_refused_modifier_names_those_there_are(asked: str, takes: str) -> None:
     with pytest.raises(Incorrect, match=takes):

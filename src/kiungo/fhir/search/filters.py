@@ -18,7 +18,7 @@ _TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([()\[\]])|([^\s()\[\]"]+))')
 _PREFIXES = {op: op for op in ("ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "po")} | {"eq": ""}
 _BY_OPERATOR = {
     "token": {"eq": "", "ss": "below", "sb": "above", "in": "in"},
-    "string": {"eq": "exact", "sw": "", "co": "contains", "ew": "ends"},
+    "string": {"eq": "equal", "sw": "", "co": "contains", "ew": "ends"},
     "uri": {"eq": ""},
     "reference": {"eq": "", "re": ""},
 }

@@ -309,6 +309,8 @@ def _strings(scope: Scope, source: Source, predicate: Predicate, value: Value) -
         return [Match("fhir_string", "x.k = ? AND x.text = ? AND x.spelling = ?", (key, text, spelling))]
     if not text:
         raise _wrong("a string to search for has at least one letter")
+    if predicate.modifier == "equal":  # as a filter means it: without case and accents
+        return [Match("fhir_string", "x.k = ? AND x.text = ?", (key, text))]
     if predicate.modifier == "ends":
         ending = "substr(x.text, -?)" if scope.engine == "sqlite" else "right(x.text, ?)"
         return [Match("fhir_string", f"x.k = ? AND {ending} = ?", (key, len(text), text))]
