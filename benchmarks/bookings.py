@@ -1,11 +1,12 @@
 """Bookings over HTTP: cost distribution, the list of services and a booking's status, also when 100,000 are stored."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks import load, platform
+from benchmarks import filling, load, platform
 from benchmarks.engines import Place
 from benchmarks.load import Load
 from benchmarks.process import Server
@@ -25,6 +26,7 @@ WARM_UP_S = 2
 SMALL = 1_000
 LARGE = 100_000
 LARGE_TIME_MAX_S = 420
+FILLED_AT_ONCE = 20_000
 SERVICES_PATH = f"/hmis/v1/services?fr_code={FACILITY.fr_code}"
 # Claims of the authority are followed, so that each booking also writes its claim's row; nobody answers there.
 PAYER = {
@@ -92,12 +94,14 @@ class Run:
         self._read(seconds, "")
 
     def grow(self, seconds: int, large: int) -> None:
-        """Book until the large number is stored, then measure all of it again."""
-        spent = 0
-        while self.stored() < large and spent < LARGE_TIME_MAX_S:
-            self._book(20)
-            spent += 20
+        """Fill the database up to the large number, beside the server, then measure all of it again."""
+        begun_s, filled = time.monotonic(), 0
+        while (missing := large - self.stored()) > 0 and time.monotonic() - begun_s < LARGE_TIME_MAX_S:
+            count = min(missing, FILLED_AT_ONCE)
+            filling.fill(self._place.url, self._patients, range(filled, filled + count))
+            filled += count
             self._say(f"  {self.stored()} bookings stored")
+        self._book(WARM_UP_S)
         self._keep("book, grown", self._book(seconds))
         self._read(seconds, ", grown")
 

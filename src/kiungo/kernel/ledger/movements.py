@@ -61,7 +61,7 @@ def open_accounts(unit: Unit, tenant: int, currency: str, rules: Mapping[str, Ru
 
     Raises: as `open_account`.
     """
-    known = dict(
+    known: dict[str, str] = dict(
         unit.rows(
             f"SELECT id, rule FROM ledger_account WHERE tn = ? AND id IN ({_marks(rules)}) AND currency = ?",
             (tenant, *rules, currency),
