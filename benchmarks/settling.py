@@ -77,7 +77,7 @@ def _settle(system: System, server: Server, count: int, twins: dict[str, Any]) -
         lambda unit: claims.page(unit, TENANT, state=None, after="", limit=count)
     )
     for first in range(0, count, AT_ONCE):
-        system.database.write(partial(_decide, system, rows[first : first + AT_ONCE]))
+        system.database.write_each([partial(_decide, system, row) for row in rows[first : first + AT_ONCE]])
     _wait(system, "SELECT count(*) FROM settlement WHERE state = 'settled'", count, collect=True)
     paid_s = time.monotonic() - begun_s
     told = "SELECT count(*) FROM notification WHERE channel = 'in_app' OR state IN ('sent', 'delivered')"
@@ -92,12 +92,11 @@ def _settle(system: System, server: Server, count: int, twins: dict[str, Any]) -
     return Settled(count, paid_s, notified_s, reconciled_s, used_s * 1000 / count, unexplained)
 
 
-def _decide(system: System, rows: list[claims.ClaimRow], unit: Unit) -> None:
-    for row in rows:
-        known = claims.find(unit, TENANT, row.booking_no)
-        assert known is not None
-        report = Report(row.booking_no, "R-" + row.booking_no, "approved", "complete", Money(3_100_000, "KES"))
-        system.vems.claims.apply(unit, TENANT, known, report, "poll")
+def _decide(system: System, row: claims.ClaimRow, unit: Unit) -> None:
+    known = claims.find(unit, TENANT, row.booking_no)
+    assert known is not None
+    report = Report(row.booking_no, "R-" + row.booking_no, "approved", "complete", Money(3_100_000, "KES"))
+    system.vems.claims.apply(unit, TENANT, known, report, "poll")
 
 
 def _fund(system: System) -> None:

@@ -58,6 +58,27 @@ def test_a_failing_unit_does_not_sink_its_neighbours(notes: Database) -> None:
     assert count(notes) == 50
 
 
+def test_units_written_each_by_itself_are_all_tried(notes: Database) -> None:
+    assert notes.write_each([insert(number) for number in (1, 2, 3)]) == [1, 2, 3]
+    with pytest.raises(IntegrityViolation):
+        notes.write_each([insert(4), insert(2), insert(5)])
+    assert count(notes) == 5
+    assert notes.write_each([]) == []
+
+
+def test_units_written_each_by_itself_hold_nothing_for_each_other(notes: Database) -> None:
+    """Two callers who change the same rows in opposite orders; as two units they would be a deadlock."""
+    notes.write_each([insert(number, "") for number in range(20)])
+
+    def longer(number: int):
+        return lambda unit: unit.execute("UPDATE note SET text = text || 'x' WHERE id = ?", (number,))
+
+    orders = [[longer(number) for number in order] for order in (range(20), reversed(range(20)))]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(notes.write_each, orders))
+    assert set(notes.read(lambda unit: [text for (text,) in unit.rows("SELECT text FROM note")])) == {"xx"}
+
+
 def test_writers_in_threads_all_get_their_own_answer(notes: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: notes.write(insert(number)), range(200)))

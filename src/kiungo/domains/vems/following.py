@@ -8,6 +8,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 from kiungo.base.errors import Detail, NotFound, Unavailable, define
@@ -167,8 +168,16 @@ class ClaimDesk:
         again = away is None and len(taken) == self.policy.batch_claims
         pause_s = 0.0 if again else max(self._tick_s, (away.retry_after_s or 0.0) if away else 0.0)
 
+        self.desk.database.write_each(
+            [
+                partial(self._learn, tenant=tenant, row=row, report=reports[row.booking_no])
+                for row in taken
+                if row.booking_no in reports and _says_something(row, reports[row.booking_no])
+            ]
+        )
+
         def effect(unit: Unit) -> None:
-            self._write(unit, tenant, name, taken, reports, failed)
+            self._put_off(unit, tenant, taken, reports, failed)
             if job.key == name:
                 idle = not claims.has_open(unit, tenant, name)
                 wait_s = max(pause_s, min(IDLE_S_MAX, self.policy.interval_s)) if idle else pause_s
@@ -204,21 +213,25 @@ class ClaimDesk:
 
         return effect
 
-    def _write(
+    def _learn(self, unit: Unit, tenant: int, row: ClaimRow, report: Report) -> None:
+        """One claim, in a unit of its own: what it posts locks accounts that other units wait for."""
+        self.apply(unit, tenant, row, report, "poll")
+
+    def _put_off(
         self,
         unit: Unit,
         tenant: int,
-        payer: str,
         taken: Sequence[ClaimRow],
         reports: Mapping[str, Report],
         failed: Mapping[str, float | None],
     ) -> None:
+        """Ask again later about the claims that nothing new was said of."""
         unchanged: list[tuple[str, int, int]] = []
         for row in taken:
             report = reports.get(row.booking_no)
             if report is not None and _says_something(row, report):
-                self.apply(unit, tenant, row, report, "poll")
-            elif unit.now_us > row.deadline_us:
+                continue
+            if unit.now_us > row.deadline_us:
                 self._give_up(unit, tenant, row)
             else:
                 failures = row.failures + 1 if row.booking_no in failed else 0

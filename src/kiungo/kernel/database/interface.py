@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from kiungo.base.time import Clock
@@ -54,6 +54,15 @@ class Database(Protocol):
 
     def write(self, function: Callable[[Unit], T]) -> T:
         """Run a unit and wait until it is durable. Not on the event loop. Raises: what the unit raises."""
+        ...
+
+    def write_each(self, functions: Sequence[Callable[[Unit], T]]) -> list[T]:
+        """Run units that do not need each other, each durable or undone by itself, and wait for all of them.
+
+        SQLite commits them together. On PostgreSQL each is a transaction of its own, so that none holds the rows
+        of another while it waits for its own. Not on the event loop. Raises: what the first unit that failed raised,
+        when all have ended.
+        """
         ...
 
     async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:

@@ -5,7 +5,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -69,6 +69,18 @@ class PostgresqlDatabase:
                     raise _unavailable("The database had too many conflicting writes") from error
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
+
+    def write_each(self, functions: Sequence[Callable[[Unit], T]]) -> list[T]:
+        written: list[T] = []
+        failed: list[Exception] = []
+        for function in functions:
+            try:
+                written.append(self.write(function))
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return written
 
     async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:
         return await self._in_thread(lambda: self.write(function))

@@ -7,8 +7,8 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +71,13 @@ class SqliteDatabase:
         with self._writer.off_the_loop():
             self._start(work)
             return future.result()
+
+    def write_each(self, functions: Sequence[Callable[[Unit], T]]) -> list[T]:
+        begun = [sync_work(function) for function in functions]
+        for work, _ in begun:
+            self._start(work)
+        wait([future for _, future in begun])
+        return [future.result() for _, future in begun]
 
     async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:
         work, future = async_work(function, brief=brief)
