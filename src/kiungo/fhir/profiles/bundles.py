@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from kiungo.fhir.profiles.findings import At, Json, text_of
+from kiungo.fhir.profiles.questionnaires.enabling import listed
+from kiungo.fhir.profiles.reachable import check_reachable
 from kiungo.fhir.profiles.references import type_in_text
 from kiungo.fhir.profiles.resources import inner_scope
-from kiungo.fhir.profiles.run import Run, in_bundle
+from kiungo.fhir.profiles.run import Run, Scope, in_bundle
 
 SEALED = frozenset({"document", "message"})
 PAGING = frozenset({"self", "first", "previous", "prev", "next", "last"})
@@ -104,6 +106,19 @@ def _check_references(o: Json, entries: list[Any], kind: str, at: At, run: Run) 
         if text.startswith("#") or in_bundle(scope, text) is not None:
             continue
         run.error("invalid", place, f"points to {text[:100]}, which is not in the {kind}")
+    if kind == "document":
+        check_reachable(o, entries, at, run, [_links(entry, n, at, run) for n, entry in enumerate(entries)])
+
+
+def _links(entry: Any, number: int, at: At, run: Run) -> list[tuple[Scope, str]]:
+    """What an entry refers to, with the scope in which that is understood."""
+    resource = entry.get("resource") if entry.__class__ is dict else None
+    if resource.__class__ is not dict:
+        return []
+    where: At = ((at, "entry", number), "resource", -1)
+    scope = inner_scope(resource, where, run.scope)
+    inner = [resource, *(one for one in listed(resource.get("contained")) if one.__class__ is dict)]
+    return [(scope, text) for one in inner for _, text in references(one, where) if not text.startswith("#")]
 
 
 def references(value: Any, at: At) -> Iterator[tuple[At, str]]:

@@ -49,6 +49,10 @@ class Codes:
             return
         if (system, code) in self._right and time.monotonic() < self._until_s:
             return
+        problem = _system_problem(str(system), run)
+        if problem:
+            run.error("code-invalid", at, f"has the system {str(system)[:200]}, which {problem}")
+            return
         answer = self._terminology.knows(str(system), str(code), version if isinstance(version, str) else None)
         if answer is False:
             run.error("code-invalid", at, f"has the code {str(code)[:80]}, which {system} does not have")
@@ -89,6 +93,16 @@ class Codes:
             return
         if not item.value.get("coding") and "extension" not in item.value:
             run.error("code-invalid", item.at, f"has no coding, but one of {url.partition('|')[0]} is required", source)
+
+
+def _system_problem(system: str, run: Run) -> str:
+    if ":" not in system and not system.startswith("#"):
+        return "is not absolute"
+    if system.startswith("http://hl7.org/fhir/ValueSet/"):
+        return "is a value set: a system is where codes are defined"
+    if "/ValueSet/" in system and run.library.conformance.find("ValueSet", system) is not None:
+        return "is a value set: a system is where codes are defined"
+    return ""
 
 
 def codings_of(value: Any, type_name: str) -> list[tuple[str | None, str]]:

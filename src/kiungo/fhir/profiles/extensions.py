@@ -35,6 +35,8 @@ def check(extension: Any, at: At, run: Run) -> None:
             pass  # a part, which the definition of the whole names
         else:
             _check_whole(extension, url, at, run)
+    if ("extension" in extension) == any(name.lstrip("_").startswith("value") for name in extension):
+        run.error("invariant", at, "breaks ext-1: it has a value or extensions of its own, one of the two", "ext-1")
     run.library.walk("Extension")(extension, at, run)
 
 

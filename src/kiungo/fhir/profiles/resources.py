@@ -102,5 +102,9 @@ def _check_contained(value: Json, at: At, run: Run) -> None:
     if logical_id.__class__ is not str:
         run.error("required", at, "is contained and has no id, so nothing can refer to it", "dom-3")
         return
+    others = run.scope.root.get("contained")
+    first = next((o for o in others if o.__class__ is dict and o.get("id") == logical_id), value) if others else value
+    if first is not value:
+        run.error("invalid", at, f"has the id {logical_id[:64]}, which is that of another contained resource")
     if not run.is_mentioned(run.scope.root, logical_id) and "" not in mentions(value):
         run.error("invariant", at, f"is contained, but nothing refers to #{logical_id}", "dom-3")

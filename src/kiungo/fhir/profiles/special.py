@@ -14,6 +14,7 @@ from kiungo.fhir.profiles.definitional import (
 )
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.narrative import check_narrative
+from kiungo.fhir.profiles.pointers import check_identifier, check_reference
 from kiungo.fhir.profiles.questionnaires.forms import check_form
 from kiungo.fhir.profiles.questionnaires.responses import check_response
 from kiungo.fhir.profiles.run import Run
@@ -28,6 +29,8 @@ def check_coding(o: Json, at: At, run: Run) -> None:
 Special = Callable[[Json, At, Run], None]
 SPECIAL: dict[str, Special] = {
     "Attachment": check_attachment,
+    "Identifier": check_identifier,
+    "Reference": check_reference,
     "Bundle": check_bundle,
     "Coding": check_coding,
     "CodeSystem": check_code_system,
