@@ -62,9 +62,45 @@ def test_pages_are_the_same_with_and_without(ward: Server, monkeypatch: pytest.M
     ]
     looked: list[object] = []
     real = glance.glance
-    monkeypatch.setattr("kiungo.fhir.search.select.glance", lambda *a: looked.append(p := real(*a)) or p)
+    monkeypatch.setattr("kiungo.fhir.search.select.glance", lambda **a: looked.append(p := real(**a)) or p)
     monkeypatch.setattr(planner, "MANY", 0)
     for number in (1, 4, 7, 100):
         monkeypatch.setattr(glance, "LOOKED_AT_MAX", number)
         assert [ward.search_ids(f"{path}&_count={count}") for path in SEARCHES for count in (2, 20)] == plain
     assert any(looked)
+
+
+SORTED = [
+    "/Patient?gender=female&_sort=birthdate",
+    "/Patient?gender=female&_sort=-birthdate",
+    "/Patient?family=fam&_sort=birthdate",
+    "/Patient?family=fam&gender=female&_sort=-family",
+    "/Patient?family=fam&_sort=family",
+    "/Patient?family=fam&birthdate=lt1948&_sort=family",
+    "/Patient?family=fam&_lastUpdated=gt2020&_sort=birthdate",
+    "/Patient?family=fam&_sort=-_lastUpdated",
+    "/Patient?family=fam&gender:not=male",
+    "/Patient?birthdate=gt1940&gender=female",
+    "/Patient?_has:Condition:patient:code=c1&family=fam&_sort=birthdate",
+    "/Patient?family=nobody&_sort=birthdate",
+]
+
+
+def test_a_sort_walks_its_own_index_where_many_match(ward: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some have several names, a year only, the same date, or no date or name at all."""
+    for n in range(11):
+        names = [{"family": f"Fam{n * 7 % 5}"}, {"family": f"Fam{n * 3 % 4}"}][: n % 3]
+        born = {0: {}, 1: {"birthDate": "1945"}}.get(n % 5, {"birthDate": f"19{50 - n // 2}-01-01"})
+        person = patient(id=f"p{n}", gender="male" if n == 4 else "female", **born)
+        person = {name: value for name, value in person.items() if name in ("resourceType", "id", "gender")} | born
+        answer = ward.ask("PUT", f"/Patient/p{n}", {**person, **({"name": names} if names else {})})
+        assert answer.status_code == 200, answer.text
+    plain = [ward.search_ids(f"{path}&_count={count}") for path in SORTED for count in (2, 20)]
+    assert all(plain[:-2])
+    assert [set(one) for one in plain[::2]] == [set(one) for one in plain[1::2]]
+    monkeypatch.setattr(planner, "MANY", 0)
+    for number in (1, 3, 6, 100):
+        monkeypatch.setattr(glance, "LOOKED_AT_MAX", number)
+        for count in (2, 20):
+            found = [ward.search_ids(f"{path}&_count={count}") for path in SORTED]
+            assert found == plain[(count == 20) :: 2]

@@ -21,12 +21,13 @@ USUAL = [
     ("Observation", "subject=Patient/p{n}"),
     ("Observation", "code=c{n}&_count=1"),
     ("Observation", "combo-code=c{n}"),
-    ("Patient", "gender=female&_sort=birthdate"),
+    ("Patient", "family=Fam&_sort=birthdate"),
     ("Patient", "identifier=urn:mrn|m{n}"),
     ("Patient", "family=Fam"),
     ("Patient", "birthdate=19{n}0&_sort=-_id"),
 ]
 LONG_WAY = [
+    ("Patient", "gender=female&_sort=birthdate"),  # how many there are is counted
     ("Observation", "code=c1&status=final"),  # which begins is counted
     ("Observation", "date=ge2020&code=c1"),
     ("Observation", "code=c1,c2"),

@@ -12,10 +12,11 @@ from kiungo.base.errors import Incorrect
 from kiungo.fhir.indexing.extraction import Rows, extract
 from kiungo.fhir.indexing.own_values import add_rows
 from kiungo.fhir.indexing.parameters import Parameter
-from kiungo.fhir.indexing.values import NUMBER_MIN, TIME_MIN, normal
+from kiungo.fhir.indexing.values import normal
 from kiungo.fhir.indexing.walking import found_in
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import SEARCH_TOO_COSTLY, SortKey
+from kiungo.fhir.search.ordering import without_value
 from kiungo.kernel import json
 
 MATCHES_MAX = 5_000
@@ -79,18 +80,20 @@ def _value(stored: Stored, tree: dict[str, Any], rows: Rows, key: SortKey) -> An
     if parameter.code == "_lastUpdated":
         return stored.updated_us
     texts = (text for kind, value in found_in(tree, parameter) for text in _texts(kind, value))
-    found, lowest = _indexed(rows, parameter) or (texts, "")
-    return (max if key.descending else min)(found, default=lowest)
+    found = _indexed(rows, parameter)
+    kind = "string" if found is None else parameter.kind
+    missing = without_value(kind, descending=key.descending)
+    return (max if key.descending else min)(texts if found is None else found, default=missing)
 
 
-def _indexed(rows: Rows, parameter: Parameter) -> tuple[Iterator[Any], Any] | None:
-    """What the index would sort by, and what stands for a missing value; None where it has hashes only."""
+def _indexed(rows: Rows, parameter: Parameter) -> Iterator[Any] | None:
+    """What the index would sort by; None where it has hashes only."""
     keys = {source.key for source in parameter.sources}
-    by_kind: dict[str, tuple[Iterator[Any], Any]] = {
-        "date": ((low for k, low, _ in rows.date if k // 2 in keys), TIME_MIN - 1),
-        "number": ((low for k, low, *_ in rows.number if k // 2 in keys), NUMBER_MIN),
-        "string": ((text for k, text, _ in rows.string if k in keys), ""),
-        "uri": ((text for k, text in rows.uri if k in keys), ""),
+    by_kind: dict[str, Iterator[Any]] = {
+        "date": (low for k, low, _ in rows.date if k // 2 in keys),
+        "number": (low for k, low, *_ in rows.number if k // 2 in keys),
+        "string": (text for k, text, _ in rows.string if k in keys),
+        "uri": (text for k, text in rows.uri if k in keys),
     }
     return by_kind.get("number" if parameter.kind == "quantity" else parameter.kind)
 

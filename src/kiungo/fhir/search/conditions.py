@@ -23,6 +23,9 @@ from kiungo.fhir.search.places import place_match
 from kiungo.fhir.search.sql import Sql, all_true, any_true, joined, union
 from kiungo.fhir.search.words import word_matches
 
+# Tables whose rows of one resource are one seek away, and the index for it.
+ROW_INDEXES = {f"fhir_{name}": f"fhir_{name}_row" for name in ("string", "number", "date")}
+
 
 @dataclass(frozen=True, slots=True)
 class Driver:
@@ -166,7 +169,24 @@ def _match_test(scope: Scope, match: Match, predicate: Predicate, sort: str, rid
         probe = f"x.low = {sort} AND x.rid = {rid}"
         where = match.where.replace("x.low", "+x.low")
         return Sql(f"EXISTS (SELECT 1 FROM {match.table} x WHERE {where} AND {probe}{end})", match.parameters)
+    if match.table in ROW_INDEXES:
+        hint = f" INDEXED BY {ROW_INDEXES[match.table]}" if scope.engine == "sqlite" else ""
+        probe = f"SELECT 1 FROM {match.table} x{hint} WHERE x.rid = {rid} AND {match.where}{end}"
+        return Sql(f"EXISTS ({probe})", match.parameters)
     return Sql(f"{rid} IN (SELECT x.rid FROM {match.table} x WHERE {match.where})", match.parameters)
+
+
+def is_probed(scope: Scope, condition: Condition) -> bool:
+    """Whether testing one row for a condition is a few seeks, however many rows meet it."""
+    if isinstance(condition, Predicate):
+        if condition.parameter.code in OWN_COLUMNS or is_own_date(scope, condition):
+            return True
+        return all(match.keyed or match.table in ROW_INDEXES for match in matches(scope, condition))
+    if isinstance(condition, AllOf | AnyOf):
+        return all(is_probed(scope, inner) for inner in condition.conditions)
+    if isinstance(condition, Has):
+        return is_probed(scope.within(condition.parameter.type), condition.inner)
+    return isinstance(condition, Not) and is_probed(scope, condition.condition)
 
 
 def _references_by(scope: Scope, sources: tuple[Source, ...], alias: str) -> Sql:

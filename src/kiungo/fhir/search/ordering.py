@@ -1,7 +1,9 @@
 """The order of a search's results, and the condition that continues after a page's last row.
 
 Without `_sort` the newest come first: by the type's clinical date, where it has one, then by when they came.
-A row without a value for a sort key counts as before every value.
+A row without a value for a sort key comes after every row with one, whichever way they are sorted; so a page of a
+sorted search is full before anything without a value has to be looked for. (Without the type's own clinical date a
+record counts as the oldest, since its index rows stand there.)
 """
 
 from dataclasses import dataclass, field
@@ -9,21 +11,37 @@ from typing import Any
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.indexing.parameters import Parameter
-from kiungo.fhir.indexing.values import NUMBER_MIN, TIME_MIN
+from kiungo.fhir.indexing.values import NUMBER_MAX, NUMBER_MIN, TIME_MAX, TIME_MIN
 from kiungo.fhir.search.asked import SEARCH_NOT_SUPPORTED, SortKey
-from kiungo.fhir.search.matching import Scope
+from kiungo.fhir.search.matching import LAST, Scope
 from kiungo.fhir.search.own_columns import own_date
 from kiungo.fhir.search.sql import NOTHING, Sql
 
 # Where the values of a sort key can be narrowed to rows that are known already.
 WITHIN = "/* within */ "
-_VALUE_TABLES = {
-    "date": ("fhir_date", "low", TIME_MIN - 1, 2),
-    "number": ("fhir_number", "low", NUMBER_MIN, 2),
-    "quantity": ("fhir_number", "low", NUMBER_MIN, 2),
-    "string": ("fhir_string", "text", "", 1),
-    "uri": ("fhir_uri", "text", "", 1),
+# The table and column of a kind's values, what comes before and after all of them, and how many keys it has.
+_VALUE_TABLES: dict[str, tuple[str, str, tuple[Any, Any], int]] = {
+    "date": ("fhir_date", "low", (TIME_MIN - 1, TIME_MAX + 1), 2),
+    "number": ("fhir_number", "low", (NUMBER_MIN * 10, NUMBER_MAX * 10), 2),
+    "quantity": ("fhir_number", "low", (NUMBER_MIN * 10, NUMBER_MAX * 10), 2),
+    "string": ("fhir_string", "text", ("", LAST), 1),
+    "uri": ("fhir_uri", "text", ("", LAST), 1),
 }
+
+
+def without_value(kind: str, *, descending: bool) -> Any:
+    """What a row without a value is sorted by, of a kind that the index has values of."""
+    return _VALUE_TABLES[kind][2][0 if descending else 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Where the values of a sort key stand: rows of `table` under one of `keys`. `missing` stands for none."""
+
+    table: str
+    column: str
+    keys: tuple[int, ...]
+    missing: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +51,7 @@ class Key:
     expression: str
     descending: bool
     join: Sql = NOTHING
+    values: Values | None = None
 
     @property
     def direction(self) -> str:
@@ -128,12 +147,14 @@ def _key(scope: Scope, parameter: Parameter, descending: bool, alias: str) -> Ke
             field="_sort",
             hint="Sort by a date, number, quantity, string or uri parameter, _id or _lastUpdated",
         )
-    table, column, lowest, factor = _VALUE_TABLES[parameter.kind]
+    table, column, _, factor = _VALUE_TABLES[parameter.kind]
     keys = [scope.key(source) * factor + wide for source in parameter.sources for wide in range(factor)]
     pick = "MAX" if descending else "MIN"
     text = (
         f" LEFT JOIN (SELECT rid, {pick}({column}) AS v FROM {table} WHERE k IN ({', '.join('?' * len(keys))}) "
         f"{WITHIN}GROUP BY rid) {alias} ON {alias}.rid = d.rid"
     )
-    literal = f"'{lowest}'" if isinstance(lowest, str) else repr(lowest)
-    return Key(f"COALESCE({alias}.v, {literal})", descending, Sql(text, tuple(keys)))
+    missing = without_value(parameter.kind, descending=descending)
+    literal = f"'{missing}'" if isinstance(missing, str) else repr(missing)
+    values = Values(table, column, tuple(keys), missing)
+    return Key(f"COALESCE({alias}.v, {literal})", descending, Sql(text, tuple(keys)), values)

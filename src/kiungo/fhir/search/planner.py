@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kiungo.fhir.indexing.parameters import Parameter, compartment_keys, person_parameter
 from kiungo.fhir.search.asked import Condition, Has, Predicate
-from kiungo.fhir.search.conditions import Driver, driver, is_drivable, match_driver, test
+from kiungo.fhir.search.conditions import Driver, driver, is_drivable, is_probed, match_driver, test
 from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
 from kiungo.fhir.search.own_columns import is_own_date, own_column_test, own_date_bounds
 from kiungo.fhir.search.sql import Sql
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SAMPLE_MAX = 1000
 # So few rows that looking for a better driver costs more than it saves.
 FEW = 40
-# So many that a page of what they refer to is likely among the first resources.
+# So many that a page of them is likely among the first resources in the order of the answer.
 MANY = 250
 
 NO_BOUNDS = Sql("")
@@ -29,7 +29,7 @@ NO_BOUNDS = Sql("")
 class Plan:
     """A driver (None: all resources of the type), the conditions its rows are tested for, and what those
     say about the sort date alone, so that a scan in its order can begin and end there. `is_dense`: the driver
-    has to find very many rows before the first one in order is known."""
+    has to find very many rows before the first one in order is known, and testing any row is a few seeks."""
 
     driver: Driver | None
     tests: tuple[Condition, ...]
@@ -37,12 +37,15 @@ class Plan:
     is_dense: bool = False
 
 
-def plan(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool = False) -> Plan:
+def plan(
+    unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool = False, natural: bool = True
+) -> Plan:
     """Choose the driver with the fewest rows; among many-rowed ones, one that comes in order.
 
-    `by_update`: the answer is ordered by `_lastUpdated`, for which the resource rows have an index.
+    `by_update`: the answer is ordered by `_lastUpdated`, for which the resource rows have an index; `natural`: it
+    is in the order that index rows have.
     """
-    chosen = _chosen(unit, scope, conditions, by_update=by_update)
+    chosen = _chosen(unit, scope, conditions, by_update=by_update, natural=natural)
     own = [c for c in chosen.tests if isinstance(c, Predicate) and is_own_date(scope, c)]
     if not own:
         return chosen
@@ -53,7 +56,7 @@ def plan(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: 
     return replace(chosen, bounds=Sql(text, tuple(edge for _, edge in found)))
 
 
-def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool) -> Plan:
+def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_update: bool, natural: bool) -> Plan:
     combined = _compartment(scope, conditions)
     if combined is not None:
         return combined
@@ -62,7 +65,10 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
         return Plan(None, tuple(conditions))
     if len(drivable) == 1:
         rest = tuple(c for c in conditions if c is not drivable[0])
-        return Plan(driver(scope, drivable[0]), rest, is_dense=_is_dense(unit, scope, drivable[0]))
+        only = driver(scope, drivable[0])
+        in_order = natural and (only.ordered or bool(only.parts))
+        is_dense = not in_order and _probed(scope, conditions) and _rows(unit, scope, drivable[0], only) >= MANY
+        return Plan(only, rest, is_dense=is_dense)
     best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), SAMPLE_MAX + 1
     for condition in drivable:
         candidate = driver(scope, condition)
@@ -71,15 +77,23 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
             best, best_driver, fewest = condition, candidate, found
         if fewest <= FEW:
             break
-    return Plan(best_driver, tuple(c for c in conditions if c is not best))
+    in_order = natural and best_driver.ordered
+    is_dense = fewest >= MANY and not in_order and _probed(scope, conditions)
+    return Plan(best_driver, tuple(c for c in conditions if c is not best), is_dense=is_dense)
 
 
-def _is_dense(unit: "Unit", scope: Scope, condition: Condition) -> bool:
-    """Whether very many resources refer to those a condition finds; what is looked up by a value comes in order."""
-    if not isinstance(condition, Has) or not is_drivable(condition.inner):
-        return False
+def _probed(scope: Scope, conditions: list[Condition]) -> bool:
+    return all(is_probed(scope, condition) for condition in conditions)
+
+
+def _rows(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -> int:
+    """How many rows a driver has to find; of references to what a condition finds, how many that finds."""
+    if not isinstance(condition, Has):
+        return _sampled(unit, scope, condition, candidate)
+    if not is_drivable(condition.inner):
+        return 0
     other = scope.within(condition.parameter.type)
-    return _sampled(unit, other, condition.inner, driver(other, condition.inner)) >= MANY
+    return _sampled(unit, other, condition.inner, driver(other, condition.inner))
 
 
 def _sampled(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -> int:

@@ -45,14 +45,25 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     if is_collected(query.sort):
         return _run_collected(unit, scope, query, after)
     order = ordering(scope, query.sort)
-    chosen = plan(unit, scope, query.conditions, by_update=order.is_by_update)
+    chosen = plan(unit, scope, query.conditions, by_update=order.is_by_update, natural=order.natural)
     total = None
     if query.total != "none" or query.summary == "count":
         total = _count(unit, scope, chosen, estimate=query.total == "estimate")
     if query.summary == "count":
         return Found((), None, total)
-    first = glance(unit, scope, chosen, query.conditions, order, after)
-    rows = _page(unit, scope, first, order, after, query.count + 1) if first is not None else []
+    first = glance(
+        unit=unit,
+        scope=scope,
+        chosen=chosen,
+        conditions=query.conditions,
+        order=order,
+        after=after,
+        limit=query.count + 1,
+    )
+    rows: list[tuple[Any, ...]] = []
+    if first is not None:
+        found = bodies_sql(scope, first, order)
+        rows = unit.rows(found.text, found.parameters)
     if len(rows) <= query.count:
         rows = _page(unit, scope, chosen, order, after, query.count + 1)
     return found_in(query, len(order.keys), rows, total)
@@ -136,7 +147,11 @@ def _page(
 
 def page_sql(scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int) -> Sql:
     """The statement of a page. Its keys are found first, then its bodies are fetched."""
-    keys = keys_sql(scope, chosen, order, after, limit)
+    return bodies_sql(scope, keys_sql(scope, chosen, order, after, limit), order)
+
+
+def bodies_sql(scope: Scope, keys: Sql, order: Ordering) -> Sql:
+    """The statement that fetches what a page shows of its keys."""
     text = (
         f"SELECT {', '.join(order.names)}, {_COLUMNS} FROM ({keys.text}) p "
         f"{joined(scope.engine)} fhir_resource r ON r.rid = p.{order.names[-1]} ORDER BY {order.by_name}"

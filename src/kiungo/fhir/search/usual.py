@@ -6,7 +6,9 @@ belongs to the form. Whether a form is right is tried out when it is made: fille
 statement must be the one that the planner makes of them.
 """
 
+import math
 import re
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,10 +20,11 @@ from kiungo.fhir.indexing.values import hash32, hash64, target_of
 from kiungo.fhir.search.asked import Condition, Params, Predicate, Query
 from kiungo.fhir.search.collected import is_collected
 from kiungo.fhir.search.conditions import is_drivable
+from kiungo.fhir.search.counts import KEPT_S
 from kiungo.fhir.search.matching import Scope
-from kiungo.fhir.search.ordering import ordering
+from kiungo.fhir.search.ordering import Ordering, ordering
 from kiungo.fhir.search.own_columns import is_own_date
-from kiungo.fhir.search.planner import begins_with_compartment, plan
+from kiungo.fhir.search.planner import Plan, begins_with_compartment, plan
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.select import Found, found_in, page_sql
 from kiungo.fhir.search.sql import Sql
@@ -36,6 +39,8 @@ LENGTH_MAX = 200
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 # What a form has in the place of a value; any other text has a = before it.
 _A_CODE, _A_CODED, _A_REFERENCE = "code", "system|code", "reference to "
+# Kinds of parameters whose values may differ within a form.
+_OF_VALUES = ("token", "reference")
 Form = tuple[tuple[str, str], ...]
 Key = tuple[int, str, Form]
 Given = list[tuple[int, ...]]
@@ -45,7 +50,8 @@ Given = list[tuple[int, ...]]
 class Usual:
     """One form's query and statement. Shapes: `places` are (position among the parameters, condition, its part).
 
-    `is_brief`: its rows come in the order of the answer, so that it ends with the page.
+    `is_brief`: its rows come in the order of the answer, so that it ends with the page. `until_s`: when it is made
+    anew, since it finds all its matches before the first in order is known, and they may have become many.
     """
 
     query: Query
@@ -53,6 +59,7 @@ class Usual:
     places: tuple[tuple[int, int, int], ...]
     width: int
     is_brief: bool
+    until_s: float = math.inf
 
     def filled(self, given: Given) -> list[Any]:
         """The statement's parameters with these values."""
@@ -83,6 +90,8 @@ class Forms:
         key = (scope.tenant, scope.type, form)
         try:
             usual = self._kept[key]
+            if usual is not None and usual.until_s < time.monotonic():
+                usual = self._kept[key] = make(unit, scope, params)
         except KeyError:
             usual = self._new(unit, scope, params, key)
         return None if usual is None else (usual, given)
@@ -165,14 +174,14 @@ def make(unit: "Unit", scope: Scope, params: Params) -> Usual | None:
         return None  # the long way refuses it, and says why
     if made is None or expected is None or strange is None or strange[0] != form:
         return None
-    query, sql, width, is_brief = made
+    query, sql, width, is_brief, until_s = made
     wanted = {value: (number, part) for number, parts in enumerate(strange[1]) for part, value in enumerate(parts)}
     places = tuple(
         (position, *wanted[value])
         for position, value in enumerate(sql.parameters)
         if isinstance(value, int) and value in wanted
     )
-    usual = Usual(query, sql, places, width, is_brief)
+    usual = Usual(query, sql, places, width, is_brief, until_s)
     is_right = expected[1].text == sql.text and list(expected[1].parameters) == usual.filled(given)
     return usual if is_right else None
 
@@ -188,7 +197,7 @@ def _stranger(written: str, number: int) -> str:
     return written.removeprefix("=")
 
 
-def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, int, bool] | None:
+def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, int, bool, float] | None:
     """The planner's own statement for a search whose plan depends on its form alone; None for any other."""
     query = parse_query(scope.type, params)
     conditions = query.conditions
@@ -199,9 +208,20 @@ def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, 
     if sum(map(is_drivable, conditions)) > 1 and not begins_with_compartment(scope, conditions):
         return None
     order = ordering(scope, query.sort)
-    chosen = plan(unit, scope, conditions, by_update=order.is_by_update)
+    chosen = plan(unit, scope, conditions, by_update=order.is_by_update, natural=order.natural)
     is_brief = order.natural and chosen.driver is not None and chosen.driver.ordered and not chosen.tests
-    return query, page_sql(scope, chosen, order, None, query.count + 1), len(order.keys), is_brief
+    until_s = math.inf
+    if not begins_with_compartment(scope, conditions) and not _in_order(chosen, order):
+        # Which way is best depends on how many match: values that may differ are counted anew each time.
+        if chosen.is_dense or any(c.parameter.kind in _OF_VALUES for c in conditions if isinstance(c, Predicate)):
+            return None
+        until_s = time.monotonic() + KEPT_S
+    return query, page_sql(scope, chosen, order, None, query.count + 1), len(order.keys), is_brief, until_s
+
+
+def _in_order(chosen: Plan, order: Ordering) -> bool:
+    """Whether the first rows found are the first of the answer."""
+    return order.natural and chosen.driver is not None and (chosen.driver.ordered or bool(chosen.driver.parts))
 
 
 def _is_steady(scope: Scope, condition: Condition) -> bool:
