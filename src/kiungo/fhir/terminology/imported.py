@@ -64,12 +64,13 @@ class ImportedSystem:
             "SELECT name, value FROM terminology_property WHERE system = ? AND number = ? ORDER BY name, value",
             (self.row.id, number),
         )
+        # Joined crosswise and sorted here: SQLite would read every code of the system to have them in order.
         parents = self.unit.rows(
-            "SELECT c.code FROM terminology_ancestor a JOIN terminology_concept c ON c.system = a.system "
-            "AND c.number = a.ancestor WHERE a.system = ? AND a.descendant = ? AND a.direct = 1 ORDER BY c.code",
+            "SELECT c.code FROM terminology_ancestor a CROSS JOIN terminology_concept c WHERE c.system = a.system "
+            "AND c.number = a.ancestor AND a.system = ? AND a.descendant = ? AND a.direct = 1",
             (self.row.id, number),
         )
-        held = (*((str(n), str(v)) for n, v in properties), *(("parent", str(p[0])) for p in parents))
+        held = (*((str(n), str(v)) for n, v in properties), *(("parent", str(p[0])) for p in sorted(parents)))
         return Concept(code, display, bool(active), False, tuple((k, lang, t) for k, lang, t in terms), held)
 
     def glance(self, code: str) -> Concept | None:
