@@ -186,6 +186,19 @@ def test_a_file_that_cannot_be_read_is_refused(site: Running, manager: dict[str,
     assert (answer.status_code, field in answer.json()["errors"]) == (422, True), answer.text
 
 
+def test_lists_of_master_data_are_paged_by_their_codes(site: Running, manager: dict[str, str]) -> None:
+    for number in range(5):
+        send(site, "PUT", f"/vendors/X{number}", {"name": f"Vendor {number}"}, manager)
+
+    def codes(**query: str | int) -> list[str]:
+        found = site.client.get("/vems/v1/vendors", params=query, headers=manager).json()["data"]
+        return [one["code"] for one in found]
+
+    whole, first = codes(), codes(limit=4)
+    assert whole == sorted(whole) == [*first, *codes(after=first[-1])]
+    assert site.client.get("/vems/v1/vendors", params={"limit": 0}, headers=manager).status_code == 422
+
+
 def test_master_data_is_kept_and_listed(site: Running, manager: dict[str, str]) -> None:
     machine = {
         "name": "Dialysis machine", "vendor": "V412", "facility": FR_CODE, "lot": "LOT-2024-002",

@@ -50,8 +50,10 @@ class ContractApi:
         """GET /vems/v1/vendors and its siblings."""
 
         async def handler(request: Request) -> Response:
+            asked, tenant = dict(request.query), request.call.tenant
+            limit, after = limit_of(asked), asked.get("after", "")
             items = await self._database.read_async(
-                lambda unit: contracts.master_items(unit, request.call.tenant, kind)
+                lambda unit: contracts.page_of_masters(unit, tenant, kind, after=after, limit=limit)
             )
             return _data([master_wire(item) for item in items])
 
@@ -205,7 +207,7 @@ def contract_routes(database: Database, desk: ContractDesk, people: People, book
         made
         for kind, path in PATHS.items()
         for made in (
-            route("GET", f"/{path}", api.list_master(kind), READ_CONTRACTS, shapes.listing(path)),
+            route("GET", f"/{path}", api.list_master(kind), READ_CONTRACTS, shapes.listing(path, **shapes.PAGE)),
             route(
                 "PUT",
                 f"/{path}/{{code}}",

@@ -167,6 +167,15 @@ def master_items(unit: Unit, tenant: int, kind: str | None = None) -> list[Maste
     return [read_master(of, json.loads(body), Problems()) for of, body in rows]
 
 
+def page_of_masters(unit: Unit, tenant: int, kind: str, *, after: str, limit: int) -> list[MasterItem]:
+    """Vendors, lots, services or machines by their codes, from after one."""
+    rows = unit.rows(
+        "SELECT kind, body FROM vems_master WHERE tn = ? AND kind = ? AND code > ? ORDER BY code LIMIT ?",
+        (tenant, kind, after, limit),
+    )
+    return [read_master(of, json.loads(body), Problems()) for of, body in rows]
+
+
 def has_master(unit: Unit, tenant: int, kind: str, code: str) -> bool:
     """Whether there is a vendor, lot, service or machine of a code."""
     assert kind in KINDS
