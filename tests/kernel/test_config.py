@@ -40,6 +40,15 @@ def test_serve_closes_open_submission_unless_told(monkeypatch: pytest.MonkeyPatc
     assert load_settings(mode="serve", **keys).opens_submission
 
 
+def test_cookies_are_for_https_alone_under_serve_unless_its_address_is_stated_as_http() -> None:
+    keys = {"signing_key": "x", "secrets_key": "y"}
+    assert load_settings(mode="serve", **keys).cookies_need_https
+    assert load_settings(mode="serve", public_url="https://claims.example.org", **keys).cookies_need_https
+    assert not load_settings(mode="serve", public_url="http://claims.hospital.local", **keys).cookies_need_https
+    assert not load_settings(mode="dev").cookies_need_https
+    assert load_settings(mode="dev", public_url="https://laptop.example.org").cookies_need_https
+
+
 def test_an_empty_value_is_refused_where_a_value_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIUNGO_DATABASE_URL", "  ")
     error = refusal()

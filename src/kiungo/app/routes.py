@@ -69,7 +69,7 @@ def site_of(
 ) -> Site:
     """The served site; `background` runs inside it when given."""
     settings, reads = front.settings, front.reads
-    access = Access(front.database, secure=settings.issuer.startswith("https://"), is_dev=settings.mode != "serve")
+    access = Access(front.database, secure=settings.cookies_need_https, is_dev=settings.mode != "serve")
     return front.site(
         routes=[
             Route("GET", "/", to_the_console, public=True, api="console", openapi={"x-hidden": True}),

@@ -40,7 +40,7 @@ class Access:
         """Open a session and go to the first page; a wrong key is said on the form."""
         form = parse_form(request.body)
         if not token_fits(cookie_of(request, BEFORE), form.get(CSRF_FIELD, "")):
-            return self._form(request, "The page was too old. Please try again.", 403)
+            return self._form(request, self._unknown_page(), 403)
         key = form.get("api_key", "")
         try:
             value = await self.database.write_async(lambda unit: open_session(unit, request.call, key))
@@ -86,6 +86,11 @@ class Access:
             "csrf": form_token(before),
         }
         return html("sign_in.html", values, status, (cookie,))
+
+    def _unknown_page(self) -> str:
+        """Why the form's cookie did not come with it."""
+        https = " Over plain http browsers keep our cookies back: use the https address." if self.secure else ""
+        return f"The page was too old. Please try again.{https}"
 
     def routes(self) -> tuple[Route, ...]:
         """The public sign-in pages, and leaving."""

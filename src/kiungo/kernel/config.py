@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     public_url: Address | None = Field(
-        None, description="The address clients use, such as https://claims.example.org; tokens name it."
+        None,
+        description="The address clients use, such as https://claims.example.org; tokens name it, and under serve"
+        " the console's cookies are for https alone unless it begins with http://.",
     )
     sandbox_port: int = Field(
         8900, ge=0, le=65535, description="Port of the simulated outside systems in dev; a free one when it is taken."
@@ -163,6 +165,11 @@ class Settings(BaseSettings):
     def issuer(self) -> str:
         """The address tokens are issued by and for."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def cookies_need_https(self) -> bool:
+        """Whether browsers may send our cookies over https alone: always under serve, but for a stated http address."""
+        return self.issuer.startswith("https://") or (self.mode == "serve" and self.public_url is None)
 
     @property
     def opens_submission(self) -> bool:
