@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 INCLUDED_MAX = 1000
-ITERATIONS_MAX = 4
+ITERATIONS_MAX = 20
 _BATCH = 100
 _COLUMNS = "r.type, r.rid, r.fid, r.version, r.updated_us, r.method, r.person, r.body"
 
@@ -55,9 +55,9 @@ def included(
             known.add((stored.type, stored.id))
             added.append(stored)
             fresh.append(stored)
-        if not fresh:
-            break
-    return added, False
+        if not fresh or not any(include.iterate for include in (*query.includes, *query.revincludes)):
+            return added, False
+    return added, True  # what the last step added was not followed
 
 
 def _forward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -> list[Stored]:
