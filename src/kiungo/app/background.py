@@ -8,6 +8,7 @@ import structlog
 
 from kiungo.app.housekeeping import Housekeeping
 from kiungo.base.errors import Unavailable
+from kiungo.fhir.indexing.counting import settle_counts
 from kiungo.fhir.indexing.fresh_words import settle_words
 from kiungo.kernel.audit import BLOCK_ROWS_MAX, seal_block, seal_pending
 from kiungo.kernel.config import Settings
@@ -72,6 +73,7 @@ class Background:
     async def _settle_words_now_and_then(self) -> None:
         while not self._stopping.is_set():
             try:
+                await asyncio.to_thread(settle_counts, self._database)
                 await asyncio.to_thread(settle_words, self._database)
             except Unavailable as error:
                 _log.warning("words_not_settled", code=error.code)

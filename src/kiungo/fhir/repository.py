@@ -154,7 +154,7 @@ class Repository:
             raise Conflict(
                 RESOURCE_EXISTS, f"A {prepared.type} with this id exists already", hint="Update it instead"
             ) from error
-        index_rows.insert(unit, tenant, [(rid, self.own.rows(unit, tenant, prepared))])
+        index_rows.insert(unit, tenant, [(rid, self.own.rows(unit, tenant, prepared))], [type_id(prepared.type)])
         if prepared.type == SEARCH_PARAMETER:
             self.own.settle(unit, call, logical_id, prepared.tree)
         audit.record(unit, call, "create", kind=prepared.type, id=logical_id, person=person)
@@ -233,10 +233,10 @@ class Repository:
         )
         now = self.own.rows(unit, tenant, prepared)
         if old is None:
-            index_rows.insert(unit, tenant, [(rid, now)])
+            index_rows.insert(unit, tenant, [(rid, now)], [type_id(prepared.type)])
         else:
             before = index_rows.table_rows(self.own.rows(unit, tenant, old), tenant, rid)
-            index_rows.replace(unit, before, index_rows.table_rows(now, tenant, rid), words_waited=waited)
+            index_rows.replace(unit, tenant, before, index_rows.table_rows(now, tenant, rid), words_waited=waited)
         if prepared.type == SEARCH_PARAMETER:
             self.own.settle(unit, call, current.id, prepared.tree)
         audit.record(unit, call, "update", kind=prepared.type, id=current.id, person=person)
@@ -260,7 +260,8 @@ class Repository:
         rows = self.own.rows(unit, call.tenant, reread(current.body))
         old = index_rows.table_rows(rows, call.tenant, current.rid)
         waited = next_version(unit, current.rid, (version, updated_us, 0, 1, DELETE, current.person, b"", b""))
-        index_rows.replace(unit, old, {table: set() for table in old}, words_waited=waited)
+        nothing: index_rows.TableRows = {table: set() for table in old}
+        index_rows.replace(unit, call.tenant, old, nothing, words_waited=waited, gone_type=type_id(type_name))
         if type_name == SEARCH_PARAMETER:
             self.own.settle(unit, call, logical_id, None)
         audit.record(unit, call, "delete", kind=type_name, id=logical_id, person=current.person)

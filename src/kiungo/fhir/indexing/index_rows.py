@@ -4,10 +4,11 @@ Each table is one statement for all rows of all resources that are written toget
 neighbours meet the same page. On PostgreSQL the rows travel as arrays, all tables in one round trip.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.indexing.arrays import array_cast, array_text
+from kiungo.fhir.indexing.counting import FRESH_COUNTS, added, differing, write_changes
 from kiungo.fhir.indexing.extraction import Rows
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     "fhir_position": ("k", "latitude", "rid", "px", "py", "pz"),
     "fhir_word": ("k", "text", "rid"),
     "fhir_fresh_words": ("rid", "words"),
+    "fhir_fresh_count": ("changes",),
 }
 _FRACTIONS = frozenset({"low", "high", "low2", "high2", "latitude", "px", "py", "pz"})
-_TEXTS = frozenset({"text", "words"})
+_TEXTS = frozenset({"text", "words", "changes"})
 _INSERT = {
     table: f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     for table, columns in TABLES.items()
@@ -41,6 +43,7 @@ _REMOVE = {
 }
 TableRows = dict[str, set[tuple[Any, ...]]]
 TableLists = dict[str, list[tuple[Any, ...]]]
+TOKENS = "fhir_token"
 WORDS = "fhir_word"
 FRESH_WORDS = "fhir_fresh_words"
 # So many statements cost PostgreSQL's driver less than a pipeline of them.
@@ -71,9 +74,15 @@ def table_rows(rows: Rows, tenant: int, rid: int) -> TableRows:
     }
 
 
-def insert(unit: "Unit", tenant: int, some: Iterable[tuple[int, Rows]]) -> None:
-    """Write the rows of new resources, by their row ids; their words wait in one row for each (see `fresh_words`)."""
-    _insert_now(unit, _gathered(tenant, some))
+def insert(unit: "Unit", tenant: int, some: Sequence[tuple[int, Rows]], types: Iterable[int]) -> None:
+    """Write the rows of new resources of these types, by their row ids.
+
+    Their words wait in one row for each (see `fresh_words`), and what they change of the counters in one for all.
+    """
+    gathered = _gathered(tenant, some)
+    changes = added(tenant, types, (token for _, rows in some for token in rows.token))
+    gathered[FRESH_COUNTS] = [(changes,)]
+    _insert_now(unit, gathered)
 
 
 def _gathered(tenant: int, some: Iterable[tuple[int, Rows]]) -> TableLists:
@@ -113,29 +122,57 @@ def _insert_now(unit: "Unit", rows: TableLists) -> None:
         unit.many(_INSERT[table], values)
 
 
-def insert_missing(unit: "Unit", some: Iterable[TableRows]) -> None:
+def insert_missing(unit: "Unit", tenant: int, some: Iterable[TableRows]) -> None:
     """The same for rows of which some may be there already."""
+    tokens: list[tuple[Any, ...]] = []
     for rows in some:
+        tokens += rows[TOKENS]
         for table, values in rows.items():
-            if values:
+            if values and table != TOKENS:
                 unit.many(f"{_INSERT[table]} ON CONFLICT DO NOTHING", list(values))
+    came = _which(unit, f"{_INSERT[TOKENS]} ON CONFLICT DO NOTHING", _MISSING_TOKENS, sorted(tokens))
+    write_changes(unit, differing(tenant, came, ()))
 
 
-def replace(unit: "Unit", old: TableRows, new: TableRows, *, words_waited: bool) -> None:
+def _which(unit: "Unit", one: str, all_: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
+    """(key, hash, system) of the token rows that a statement really writes: one by one, or as arrays."""
+    if not rows:
+        return []
+    if unit.engine == "postgresql":
+        columns = [array_text(column, quoted=False) for column in zip(*rows, strict=True)]
+        return [(k, code, system) for k, code, system in unit.rows(all_, columns)]
+    return [(row[0], row[1], row[4]) for row in rows if unit.execute(one, row)]
+
+
+def replace(
+    unit: "Unit",
+    tenant: int,
+    old: TableRows,
+    new: TableRows,
+    *,
+    words_waited: bool,
+    gone_type: int | None = None,
+) -> None:
     """Write only what differs between what is there and what should be.
 
-    Words that waited (see `fresh_words`) wait no more, so they are written now.
+    Words that waited (see `fresh_words`) wait no more, so they are written now. `gone_type` is the type of a
+    resource of which nothing is left.
     """
     if words_waited:
         old = {**old, WORDS: set()}
+    went = _which(unit, _REMOVE[TOKENS], _REMOVE_TOKENS, list(old[TOKENS] - new[TOKENS]))
     for table in old:
+        if table == TOKENS:
+            continue
         gone = old[table] - new[table]
         if unit.engine == "postgresql" and len(gone) <= SINGLY_MAX:
             for row in gone:
                 unit.execute(_REMOVE[table], row)
         else:
             unit.many(_REMOVE[table], list(gone))
-    _insert_now(unit, {table: sorted(new[table] - old[table]) for table in old})
+    came = {table: sorted(new[table] - old[table]) for table in old}
+    changes = differing(tenant, [(row[0], row[1], row[4]) for row in came[TOKENS]], went, gone_type)
+    _insert_now(unit, {**came, FRESH_COUNTS: [(changes,)] if changes else []})
 
 
 def _insert_together(unit: "Unit", rows: TableLists) -> None:
@@ -172,3 +209,12 @@ def _cast(table: str, column: str) -> str:
 
 
 _together: dict[tuple[str, ...], str] = {}
+_GIVEN_TOKENS = f"unnest({', '.join([array_cast('bigint')] * 5)})"
+_MISSING_TOKENS = (
+    f"INSERT INTO fhir_token ({', '.join(TABLES[TOKENS])}) SELECT * FROM {_GIVEN_TOKENS} "
+    "ON CONFLICT DO NOTHING RETURNING k, hash, system"
+)
+_REMOVE_TOKENS = (
+    f"DELETE FROM fhir_token t USING {_GIVEN_TOKENS} g({', '.join(TABLES[TOKENS])}) WHERE "
+    f"{' AND '.join(f't.{column} = g.{column}' for column in TABLES[TOKENS])} RETURNING t.k, t.hash, t.system"
+)

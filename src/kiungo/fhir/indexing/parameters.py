@@ -75,7 +75,7 @@ class Parameter:
 
 
 @cache
-def _keys() -> dict[tuple[str, str], int]:
+def parameter_keys() -> dict[tuple[str, str], int]:
     """The number of every (type, code): sorted, and R4 is final, so it never changes."""
     common = [row.code for row in definitions.parameter_rows() if row.type == "Resource"]
     pairs = {(t, code) for t in definitions.resource_types() for code in common}
@@ -103,8 +103,8 @@ def parameters_of(type_name: str) -> dict[str, Parameter]:
 
 def _composite(row: ParameterDefinition, facts: Composite) -> Parameter:
     """A composite: with rows of its own, or answered by those of the composites it is made of."""
-    key = _keys()[row.type, row.code]
-    sources = tuple(Source(_keys()[row.type, code]) for code in facts.made_of) or (Source(key),)
+    key = parameter_keys()[row.type, row.code]
+    sources = tuple(Source(parameter_keys()[row.type, code]) for code in facts.made_of) or (Source(key),)
     paths = () if facts.made_of else parse(facts.base)
     return Parameter(
         row.type, row.code, row.kind, key, facts.base, (), row.url, paths, sources, components=facts.components
@@ -139,7 +139,7 @@ def _decide(
     paths: tuple[Path, ...],
     owners: dict[tuple[str, tuple[Step, ...]], str],
 ) -> Parameter:
-    key = _keys()[type_name, row.code]
+    key = parameter_keys()[type_name, row.code]
     own: list[Path] = []
     sources: list[Source] = []
     skipped: set[str] = set()
@@ -154,7 +154,7 @@ def _decide(
             owner = owners.get(("string", (*path.steps, Step("child", part))))
             if owner:
                 skipped.add(part)
-                sources.append(Source(_keys()[type_name, owner]))
+                sources.append(Source(parameter_keys()[type_name, owner]))
     if own:
         sources.insert(0, Source(key))
     return Parameter(
@@ -180,14 +180,14 @@ def _covering(
     last = path.steps[-1]
     owner = owners.get((row.kind, path.steps))
     if owner and owner != row.code:
-        return Source(_keys()[type_name, owner])
+        return Source(parameter_keys()[type_name, owner])
     wider = owners.get((row.kind, path.steps[:-1]))
     if wider is None or wider == row.code:
         return None
     if last.kind == "resolves":
-        return Source(_keys()[type_name, wider], target_type=type_ids()[last.name])
+        return Source(parameter_keys()[type_name, wider], target_type=type_ids()[last.name])
     if last.kind == "equals" and last.name == "system" and path.steps[-2] == Step("child", "telecom"):
-        return Source(_keys()[type_name, wider], system=hash32(last.value))
+        return Source(parameter_keys()[type_name, wider], system=hash32(last.value))
     return None
 
 

@@ -58,7 +58,8 @@ def create_all(
         raise Conflict(
             RESOURCE_EXISTS, "A resource with one of these ids exists already", hint="Update it instead"
         ) from error
-    index_rows.insert(unit, call.tenant, [(rid, rows_of(one)) for rid, one in zip(rids, some, strict=True)])
+    rows = [(rid, rows_of(one)) for rid, one in zip(rids, some, strict=True)]
+    index_rows.insert(unit, call.tenant, rows, [type_ids()[one.type] for one in some])
     audit.record_all(unit, call, "create", [(stored.type, stored.id, stored.person) for stored in made])
     return made
 

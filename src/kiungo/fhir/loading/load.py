@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kiungo.base.errors import Conflict
+from kiungo.fhir.indexing.counting import settle_counts
 from kiungo.fhir.indexing.fresh_words import IN_BULK, settle_words
 from kiungo.fhir.loading.conditions import Resolved, conditions_in, resolve
 from kiungo.fhir.loading.entries import Refused
@@ -71,6 +72,7 @@ def load(
         for source, name, numbers in later.waiting:
             some = (part for part in parts(source) if part.number in numbers)
             loading.run(name, ((part, resolved.of(part)) for part in some))
+    settle_counts(store.database)
     settle_words(store.database, IN_BULK)
     return done
 

@@ -108,7 +108,7 @@ def _indexed(unit: "Unit", tenant: int, name: str, position: int, end: int) -> i
             prepared = reread(bytes(body))
             rows = with_own_rows(prepared.rows, known.own.get(prepared.type, {}).values(), prepared.tree)
         made.append(index_rows.table_rows(rows, tenant, rid))
-    index_rows.insert_missing(unit, made)
+    index_rows.insert_missing(unit, tenant, made)
     return len(found)
 
 

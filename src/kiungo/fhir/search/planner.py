@@ -6,6 +6,7 @@ One condition drives, the others test its rows. A patient and a code together ar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kiungo.fhir.indexing.counting import count_of, counted_keys
 from kiungo.fhir.indexing.parameters import Parameter, compartment_keys, person_parameter
 from kiungo.fhir.search.asked import Condition, Has, Predicate
 from kiungo.fhir.search.conditions import Driver, driver, is_drivable, is_probed, match_driver, test
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 SAMPLE_MAX = 1000
+# What stands for more rows than the sample's limit; any number that is known is less.
+NOT_KNOWN = 1 << 62
 # So few rows that looking for a better driver costs more than it saves.
 FEW = 40
 # So many that a page of them is likely among the first resources in the order of the answer.
@@ -69,7 +72,7 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
         in_order = natural and (only.ordered or bool(only.parts))
         is_dense = not in_order and _probed(scope, conditions) and _rows(unit, scope, drivable[0], only) >= MANY
         return Plan(only, rest, is_dense=is_dense)
-    best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), SAMPLE_MAX + 1
+    best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), NOT_KNOWN + 1
     for condition in drivable:
         candidate = driver(scope, condition)
         found = _sampled(unit, scope, condition, candidate)
@@ -99,13 +102,35 @@ def _rows(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -
 def _sampled(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -> int:
     """The same as `sample`, or what it said a moment ago: it decides where to begin, not what is found."""
     if scope.counts is None:
-        return sample(unit, candidate)
+        return _estimated(unit, scope, condition, candidate)
     key = (scope.tenant, scope.type, condition)
     known = scope.counts.find(key)
     if known is None:
-        known = sample(unit, candidate)
+        known = _estimated(unit, scope, condition, candidate)
         scope.counts.keep(key, known)
     return known
+
+
+def _estimated(unit: "Unit", scope: Scope, condition: Condition, candidate: Driver) -> int:
+    """The sample, and beyond its limit what the counters say: of two wide codes the rarer begins."""
+    found = sample(unit, candidate)
+    if found < SAMPLE_MAX:
+        return found
+    known = counted(unit, scope, condition)
+    return NOT_KNOWN if known is None else max(found, known)
+
+
+def counted(unit: "Unit", scope: Scope, condition: Condition) -> int | None:
+    """How many resources meet a condition on one code, exactly; None where the counters do not say."""
+    if not isinstance(condition, Predicate) or condition.modifier or condition.parameter.kind != "token":
+        return None
+    if len(condition.values) != 1 or len(condition.parameter.sources) != 1 or condition.parameter.is_own:
+        return None
+    source = condition.parameter.sources[0]
+    code, system = token_condition(condition.values[0], source)
+    if code is None or source.key not in counted_keys():
+        return None
+    return count_of(unit, scope.key(source), code, system)
 
 
 def sample(unit: "Unit", candidate: Driver) -> int:

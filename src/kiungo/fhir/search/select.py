@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, Unavailable
 from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing.counting import count_of, type_key
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import SEARCH_INDEX_BUILDING, SEARCH_VALUE_WRONG, Params, Query
 from kiungo.fhir.search.collected import MATCHES_MAX, is_collected, page_of, refuse_too_many
@@ -16,7 +17,7 @@ from kiungo.fhir.search.known import STANDARD, Known
 from kiungo.fhir.search.lookups import Lookups, Terminology
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, ordering
-from kiungo.fhir.search.planner import Plan, plan, tests_sql
+from kiungo.fhir.search.planner import Plan, counted, plan, tests_sql
 from kiungo.fhir.search.query import parse_query
 from kiungo.fhir.search.sql import NOTHING, Sql, joined
 
@@ -48,7 +49,7 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     chosen = plan(unit, scope, query.conditions, by_update=order.is_by_update, natural=order.natural)
     total = None
     if query.total != "none" or query.summary == "count":
-        total = _count(unit, scope, chosen, estimate=query.total == "estimate")
+        total = _total(unit, scope, query, chosen)
     if query.summary == "count":
         return Found((), None, total)
     first = glance(
@@ -82,7 +83,7 @@ def _run_collected(unit: "Unit", scope: Scope, query: Query, after: list[Any] | 
     """The same where the order is not the index's: all matches are read, within a bound."""
     order = ordering(scope, [])
     chosen = plan(unit, scope, query.conditions)
-    total = _count(unit, scope, chosen, estimate=False) if query.total != "none" or query.summary == "count" else None
+    total = _total(unit, scope, query, chosen) if query.total != "none" or query.summary == "count" else None
     if query.summary == "count":
         return Found((), None, total)
     rows = _page(unit, scope, chosen, order, None, MATCHES_MAX + 1)
@@ -200,6 +201,16 @@ def _natural_keys(chosen: Driver, order: Ordering, tests: Sql, limit: int) -> Sq
     merged = " UNION ALL ".join(f"SELECT * FROM ({text}) u{n}" for n, text in enumerate(texts))
     text = f"SELECT DISTINCT {', '.join(order.names)} FROM ({merged}) u ORDER BY {order.by_name} LIMIT ?"
     return Sql(text, (*parameters, limit))
+
+
+def _total(unit: "Unit", scope: Scope, query: Query, chosen: Plan) -> int:
+    """How many match: by the counters where they say, else by counting."""
+    known: int | None = None
+    if not query.conditions:
+        known = count_of(unit, type_key(scope.tenant, type_ids()[scope.type]))
+    elif len(query.conditions) == 1:
+        known = counted(unit, scope, query.conditions[0])
+    return known if known is not None else _count(unit, scope, chosen, estimate=query.total == "estimate")
 
 
 def _count(unit: "Unit", scope: Scope, chosen: Plan, *, estimate: bool) -> int:
