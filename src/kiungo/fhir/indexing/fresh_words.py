@@ -11,7 +11,7 @@ from typing import Any
 from kiungo.fhir.indexing.arrays import array_cast, array_text
 from kiungo.kernel.database import Database, Unit
 
-TOGETHER = 50
+TOGETHER = 150
 IN_BULK = 2_000
 _SETTLE = "INSERT INTO fhir_word (k, text, rid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _SETTLE_ARRAYS = (
