@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fhir.profiles.conftest import Json, patient, validator
+from tests.fhir.profiles.conftest import Json, Places, patient, profile, validator
 
 URIS = "urn:ietf:rfc:3986"
 MARITAL = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"
@@ -93,3 +93,15 @@ def test_what_nothing_links_with_its_composition_is_no_part_of_a_document() -> N
         "entry": [{"fullUrl": address(n), "resource": one} for n, one in enumerate(parts, 1)],
     }
     assert errors(document) == ["Bundle.entry[4]"]
+
+
+@pytest.mark.parametrize(
+    ("versioning", "right", "wrong"), [("specific", 1, 0), ("independent", 0, 1), ("either", 0, None)]
+)
+def test_a_profile_may_ask_for_versions(places: Places, versioning: str, right: int, wrong: int | None) -> None:
+    kind = {"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Patient"]}
+    asked = profile("Observation", {"id": "Observation.subject", "type": [{**kind, "versioning": versioning}]})
+    written = ("Patient/1", "Patient/1/_history/2")
+    assert places(observed(subject={"reference": written[right]}), asked) == []
+    if wrong is not None:
+        assert places(observed(subject={"reference": written[wrong]}), asked) == ["Observation.subject"]

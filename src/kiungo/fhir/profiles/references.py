@@ -24,7 +24,8 @@ def target_check(types: tuple[TypeRef, ...], library: "Library", source: str) ->
     targets = [t for ref in refs for t in ref.targets]
     aggregation = {a for ref in refs for a in ref.aggregation}
     is_open = not targets or any(not ref.targets for ref in refs) or _FHIR + "Resource" in targets
-    if is_open and not aggregation:
+    versioning = {ref.versioning for ref in refs} & {"specific", "independent"}
+    if is_open and not aggregation and not versioning:
         return None
     names, profiles = _types_and_profiles(targets, library)
     allowed = None if is_open else names
@@ -37,6 +38,8 @@ def target_check(types: tuple[TypeRef, ...], library: "Library", source: str) ->
             wanted = ", ".join(sorted(allowed))
             run.error("structure", item.at, f"points to a {kind}, but {source} allows {wanted}", source)
             return
+        if len(versioning) == 1:
+            _check_version(item, run, next(iter(versioning)) == "specific", source)
         if aggregation:
             _check_place(item, run, aggregation, target, source)
         wanted_profiles = profiles.get(kind or "")
@@ -100,6 +103,13 @@ def type_in_text(text: str) -> str | None:
 
 
 _RESOURCES = frozenset(definitions.resource_types())
+
+
+def _check_version(item: Item, run: Run, specific: bool, source: str) -> None:
+    text = item.value.get("reference")
+    if text.__class__ is str and not text.startswith("#") and ("/_history/" in text) is not specific:
+        wanted = "a version, written Type/id/_history/version" if specific else "no version"
+        run.error("structure", item.at, f"is to name {wanted} by {source}", source)
 
 
 def _check_place(item: Item, run: Run, allowed: set[str], target: Any, source: str) -> None:
