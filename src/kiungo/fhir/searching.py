@@ -267,7 +267,7 @@ def rendered(store: "Store", call: Call, asked: Asked, page: SearchPage) -> byte
     entries = [bundles.search_entry(store.base_url, part_of(s, kept.get(s.type)), b"match") for s in page.matches]
     entries += [bundles.search_entry(store.base_url, s, b"include") for s in page.included]
     if page.truncated:
-        entries.append(bundles.remark_entry("incomplete", "More resources belong here than one page holds, or than are followed"))
+        entries.append(bundles.remark_entry("incomplete", "More resources belong here than a page holds, or follows"))
     if query.ignored:
         names = ", ".join(query.ignored)
         entries.append(bundles.remark_entry("not-supported", f"Ignored, as unknown to {query.type}: {names}"))
