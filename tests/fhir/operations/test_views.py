@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from kiungo.fhir.packages.archive import Manifest
+from kiungo.fhir.packages.installed import install
 from kiungo.fhir.views import exports, sources
 from kiungo.kernel.jobs.worker import run_due
 from tests.fhir.conftest import Server, patient
@@ -27,8 +29,8 @@ def test_rows_of_stored_resources(server: Server) -> None:
     assert (csv.status_code, csv.headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert csv.text.splitlines() == ["id,family", *(f"{one},Mwangi" for one in ids)]
     assert len(run(server, {"name": "_limit", "valueInteger": 2}).text.splitlines()) == 2
-    one = run(server, {"name": "patient", "valueReference": "x"}, query=f"?_format=json&patient=Patient/{ids[1]}")
-    assert one.status_code in (200, 400)
+    about = {"name": "patient", "valueReference": {"reference": f"Patient/{ids[2]}"}}
+    assert [row["id"] for row in run(server, about, query="?_format=json").json()] == [ids[2]]
     only = run(server, query=f"?_format=json&patient=Patient/{ids[1]}").json()
     assert only == [{"id": ids[1], "family": "Mwangi"}]
     assert run(server, query="?_format=xlsx").status_code == 400
@@ -38,6 +40,24 @@ def test_rows_of_stored_resources(server: Server) -> None:
 def test_rows_of_what_is_sent(server: Server) -> None:
     sent = run(server, {"name": "resource", "resource": {**patient(), "id": "mine"}}, query="?_format=json")
     assert sent.json() == [{"id": "mine", "family": "Mwangi"}]
+
+
+def test_a_view_is_named_by_its_address_in_a_package(server: Server) -> None:
+    one = server.create(patient())["id"]
+    url = "http://example.org/ViewDefinition/people"
+    manifest = Manifest("example.views", "1.0.0", (), "digest")
+    server.database.write(lambda unit: install(unit, 1, manifest, [{**VIEW, "url": url, "version": "1.0.0"}]))
+
+    def named(address: str) -> Any:
+        reference = {"name": "viewReference", "valueReference": {"reference": address}}
+        return server.ask(
+            "POST", "/ViewDefinition/$run?_format=json", {"resourceType": "Parameters", "parameter": [reference]}
+        )
+
+    assert named(url).json() == named(f"{url}|1.0.0").json() == [{"id": one, "family": "Mwangi"}]
+    for address in (f"{url}|2", "http://example.org/other"):
+        assert (named(address).status_code, "VIEW_UNKNOWN" in named(address).text) == (404, True)
+    assert server.ask("POST", "/ViewDefinition/$run", {"resourceType": "Parameters"}).status_code == 400
 
 
 def test_a_view_sees_what_its_caller_may_read(server: Server) -> None:

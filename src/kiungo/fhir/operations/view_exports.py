@@ -11,7 +11,7 @@ from kiungo.base.errors import NotFound, define
 from kiungo.fhir.guard import admit
 from kiungo.fhir.operations.parameters import Arguments, answer, arguments, resource, wrong
 from kiungo.fhir.operations.registry import OPERATIONS, Level, Method, Operation, OperationHandler, Place
-from kiungo.fhir.operations.views import since_of, wanted_format
+from kiungo.fhir.operations.views import reference_of, since_of, wanted_format
 from kiungo.fhir.outcome import remark
 from kiungo.fhir.store import Store
 from kiungo.fhir.views import exports, read_view
@@ -42,7 +42,7 @@ async def export_views(store: Store, request: Request, place: Place) -> Response
     kept = {
         "views": views,
         "format": wanted_format(request, asked),
-        "patient": (asked.text("patient") or "").removeprefix("Patient/"),
+        "patient": reference_of(asked, "patient").removeprefix("Patient/"),
         "since_us": since_of(asked),
         "header": asked.flag("header", default=True),
     }

@@ -8,12 +8,15 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from kiungo.base.errors import NotFound, define
 from kiungo.fhir.guard import admit
 from kiungo.fhir.indexing.values import date_span
 from kiungo.fhir.model import Stored
 from kiungo.fhir.operations.parameters import Arguments, arguments, wrong
 from kiungo.fhir.operations.registry import OPERATIONS, Operation, Place
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
+from kiungo.fhir.terminology.model import canonical
+from kiungo.fhir.terminology.shelves import chosen, packaged
 from kiungo.fhir.views import View, read_view
 from kiungo.fhir.views.output import FORMATS, MEDIA_TYPES, Format
 from kiungo.fhir.views.rendering import rendered
@@ -23,10 +26,11 @@ from kiungo.kernel.auth.decision import require
 from kiungo.kernel.http import Request, Response
 
 DEFINITION = "http://sql-on-fhir.org/OperationDefinition/$viewdefinition-run"
+VIEW_UNKNOWN = define("VIEW_UNKNOWN", NotFound, "No installed package has a ViewDefinition of this address.")
 ROWS_DEFAULT = 10_000
 ROWS_MAX = 100_000
 RESOURCES_MAX = 200_000
-_TAKEN = ("viewResource", "resource", "patient", "_limit", "_since", "header", "_format", "format")
+_TAKEN = ("viewResource", "viewReference", "resource", "patient", "_limit", "_since", "header", "_format", "format")
 _BY_MEDIA_TYPE = {
     "text/csv": "csv",
     "application/x-ndjson": "ndjson",
@@ -38,13 +42,13 @@ _BY_MEDIA_TYPE = {
 
 
 async def run_view(store: Store, request: Request, place: Place) -> Response:
-    """Rows of a view that is sent with the call."""
+    """Rows of a view that is sent with the call, or named by the address it has in an installed package."""
     asked = arguments(request, _TAKEN)
     sent = asked.thing("viewResource")
     if sent is None and asked.body is not None:
         sent = asked.body
     if sent is None:
-        raise wrong("viewResource", "is missing", "Send the ViewDefinition in a Parameters body")
+        sent = await _named(store, request, reference_of(asked, "viewReference"))
     view = await asyncio.to_thread(read_view, sent)
     wanted = wanted_format(request, asked)
     limit = asked.number("_limit")
@@ -59,12 +63,38 @@ async def run_view(store: Store, request: Request, place: Place) -> Response:
     return Response(200, body, media_type=MEDIA_TYPES[wanted])
 
 
+async def _named(store: Store, request: Request, address: str) -> dict[str, Any]:
+    """The ViewDefinition of a canonical address among the tenant's packages. Raises: Incorrect, NotFound."""
+    if not address:
+        raise wrong("viewResource", "is missing", "Send the ViewDefinition in a Parameters body, or viewReference")
+    url, version = canonical(address)
+    tenant = request.call.tenant
+    found = await store.database.point_read(lambda unit: packaged(unit, tenant, "ViewDefinition", url))
+    view = chosen(found, version)
+    if view is None:
+        raise NotFound(
+            VIEW_UNKNOWN,
+            f"No installed package has the ViewDefinition {address[:200]}",
+            field="viewReference",
+            hint="Install it with `kiungo fhir install`, or send viewResource",
+        )
+    return view
+
+
+def reference_of(asked: Arguments, name: str) -> str:
+    """The text of a parameter that is a Reference, in a body or as a text in the address; "" when it is not given."""
+    value = asked.find(name)
+    if isinstance(value, dict) and isinstance(value.get("reference"), str):
+        return str(value["reference"])
+    return asked.text(name) or ""
+
+
 async def _stored_rows(store: Store, request: Request, view: View, asked: Arguments, rows_max: int) -> list[list[Any]]:
     """Rows of what the caller may read, in the order it was written."""
     call, name = request.call, view.resource
     admit(call)
     require(call.principal, f"system/{name}.r")
-    person = (asked.text("patient") or "").removeprefix("Patient/")
+    person = reference_of(asked, "patient").removeprefix("Patient/")
     since_us = since_of(asked)
     rows: list[list[Any]] = []
     after = read = 0
