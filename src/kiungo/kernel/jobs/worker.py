@@ -87,10 +87,10 @@ class Worker:
         return wake
 
     async def _claim_and_start(self) -> None:
+        self._wake.clear()
         free = self._slots - len(self._running)
         if free <= 0:
             return
-        self._wake.clear()
         full = [lane for lane, running in self._lanes.items() if running >= self._lane_limits(lane)]
         try:
             due_us = await self._database.point_read(_next_work_us)
@@ -125,6 +125,9 @@ class Worker:
 
     async def _wait(self) -> None:
         """Until a wake; or the next due time, or a second: wakes of other processes on SQLite do not reach us."""
+        if self._wake.is_set():
+            await asyncio.sleep(0)
+            return
         due_us = await self._database.point_read(_next_work_us)
         wait_s = IDLE_S
         if due_us is not None:

@@ -121,8 +121,12 @@ def find(unit: Unit, tenant: int, notification_id: str) -> Notification | None:
 
 def find_to_send(unit: Unit, tenant: int, notification_id: str) -> tuple[Notification | None, bool]:
     """One notification, and whether its address asked not to be written to."""
-    found = find(unit, tenant, notification_id)
-    return found, found is not None and is_opted_out(unit, tenant, found.channel, found.address)
+    row = unit.row(
+        f"SELECT {COLUMNS}, EXISTS (SELECT 1 FROM notification_opt_out AS o WHERE o.tn = n.tn AND o.channel = n.channel"
+        " AND o.address = n.address) FROM notification AS n WHERE n.tn = ? AND n.notification_id = ?",
+        (tenant, notification_id),
+    )
+    return (None, False) if row is None else (Notification(*row[:-1]), bool(row[-1]))
 
 
 def about(unit: Unit, tenant: int, booking_no: str) -> list[Notification]:
