@@ -13,7 +13,16 @@ another body it is a Conflict.
 """
 
 from kiungo.kernel.ledger.model import Account, Balance, Journal, Posting, Rule
-from kiungo.kernel.ledger.movements import hold, open_account, open_accounts, post, post_hold, reverse, void_hold
+from kiungo.kernel.ledger.movements import (
+    hold,
+    lock_accounts,
+    open_account,
+    open_accounts,
+    post,
+    post_hold,
+    reverse,
+    void_hold,
+)
 from kiungo.kernel.ledger.reports import (
     Discrepancy,
     Statement,
@@ -41,6 +50,7 @@ __all__ = [
     "find_journal",
     "hold",
     "journals_about",
+    "lock_accounts",
     "open_account",
     "open_accounts",
     "post",

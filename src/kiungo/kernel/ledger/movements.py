@@ -72,6 +72,20 @@ def open_accounts(unit: Unit, tenant: int, currency: str, rules: Mapping[str, Ru
             open_account(unit, tenant, id, currency, rules[id])
 
 
+def lock_accounts(unit: Unit, tenant: int, currency: str, ids: Collection[str]) -> None:
+    """Take the accounts that several journals of this unit will move, before the first of them does.
+
+    A journal takes its own accounts in order; two units of several journals could still wait for each other on
+    PostgreSQL. Whoever takes all of them first, in that order, cannot. SQLite's writer is alone.
+    """
+    if unit.engine == "postgresql" and ids:
+        unit.rows(
+            f"SELECT id FROM ledger_account WHERE tn = ? AND id IN ({_marks(ids)}) AND currency = ?"
+            " ORDER BY id FOR UPDATE",
+            (tenant, *ids, currency),
+        )
+
+
 def post(
     unit: Unit,
     tenant: int,

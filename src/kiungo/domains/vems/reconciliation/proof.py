@@ -6,6 +6,8 @@
 Whatever is left over is a mistake, ours or the bank's.
 """
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kiungo.base.errors import NotFound
@@ -40,27 +42,61 @@ class BalanceProof:
 def prove(unit: Unit, tenant: int, rail: str, currency: str) -> BalanceProof:
     """Compare our books at a rail with its newest statement."""
     books = _books(unit, tenant, rail, currency)
-    newest = unit.row(
-        "SELECT closing_minor FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ?"
-        " ORDER BY closed_on DESC, seq DESC LIMIT 1",
-        (tenant, rail, currency),
-    )
-    first = unit.row(
-        "SELECT statement_id, opening_minor FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ?"
-        " ORDER BY opened_on, seq LIMIT 1",
-        (tenant, rail, currency),
-    )
-    statement = Money(newest[0] if newest else 0, currency)
+    statement = Money(_balance(unit, tenant, rail, currency, "closed_on DESC", _end), currency)
+    before = Money(_balance(unit, tenant, rail, currency, "opened_on", _start), currency)
     items = []
-    if first is not None and first[1]:
-        items.append(Item("balance before the first statement", first[0], Money(-first[1], currency)))
-    for line in open_lines(unit, tenant, rail):
-        items.append(Item("line without a payment", line.line_id, -line.amount))
+    if before.minor:
+        items.append(Item("balance before the first statement", "", -before))
+    items += _unplaced(unit, tenant, rail, currency)
     items += _not_on_a_statement(unit, tenant, rail, currency)
     explained = sum(item.amount.minor for item in items)
     return BalanceProof(
         rail, books, statement, tuple(items), Money(books.minor - statement.minor - explained, currency)
     )
+
+
+Movements = Sequence[tuple[int, int]]
+
+
+def _balance(unit: Unit, tenant: int, rail: str, currency: str, order: str, choose: Callable[[Movements], int]) -> int:
+    """The balance chosen from the statements of the first or last day, each an opening and a closing one."""
+    column = order.partition(" ")[0]
+    found = unit.rows(
+        "SELECT opening_minor, closing_minor FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ?"
+        f" AND {column} = (SELECT {column} FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ?"
+        f" ORDER BY {order} LIMIT 1) ORDER BY seq",
+        (tenant, rail, currency) * 2,
+    )
+    return choose([(int(opening), int(closing)) for opening, closing in found]) if found else 0
+
+
+def _end(day: Movements) -> int:
+    """What closes one statement and opens none; a bank may send those of one day in any order.
+
+    Where one is missing there are several ends, and the statement that came last counts.
+    """
+    ends = Counter(closing for _, closing in day) - Counter(opening for opening, _ in day)
+    return next(iter(ends)) if ends.total() == 1 else day[-1][1]
+
+
+def _start(day: Movements) -> int:
+    """What opens one statement and closes none."""
+    starts = Counter(opening for opening, _ in day) - Counter(closing for _, closing in day)
+    return next(iter(starts)) if starts.total() == 1 else day[0][0]
+
+
+def _unplaced(unit: Unit, tenant: int, rail: str, currency: str) -> list[Item]:
+    """The lines nobody placed: the oldest by name, the others as one sum."""
+    listed = open_lines(unit, tenant, rail)
+    items = [Item("line without a payment", line.line_id, -line.amount) for line in listed]
+    [(count, total)] = unit.rows(
+        "SELECT count(*), coalesce(sum(amount_minor), 0) FROM bank_line WHERE tn = ? AND rail = ? AND used_as IS NULL",
+        (tenant, rail),
+    )
+    if count > len(listed):
+        rest = Money(int(total) - sum(line.amount.minor for line in listed), currency)
+        items.append(Item(f"{count - len(listed):,} more lines without a payment", "", -rest))
+    return items
 
 
 def _books(unit: Unit, tenant: int, rail: str, currency: str) -> Money:

@@ -47,6 +47,7 @@ def ingest(legs: Legs, unit: Unit, tenant: int, rail: str, statement: AccountSta
     unit.lock(f"statement/{tenant}/{rail}")
     if not _keep_statement(unit, tenant, rail, statement):
         return Ingested(0, 0)
+    legs.take(unit, tenant, [reference for line in statement.lines for reference in line.references])
     new = matched = 0
     for line in statement.lines:
         added = unit.execute(

@@ -43,9 +43,10 @@ def draw(unit: Unit, tenant: int, row: SettlementRow, missing_minor: int, of: Se
 
 
 def even_out(unit: Unit, tenant: int, numbers: Sequence[str]) -> list[str]:
-    """Let what parts of a booking got too much pay what others lack; returns the numbers of those that gained."""
-    for number in sorted(numbers):
-        unit.lock(f"settlement/{tenant}/{number}")
+    """Let what parts of a booking got too much pay what others lack; returns the numbers of those that gained.
+
+    The parts, their payees and accounts are held.
+    """
     gained = []
     for number in numbers:
         before = store.get_settlement(unit, tenant, number)

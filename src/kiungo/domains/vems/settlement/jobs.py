@@ -56,6 +56,7 @@ class SettlementJobs:
         answers = self.rails[rail].submit(batch)
 
         def keep(unit: Unit) -> None:
+            legs.take(unit, job.tenant, [order.reference for order in batch.orders])
             for order in batch.orders:
                 answer = answers.get(order.reference, Answer("unknown", "the rail said nothing of this order"))
                 legs.record_answer(unit, job.tenant, job.id, order.reference, answer)
@@ -85,6 +86,7 @@ class SettlementJobs:
         source, about = str(job.args.get("kind", "notice")), str(job.args.get("reference", ""))
 
         def apply(unit: Unit) -> None:
+            self.settlements.legs.take(unit, job.tenant, [notice.reference for notice in notices])
             for notice in notices:
                 if about and notice.reference != about:
                     refuse_notice(unit, job.tenant, about, notice, source=source)

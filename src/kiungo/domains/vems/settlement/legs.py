@@ -4,7 +4,7 @@ Everything here works inside its caller's unit. Money is held before an order le
 the intent (`submitting`) is durable before the rail is called, so that a dead process leaves an unknown, not a repeat.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kiungo.base.errors import Conflict
@@ -134,6 +134,12 @@ class Legs:
                 },
             )  # fmt: skip
         return Batch(batch_reference, tuple(order_of(leg) for leg in held), contract_date(unit.now_us))
+
+    def take(self, unit: Unit, tenant: int, references: Sequence[str]) -> None:
+        """Hold legs and their accounts before several of them move, so that nobody waits for us who holds one."""
+        for rail, currency, payees in store.take_legs(unit, tenant, references):
+            theirs = [account(payee) for payee in payees for account in (accounts.payable, accounts.owed)]
+            ledger.lock_accounts(unit, tenant, currency, [accounts.cash(rail), *theirs])
 
     def record_answer(self, unit: Unit, tenant: int, job_id: int, reference: str, answer: Answer) -> None:
         """Keep what the rail said of an order just submitted; a callback may have been faster."""

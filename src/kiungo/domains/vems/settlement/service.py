@@ -36,7 +36,7 @@ from kiungo.domains.vems.settlement.model import (
     SettlementRow,
     ShareRow,
 )
-from kiungo.kernel import jobs
+from kiungo.kernel import jobs, ledger
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Outbox
 from kiungo.ports.payment import Capabilities
@@ -88,8 +88,7 @@ class Settlements:
             (base, version, unit.now_us, tenant, row.booking_no),
         )
         store.step(unit, tenant, row.booking_no, "decided", detail=f"version {version}: {approved} approved")
-        for payee_id in sorted({share.payee_id for share in row.shares}):
-            unit.lock(f"payee/{tenant}/{payee_id}")
+        self._take(unit, tenant, row)
         self._accrue(unit, tenant, row, wanted, version)
         if row.version:
             excess.draw(unit, tenant, replace(row, version=version), base - row.remitted_minor)
@@ -98,6 +97,9 @@ class Settlements:
 
     def even_out(self, unit: Unit, tenant: int, numbers: Sequence[str]) -> None:
         """Let what arrived for parts of one booking beyond their approval pay what other parts lack; see excess.py."""
+        for number in sorted(numbers):
+            unit.lock(f"settlement/{tenant}/{number}")
+        self._take(unit, tenant, *(store.get_settlement(unit, tenant, number) for number in numbers))
         for number in excess.even_out(unit, tenant, numbers):
             self._commit(unit, tenant, number)
 
@@ -110,6 +112,7 @@ class Settlements:
         row = store.get_settlement(unit, tenant, booking_no)
         if not self._first_time(unit, tenant, f"remit/{key}", rail, amount):
             return row
+        self._take(unit, tenant, row)
         expected = Money(min(amount.minor, max(row.approved_minor - row.remitted_minor, 0)), amount.currency)
         accounts.move(
             unit, tenant, key=f"remit/{key}", kind=accounts.REMITTANCE, memo=booking_no,
@@ -151,6 +154,7 @@ class Settlements:
         What the payee owes meanwhile is kept back first; the leg's own reference when nothing is left to pay.
         """
         unit.lock(f"payee/{tenant}/{leg.payee_id}")
+        self._take_accounts(unit, tenant, leg.amount.currency, [leg.payee_id])
         taken = self._set_off(
             unit, tenant, leg.booking_no, leg.payee_id, leg.amount, key=f"setoff/{leg.reference}"
         )  # fmt: skip
@@ -173,6 +177,7 @@ class Settlements:
         The payee never had the money, so it owes nothing of it. What is left of the leg waits for a person, as before.
         """
         unit.lock(f"payee/{tenant}/{leg.payee_id}")
+        self._take_accounts(unit, tenant, leg.amount.currency, [leg.payee_id])
         taken = self._set_off(
             unit, tenant, leg.booking_no, leg.payee_id, leg.amount, key=f"setoff/{leg.reference}", only=True
         )
@@ -187,6 +192,19 @@ class Settlements:
         reason = "set off: its approval was lowered before it failed or came back"
         store.advance(unit, tenant, leg, "replaced", reason=reason, changes=changes)
         store.refresh(unit, tenant, leg.booking_no)
+
+    def _take(self, unit: Unit, tenant: int, *rows: SettlementRow) -> None:
+        """Hold the payees and accounts of settlements, before several journals move them, as every such unit does."""
+        payees = sorted({share.payee_id for row in rows for share in row.shares})
+        for payee_id in payees:
+            unit.lock(f"payee/{tenant}/{payee_id}")
+        receivable = [accounts.receivable(row.payer) for row in rows]
+        self._take_accounts(unit, tenant, rows[0].currency, payees, accounts.FEE, accounts.SUSPENSE, *receivable)
+
+    def _take_accounts(self, unit: Unit, tenant: int, currency: str, payees: Sequence[str], *more: str) -> None:
+        theirs = [account for payee_id in payees for account in (accounts.payable(payee_id), accounts.owed(payee_id))]
+        floats = [accounts.cash(rail) for rail in self.rails]
+        ledger.lock_accounts(unit, tenant, currency, {*floats, *theirs, *more})
 
     def _open(self, unit: Unit, tenant: int, payable: Payable, plan: Plan) -> SettlementRow:
         unit.execute(

@@ -64,6 +64,21 @@ def peek_leg(unit: Unit, tenant: int, reference: str) -> Leg | None:
     return None if row is None else _leg(row)
 
 
+def take_legs(unit: Unit, tenant: int, references: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """Lock legs on PostgreSQL; where there are several, their payees by rail and currency."""
+    if unit.engine != "postgresql" or len(references) < 2:
+        return []
+    rows = unit.rows(
+        "SELECT rail, currency, payee_id FROM settlement_leg WHERE tn = ? AND rail IS NOT NULL"
+        " AND reference IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb))) ORDER BY reference FOR UPDATE",
+        (tenant, json.dumps(list(references)).decode()),
+    )
+    payees: dict[tuple[str, str], set[str]] = {}
+    for rail, currency, payee_id in rows:
+        payees.setdefault((rail, currency), set()).add(payee_id)
+    return [(*key, sorted(names)) for key, names in sorted(payees.items())]
+
+
 def get_leg(unit: Unit, tenant: int, reference: str) -> Leg:
     """A leg by our reference. Raises: NotFound."""
     leg = find_leg(unit, tenant, reference)
