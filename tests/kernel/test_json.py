@@ -77,6 +77,22 @@ def test_escaped_nul_and_lone_surrogates_are_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (rb'{"a":"x","patient_name":"J\u0000"}', "patient_name"),
+        (rb'{"lines":[{"notes":"x"},{"notes":"\ud800"}]}', "lines[1].notes"),
+        (rb'["a","\udc00"]', "[1]"),
+        (rb'{"a":{"\u0000":"b"}}', None),
+        (rb'{"a":"\u0000"', None),
+    ],
+)
+def test_the_member_that_holds_such_a_character_is_named(body: bytes, field: str | None) -> None:
+    with pytest.raises(Incorrect) as refused:
+        json.loads(body)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
     ("body", "value"),
     [
         (rb'"\\u0000"', r"\u0000"),

@@ -1,6 +1,7 @@
 """JSON with exact decimals, and with limits on what comes in."""
 
 import json as stdlib_json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -20,6 +21,8 @@ JSON_FORBIDDEN_CHARACTER = define(
 
 DEPTH_MAX = 64
 NUMBER_EXPONENT_MAX = 100
+FIELD_LENGTH_MAX = 200
+_FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 
@@ -121,22 +124,47 @@ def _refuse_forbidden(raw: bytes) -> None:
         except ValueError:
             return  # malformed: the parser says so with its position
         if unit == 0 or 0xDC00 <= unit < 0xE000:
-            raise _forbidden()
+            raise _forbidden(raw)
         step = 6
         if 0xD800 <= unit < 0xDC00:
             low = text[position + 6 : position + 12].lower()
             if not (low.startswith(b"\\u") and low[2:4] in (b"dc", b"dd", b"de", b"df")):
-                raise _forbidden()
+                raise _forbidden(raw)
             step = 12
         position = text.find(b"\\u", position + step)
 
 
-def _forbidden() -> Incorrect:
+def _forbidden(raw: bytes) -> Incorrect:
+    field = _forbidden_in(raw)
     return Incorrect(
         JSON_FORBIDDEN_CHARACTER,
-        "The body holds a NUL or a lone surrogate character",
+        f"{field or 'The body'} holds a NUL or a lone surrogate character",
+        field=field or None,
         hint="Remove characters that are not Unicode text",
     )
+
+
+def _forbidden_in(raw: bytes) -> str:
+    """The member that holds such a character, as `lines[0].notes`; nothing when the body is malformed besides."""
+    try:
+        parsed = stdlib_json.loads(raw, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        return ""
+    left: list[tuple[str, Any]] = [("", parsed)]
+    while left:
+        path, value = left.pop()
+        if isinstance(value, str) and _FORBIDDEN.search(value):
+            return path[:FIELD_LENGTH_MAX]
+        if isinstance(value, dict):
+            named = [(f"{path}.{name}".lstrip("."), inner) for name, inner in value.items() if _is_plain(name)]
+            left += reversed(named)
+        elif isinstance(value, list):
+            left += [(f"{path}[{place}]", inner) for place, inner in reversed(list(enumerate(value)))]
+    return ""
+
+
+def _is_plain(name: str) -> bool:
+    return not _FORBIDDEN.search(name) and name.isprintable()
 
 
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_number)
