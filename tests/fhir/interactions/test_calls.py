@@ -87,8 +87,11 @@ def test_searches_by_post(server: Server) -> None:
         entry("POST", "Patient/_search"),
         entry("POST", "Nothing/_search?_id=p"),
         entry("POST", "Patient/_search?_id=p", patient()),
+        entry("POST", "Patient/_search", parameters(_id={"valueString": "p"}, active={"valueBoolean": True})),
+        entry("POST", "Patient/_search", parameters(_id={"valueReference": {"reference": "p"}})),
     )
-    assert statuses(answers) == ["200"] * 4 + ["400"] * 2
+    assert statuses(answers) == ["200"] * 4 + ["400", "400", "200", "400"]
+    assert "entry" not in answers[6]["resource"], "she is not said to be active"
     assert [len(answer["resource"]["entry"]) for answer in answers[:4]] == [1, 2, 1, 1]
 
 

@@ -70,6 +70,8 @@ OPTIONS = [CODING, {"valueCoding": {"system": "http://x", "code": "b"}}]
         ([question(kind="choice", answerValueSet="http://hl7.org/fhir/ValueSet/administrative-gender")], [answer("q", CODING)], ["item[0].answer[0].valueCoding"]),
         ([question(kind="reference", extension=extension("questionnaire-referenceResource", valueCode="Patient"))], [answer("q", {"valueReference": {"reference": "Group/1"}})], ["item[0].answer[0].valueReference"]),
         ([question(kind="quantity", extension=extension("questionnaire-unitOption", valueCoding={"system": "http://unitsofmeasure.org", "code": "kg"}))], [answer("q", {"valueQuantity": {"value": 1, "system": "http://unitsofmeasure.org", "code": "g"}})], ["item[0].answer[0].valueQuantity"]),
+        ([question(kind="attachment", extension=extension("mimeType", valueCode="image/*"))], [answer("q", {"valueAttachment": {"contentType": "image/png", "url": "http://x/y"}})], []),
+        ([question(kind="attachment", extension=extension("mimeType", valueCode="image/*"))], [answer("q", {"valueAttachment": {"contentType": "text/csv", "url": "http://x/y"}})], ["item[0].answer[0].valueAttachment"]),
         ([question(extension=extension("questionnaire-minOccurs", valueInteger=2), repeats=True)], [answer("q", TEXT)], ["item[0]"]),
     ],
 )  # fmt: skip

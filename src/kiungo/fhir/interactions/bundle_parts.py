@@ -5,6 +5,7 @@ Source: FHIR R4 3.1.0.11 (batch/transaction).
 """
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -276,14 +277,27 @@ def _call(store: Store, position: int, part: EntryPart) -> OperationCall | None:
 
 
 def _posted_search(position: int, part: EntryPart, steps: list[str], query: str) -> Entry:
-    """A search by POST, which in a bundle has its parameters in the address: an entry holds no form."""
-    if part.resource:
-        raise wrong_entry("searches by POST with a resource; write the parameters after _search?")
+    """A search by POST: an entry holds no form, so its parameters are in the address or in a Parameters resource."""
+    params = [*pairs(query), *_form(bytes(part.resource))]
     if len(steps) == 1 and steps[0] in type_ids():
-        return _search_entry(position, part, "GET", ["", "", steps[0]], pairs(query))
+        return _search_entry(position, part, "GET", ["", "", steps[0]], params)
     if len(steps) in (0, 3):
-        return _search_entry(position, part, "GET", steps, pairs(query))
+        return _search_entry(position, part, "GET", steps, params)
     raise wrong_entry("has a request.url that names no resource type")
+
+
+def _form(text: bytes) -> Params:
+    """The names and values of a Parameters resource. Raises: Incorrect for any other."""
+    sent = json.loads(text) if text else {"resourceType": "Parameters"}
+    listed = sent.get("parameter", []) if sent.get("resourceType") == "Parameters" else None
+    found: list[tuple[str, str]] = []
+    for one in listed if isinstance(listed, list) else [None]:
+        name = one.get("name") if isinstance(one, dict) else None
+        value = next((v for key, v in one.items() if key.startswith("value")), None) if isinstance(one, dict) else None
+        if not isinstance(name, str) or not isinstance(value, str | int | Decimal):
+            raise wrong_entry("searches by POST with a resource that is no Parameters of names and simple values")
+        found.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
+    return found
 
 
 def _search_entry(position: int, part: EntryPart, method: str, steps: list[str], params: Params) -> Entry:

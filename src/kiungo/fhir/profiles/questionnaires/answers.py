@@ -139,12 +139,17 @@ def _check_attachment(question: Json, value: Any, at: At, run: Run) -> None:
         return
     allowed = [one for one in extensions(question, CORE + "mimeType") if one.__class__ is str]
     kind = value.get("contentType")
-    if allowed and kind not in allowed:
+    if allowed and not any(_is_kind(str(kind), one) for one in allowed):
         run.error("invariant", at, f"is {kind}, but the question takes {', '.join(allowed)}")
     for most in extensions(question, CORE + "maxSize"):
         size = value.get("size")
         if isinstance(size, int) and isinstance(most, int | Decimal) and size > most:
             run.error("invariant", at, f"has {size} bytes, but the question takes {most}")
+
+
+def _is_kind(kind: str, allowed: str) -> bool:
+    """Whether a media type is the one that is taken; `image/*` takes every image."""
+    return kind == allowed or (allowed.endswith("/*") and kind.startswith(allowed[:-1]))
 
 
 def _check_target(question: Json, value: Any, at: At, run: Run) -> None:
