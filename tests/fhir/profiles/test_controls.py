@@ -164,3 +164,23 @@ def test_expression_constraints_that_can_be_read(text: str) -> None:
 )  # fmt: skip
 def test_expression_constraints_that_cannot(text: str) -> None:
     assert ecl_problem(text)
+
+
+def test_expressions_of_definitions_can_be_read() -> None:
+    rule = {"key": "a-1", "severity": "error", "human": "x", "expression": "name.exists("}
+    found = validator().check(profile("Patient", {"id": "Patient.name", "constraint": [rule]})).errors
+    where = "StructureDefinition.differential.element[1].constraint[0].expression"
+    assert where in [one.location for one in found]
+    rule["expression"] = "somethingOfLaterVersions(name)"
+    later = validator().check(profile("Patient", {"id": "Patient.name", "constraint": [rule]})).errors
+    assert where not in [one.location for one in later], "what is not known here may be known elsewhere"
+    searched = {"resourceType": "SearchParameter", "type": "string", "expression": "Patient.name |"}
+    assert "SearchParameter.expression" in [one.location for one in validator().check(searched).errors]
+
+
+def test_listed_codes_are_their_systems() -> None:
+    include = {"system": "http://hl7.org/fhir/administrative-gender", "concept": [{"code": "male"}, {"code": "banana"}]}
+    resource = {"resourceType": "ValueSet", "status": "draft", "compose": {"include": [include]}}
+    assert [one.location for one in validator().check(resource).errors] == ["ValueSet.compose.include[0].concept[1]"]
+    include["system"] = "http://example.org/not-here"
+    assert validator().check(resource).errors == ()

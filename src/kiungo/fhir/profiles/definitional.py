@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from kiungo.fhir import definitions
+from kiungo.fhir.profiles.expressions import check_constraints, check_expression
 from kiungo.fhir.profiles.filters import check_expressions, check_filters, declared_parameters
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.items import elements_of
@@ -14,6 +15,7 @@ from kiungo.fhir.profiles.obligations import check_obligations
 from kiungo.fhir.profiles.questionnaires.enabling import listed, objects
 from kiungo.fhir.profiles.run import Run
 
+CONCEPTS_MAX = 1_000
 FHIR = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -32,6 +34,7 @@ def check_structure(o: Json, at: At, run: Run) -> None:
     if o.get("derivation") == "specialization" and o.get("baseDefinition") == name:
         run.error("invalid", (at, "type", -1), "is the same as baseDefinition, but a specialization makes a new type")
     check_obligations(o, at, run)
+    check_constraints(o, at, run)
     root = plain if is_known else plain.rpartition("/")[2]
     for part in ("snapshot", "differential"):
         content = o.get(part)
@@ -112,12 +115,22 @@ def check_value_set(o: Json, at: At, run: Run) -> None:
             system = one.get("system")
             if system.__class__ is str and ":" not in system:
                 run.error("invalid", (where, "system", -1), f"is {system[:100]}, which is not absolute")
+            _check_codes(one, where, run)
             check_filters(one, where, run)
             check_expressions(one, declared, where, run)
 
 
+def _check_codes(rule: Json, at: At, run: Run) -> None:
+    """Listed codes are codes of their system, as far as that is known here."""
+    for index, concept in enumerate(listed(rule.get("concept"))[:CONCEPTS_MAX]):
+        if concept.__class__ is dict:
+            coding = {"system": rule.get("system"), "version": rule.get("version"), "code": concept.get("code")}
+            run.library.codes.check_coding(coding, (at, "concept", index), run)
+
+
 def check_parameter(o: Json, at: At, run: Run) -> None:
     """A search parameter is of the type of the one it derives from, where that is known."""
+    check_expression(o.get("expression"), (at, "expression", -1), run)
     origin, kind = o.get("derivedFrom"), o.get("type")
     if origin.__class__ is not str or kind.__class__ is not str:
         return
