@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kiungo.base.errors import Forbidden
 from kiungo.domains.payor import access
 from kiungo.kernel.auth import Call, system_call
 from kiungo.kernel.auth.keys import create_key
@@ -41,6 +42,16 @@ def test_nobody_lists_without_saying_who_they_are(site: Served) -> None:
     assert site.get(f"/api/claims/{claim_id}/", X_API_Key="null").status_code == 200
     assert site.get(f"/api/claims/{claim_id}/", X_Provider_ID="PROV-002").status_code == 404
     assert site.get(f"/api/claims/{claim_id}/explanation", X_Provider_ID="PROV-002").status_code == 404
+
+
+def test_a_key_with_another_providers_header_reads_nothing(site: Served) -> None:
+    claim_id = site.post("/api/claims/", GUIDE).json()["claim"]["claim_id"]
+    key = bound(site, provider="PROV-001")
+    for path in ("/api/claims/", f"/api/claims/{claim_id}/", f"/api/claims/{claim_id}/explanation"):
+        refused = site.get(path, X_API_Key=key, X_Provider_ID="PROV-002")
+        assert (refused.status_code, refused.json()["error_code"]) == (403, "PROVIDER_DIFFERS"), path
+        assert site.get(path, X_API_Key=key, X_Provider_ID="PROV-001").status_code == 200
+        assert site.get(path, X_API_Key=key).status_code == 200
 
 
 def test_open_submission_in_service_opens_no_reading(
@@ -113,10 +124,12 @@ def test_the_rules_of_seeing_in_one_table() -> None:
     table = [
         (person("staff"), None, None, True),
         (person("p", provider="P1"), None, "P1", True),
-        (person("p", provider="P2"), "P1", "P2", False),
+        (person("p", provider="P2"), "P2", "P2", False),
         (nobody, None, access.NOBODY, True),
         (nobody, "P1", "P1", True),
         (nobody, "P2", "P2", False),
     ]
     for call, named, only, seen in table:
         assert (access.only_provider(call, named), access.sees(call, "P1", named)) == (only, seen)
+    with pytest.raises(Forbidden):
+        access.sees(person("p", provider="P2"), "P1", "P1")

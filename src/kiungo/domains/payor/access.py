@@ -8,6 +8,7 @@ and naming none, a single claim whose id it knows; the open setting decides whet
 from typing import Final
 
 from kiungo.base.errors import Forbidden, Unauthenticated
+from kiungo.domains.payor.errors import PROVIDER_DIFFERS
 from kiungo.kernel.auth import Call
 from kiungo.kernel.auth.authenticator import CREDENTIAL_MISSING
 from kiungo.kernel.auth.decision import NOT_YOURS
@@ -17,13 +18,23 @@ NOBODY: Final = ""
 
 
 def only_provider(call: Call, named: str | None = None) -> str | None:
-    """The one provider whose claims the caller may list; None is all of them, NOBODY none."""
+    """The one provider whose claims the caller may list; None is all of them, NOBODY none.
+
+    Raises: Forbidden PROVIDER_DIFFERS when the caller is bound to a provider and names another one.
+    """
     principal = call.principal
     if principal.is_anonymous:
         return named or NOBODY
     if not principal.bindings:
         return None
-    return principal.bindings.get("provider", NOBODY)
+    own = principal.bindings.get("provider", NOBODY)
+    if own and named not in (None, own):
+        raise Forbidden(
+            PROVIDER_DIFFERS,
+            "X-Provider-ID names another provider than the key's",
+            hint="Leave the header out, or use that provider's own key",
+        )
+    return own
 
 
 def sees(call: Call, provider_id: str, named: str | None = None) -> bool:
