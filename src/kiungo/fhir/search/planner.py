@@ -53,7 +53,8 @@ def plan(
     if not own:
         return chosen
     wide = scope.key(own[0].parameter.sources[0]) * 2 + 1
-    all_narrow = unit.value("SELECT 1 FROM fhir_date WHERE k = ? LIMIT 1", (wide,)) is None
+    # In the key's order, or PostgreSQL would read the whole table rather than ask the index for one row.
+    all_narrow = unit.value("SELECT 1 FROM fhir_date WHERE k = ? ORDER BY low LIMIT 1", (wide,)) is None
     found = [bound for c in own for bound in own_date_bounds(c, scope.now_us, all_narrow=all_narrow)]
     text = "".join(f" AND d.sort_ms {comparison} ?" for comparison, _ in found)
     return replace(chosen, bounds=Sql(text, tuple(edge for _, edge in found)))
@@ -81,7 +82,8 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
         if fewest <= FEW:
             break
     in_order = natural and best_driver.ordered
-    is_dense = fewest >= MANY and not in_order and _probed(scope, conditions)
+    # Of several conditions in the index's own order, few of the type's first resources may meet all.
+    is_dense = fewest >= MANY * (4 if natural else 1) and not in_order and _probed(scope, conditions)
     return Plan(best_driver, tuple(c for c in conditions if c is not best), is_dense=is_dense)
 
 
