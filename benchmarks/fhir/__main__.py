@@ -36,16 +36,19 @@ def main() -> int:
     for engine in chosen.engines:
         for people in chosen.patients:
             with place(engine) as here:
-                run = _measured(here, people, chosen.seconds, chosen.query_seconds, chosen.only)
+                run = _measured(here, people, chosen)
                 report.add(run)
-    if not chosen.only:  # a report of a part would say that the rest was not reached
+    if chosen.growth:
+        report.write_growth(chosen.output)
+    elif not chosen.only:  # a report of a part would say that the rest was not reached
         report.write(chosen.output)
     for failure in report.failures():
         print(f"FAILED {failure}", file=sys.stderr)
     return 1 if report.failures() else 0
 
 
-def _measured(here: Place, people: int, seconds: int, query_seconds: int, only: str) -> Run:
+def _measured(here: Place, people: int, chosen: argparse.Namespace) -> Run:
+    seconds, only = chosen.seconds, chosen.only
     print(f"{here.engine}, {people:,} patients", flush=True)
     migrate(here.url)
     database = open_database(here.url)
@@ -75,9 +78,9 @@ def _measured(here: Place, people: int, seconds: int, query_seconds: int, only: 
             if only not in name:
                 continue
             asked = [("GET", path, "") for path in queries.paths(query, people)]
-            searches[name] = measure(asked, query_seconds, SEARCH_CONNECTIONS)
+            searches[name] = measure(asked, chosen.query_seconds, chosen.connections)
             _tell(name, searches[name])
-        for name, requests in interactions(people).items():
+        for name, requests in interactions(people).items() if not chosen.growth else ():
             if only not in name:
                 continue
             others[name] = measure(requests, seconds, SEARCH_CONNECTIONS if name == BUNDLE else CONNECTIONS)
@@ -158,6 +161,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engines", type=lambda text: text.split(","), default=list(ENGINES))
     parser.add_argument("--seconds", type=int, help="for each interaction")
     parser.add_argument("--query-seconds", type=int, help="for each query")
+    parser.add_argument("--growth", action="store_true", help="searches only; that part of the file is written anew")
+    parser.add_argument("--connections", type=int, default=SEARCH_CONNECTIONS, help="for each query")
     parser.add_argument("--only", default="", help="what has this in its name, told on the screen and not written")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent.parent / "FHIR_RESULTS.md")
     chosen = parser.parse_args()

@@ -16,6 +16,7 @@ BUNDLE_RESOURCES_PER_S = 2_500
 LOADED_PER_S = 5_000
 GROWTH_MAX = 2.0
 BUDGET_MS = 4_000
+GROWTH = "## From the smallest population to the largest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,12 @@ class Report:
             lines += _run(run)
         path.write_text("\n".join(lines))
 
+    def write_growth(self, path: Path) -> None:
+        """The part about growth only: it takes its place in the file, where everything else stays."""
+        part = self._growth()
+        if part:
+            path.write_text(with_part(path.read_text() if path.exists() else "", part))
+
     def _targets(self) -> list[str]:
         rows = [row for run in self._runs for row in _judged(run)]
         return ["## Targets", "", *_table(["engine", "patients", "what", "wanted", "found", ""], rows)]
@@ -116,10 +123,20 @@ class Report:
             return []
         sizes = [f"p50 ms, {people:,}" for people in sorted({run.people for run in self._runs})]
         return [
-            "## From the smallest population to the largest",
+            GROWTH,
+            "",
+            ", ".join(self._facts.get(name, "") for name in ("date", "commit", "processor")),
             "",
             *_table(["engine", "query", *sizes, "times", ""], rows),
         ]
+
+
+def with_part(text: str, part: list[str]) -> str:
+    """A file's text with one part, which begins with its heading, replaced or put at the end."""
+    lines = text.splitlines() or ["# FHIR results", ""]
+    start = lines.index(part[0]) if part[0] in lines else len(lines)
+    end = next((n for n in range(start + 1, len(lines)) if lines[n].startswith("## ")), len(lines))
+    return "\n".join([*lines[:start], *part, *lines[end:]]).rstrip("\n") + "\n"
 
 
 def _judged(run: Run) -> list[list[str]]:

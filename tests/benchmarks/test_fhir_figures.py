@@ -1,7 +1,7 @@
 """A refusal is quick: it must not look like an answer, and a run with one must not look like a good run."""
 
 from benchmarks.fhir.driving import figures_of
-from benchmarks.fhir.report import Loading, Report, Run
+from benchmarks.fhir.report import Loading, Report, Run, with_part
 
 
 def test_what_was_refused_counts_in_no_rate() -> None:
@@ -17,3 +17,9 @@ def test_a_run_with_errors_names_them() -> None:
     report = Report({}, quick=True)
     report.add(Run("sqlite", 3, Loading(1, 1.0, 1.0, 1), {"search": good}, {"create": bad}, good, 1, 1.0))
     assert report.failures() == ["sqlite, 3 patients, create: 2 of 9 requests"]
+
+
+def test_one_part_is_written_anew_and_the_rest_stays() -> None:
+    text = "# FHIR results\n\n## A\n\none\n\n## B\n\ntwo\n"
+    assert with_part(text, ["## A", "", "new", ""]) == "# FHIR results\n\n## A\n\nnew\n\n## B\n\ntwo\n"
+    assert with_part(text, ["## C", "", "new", ""]).endswith("two\n## C\n\nnew\n")
