@@ -58,7 +58,7 @@ def _welcome(url: str, twins: str, settings: Settings, keys: dict[str, str]) -> 
     say(f"  {'What fails there':18} kiungo sandbox faults{_named(twins)}", markup=False)
     say("\nKeys, one for each role; the console takes them too:", markup=False)
     for name, text in keys.items():
-        say(f"  {name:24} {text}", markup=False)
+        say(f"  {name:26} {text}", markup=False)
     say("\nTry it:", markup=False)
     say(f"  curl -s {url}/api/claims/ -H 'Content-Type: application/json' -d '{CLAIM}'", markup=False)
     say(

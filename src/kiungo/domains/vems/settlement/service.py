@@ -18,13 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from kiungo.base.errors import Incorrect
 from kiungo.base.money import Money
-from kiungo.domains.vems.rules.settlement_modes import MODES, Plan, base_minor, plan_of
+from kiungo.domains.vems.rules.settlement_modes import Plan, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_shares import entitlements
 from kiungo.domains.vems.rules.settlement_states import UNPAID
 from kiungo.domains.vems.settlement import accounts, excess, store
-from kiungo.domains.vems.settlement.errors import PAYABLE_WRONG
+from kiungo.domains.vems.settlement.checking import check
 from kiungo.domains.vems.settlement.legs import Legs
 from kiungo.domains.vems.settlement.model import (
     REFERENCE_LENGTH,
@@ -71,7 +70,7 @@ class Settlements:
         `by_share` says what each share gets (minor, by payee and role, summing to `approved`) where the payer decided
         line by line; without it the cumulative floor shares the whole. Raises: Incorrect PAYABLE_WRONG.
         """
-        _check(payable, approved, by_share)
+        check(payable, approved, by_share)
         unit.lock(f"settlement/{tenant}/{payable.booking_no}")
         plan = plan_of(payable, self.policy)
         row = store.find_settlement(unit, tenant, payable.booking_no) or self._open(unit, tenant, payable, plan)
@@ -375,28 +374,3 @@ class Settlements:
 
     def _release_later(self, unit: Unit, tenant: int, rail: str) -> None:
         jobs.enqueue(unit, "settlement.release", {"rail": rail}, tenant=tenant, key=f"{rail}/{unit.now_us}")
-
-
-def _check(payable: Payable, approved: Money, by_share: Mapping[tuple[str, Role], int] | None) -> None:
-    problem = ""
-    contract = {(share.payee_id, share.role): share.amount.minor for share in payable.shares}
-    if payable.mode not in MODES:
-        problem = f"mode {payable.mode!r} has no rule"
-    elif [share.role for share in payable.shares].count("fee") != 1:
-        problem = "exactly one share is the fee"
-    elif any(share.amount.minor < 0 or share.amount.currency != payable.currency for share in payable.shares):
-        problem = "a share is negative or in another currency"
-    elif len(contract) != len(payable.shares):
-        problem = "a payee has two shares of one role"
-    elif payable.total.minor <= 0 or approved.minor < 0 or approved.currency != payable.currency:
-        problem = "the total or the approval is not an amount of the booking's currency"
-    elif by_share is not None and (
-        by_share.keys() != contract.keys()
-        or any(not 0 <= minor <= contract[key] for key, minor in by_share.items())
-        or sum(by_share.values()) != approved.minor
-    ):
-        problem = "what each share gets does not fit the shares, or does not sum to the approval"
-    if problem:
-        raise Incorrect(
-            PAYABLE_WRONG, f"Booking {payable.booking_no}: {problem}", field="shares", hint="Check the booking's shares"
-        )
