@@ -130,7 +130,9 @@ class Report:
         self._head(f"Bookings over HTTP, {engine}, one process, {CONNECTIONS} connections")
         self._text(
             "A booking is the guide's cost distribution of two services, for another claim and a known patient each "
-            "time: priced, stored with its FHIR records, its followed claim, audit entries and event, and durable."
+            "time: priced, stored with its FHIR records, its followed claim, audit entries and event, and durable. It "
+            "writes 51 rows, 38 of them to index three FHIR records, on some 30 pages with its neighbours of a commit; "
+            "without those records it takes half the processor time."
         )
         self._loads({f"bare {name}, the same body": found for name, found in bare.items()})
         self._loads(results.loads, results.stored, of="bookings")
