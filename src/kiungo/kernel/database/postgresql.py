@@ -5,18 +5,21 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.sql import Literal
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from kiungo.base.errors import KiungoError, Unavailable
+from kiungo.base.errors import Unavailable
 from kiungo.base.time import Clock
 from kiungo.kernel.database.interface import READ_DEADLINE_MS, CommitObserver, Wakes
+from kiungo.kernel.database.point_reads import PointReads
 from kiungo.kernel.database.unit import DATABASE_DEADLINE, DATABASE_UNAVAILABLE, Engine, Unit
-from kiungo.kernel.database.work import async_work
+from kiungo.kernel.database.work import Work, async_work
 
 T = TypeVar("T")
 
@@ -54,6 +57,7 @@ class PostgresqlDatabase:
             self._pool.close()
             raise _unavailable(f"PostgreSQL does not answer at {url.rsplit('@', maxsplit=1)[-1]}") from error
         self._threads = ThreadPoolExecutor(CONNECTIONS_MAX, thread_name_prefix="postgresql")
+        self._point_reads = PointReads(self._threads.submit, self._read_group)
         self._listener: threading.Thread | None = None
         self._stop_listening, self._stopped = socket.socketpair()
         if not stepped:
@@ -93,10 +97,13 @@ class PostgresqlDatabase:
         return await self._in_thread(lambda: self.read(function, deadline_ms=deadline_ms))
 
     async def point_read(self, function: Callable[[Unit], T]) -> T:
-        def on_cursor(cursor: psycopg.Cursor[Any]) -> T:
-            return function(Unit("postgresql", cursor, self.clock.now_us()))
-
-        return await self._in_thread(lambda: self._with_connection(on_cursor))
+        work, future = async_work(function)
+        if self._stepped:
+            self._read_group([work])
+            work.answer()
+        else:
+            self._point_reads.start(work)
+        return await future
 
     async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
         return await self.read_async(function)
@@ -109,6 +116,25 @@ class PostgresqlDatabase:
             self._listener.join(timeout=LISTEN_PAUSE_S * 3)
         self._stopped.close()
         self._pool.close()
+
+    def _read_group(self, group: list[Work[Any]]) -> None:
+        """Run reads on one connection; when it is lost, the read it was lost with fails and the rest get another."""
+        waiting = deque(group)
+
+        def on_cursor(cursor: psycopg.Cursor[Any]) -> None:
+            while waiting and not cursor.connection.closed:
+                work = waiting.popleft()
+                try:
+                    work.run(Unit("postgresql", cursor, self.clock.now_us()))
+                except Exception as error:
+                    work.fail(_readable(error))
+
+        while waiting:
+            try:
+                self._with_connection(on_cursor)
+            except Exception as error:
+                while waiting:
+                    waiting.popleft().fail(error)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         if self._stepped:
@@ -135,11 +161,10 @@ class PostgresqlDatabase:
         cursor.execute(begin, prepare=False, binary=False)
         try:
             result = function(unit)
-            for channel in unit.channels:
-                cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, channel))
+            end_all = "; ".join([*map(_notify, unit.channels), end])  # one round trip
             if self.observer and end == "COMMIT":
                 self.observer("before")
-            cursor.execute(end)
+            cursor.execute(end_all, prepare=False, binary=False)
             if self.observer and end == "COMMIT":
                 self.observer("after")
         except BaseException:
@@ -152,16 +177,10 @@ class PostgresqlDatabase:
         try:
             with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
                 return function(cursor)
-        except KiungoError:
-            raise
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
             raise
-        except psycopg.errors.QueryCanceled as error:
-            raise Unavailable(
-                DATABASE_DEADLINE, "The database took too long", hint="Narrow the query, then retry"
-            ) from error
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise _unavailable(f"The database is away ({type(error).__name__})") from error
+            raise _readable(error) from error
 
     def _listen_forever(self) -> None:
         """Hear the wakes of other processes; a lost connection is opened again."""
@@ -182,6 +201,19 @@ class PostgresqlDatabase:
                 for notice in connection.notifies(timeout=0):
                     self.wakes.wake(notice.payload)
                 ready.select()
+
+
+def _notify(channel: str) -> str:
+    return f"NOTIFY {CHANNEL}, {Literal(channel).as_string()}"
+
+
+def _readable(error: Exception) -> Exception:
+    """The driver's error as a caller understands it; any other as it is."""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return Unavailable(DATABASE_DEADLINE, "The database took too long", hint="Narrow the query, then retry")
+    if isinstance(error, psycopg.OperationalError | PoolTimeout):
+        return _unavailable(f"The database is away ({type(error).__name__})")
+    return error
 
 
 def _unavailable(message: str) -> Unavailable:
