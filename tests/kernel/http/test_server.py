@@ -53,3 +53,16 @@ def test_a_value_cannot_add_a_header(served: Running, ends: str) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         served.client.post("/api/notes/", json={"name": f"note{ends}"}, headers={"X-API-Key": key})
     assert served.client.post("/api/notes/", json={"name": "note"}, headers={"X-API-Key": key}).status_code == 201
+
+
+def test_a_refused_body_closes_the_connection_that_still_brings_it(served: Running) -> None:
+    """The answer says `close`; a server that did not would read whatever the sender goes on sending."""
+    key = served.key("write:notes")
+    head = f"POST /api/notes/ HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Length: 999999999\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
+        connection.sendall(head.encode() + b"{")
+        reply = b""
+        while piece := connection.recv(65_536):
+            reply += piece
+    assert reply.startswith(b"HTTP/1.1 413")
+    assert reply.lower().count(b"connection: close") == 1

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from kiungo.kernel.config import Settings
 from kiungo.kernel.http.answers import HeaderList
-from kiungo.kernel.http.site import WHOLE_ANSWER, Site
+from kiungo.kernel.http.site import CLOSES, WHOLE_ANSWER, Site
 
 HEAD_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 20
@@ -34,6 +34,8 @@ def answer_whole(cycle: RequestResponseCycle, status: int, headers: HeaderList, 
     """
     if not cycle.keep_alive or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
         return False
+    if CLOSES in headers:
+        return False  # a refused body is still coming: only the usual way closes the connection behind the answer
     lines = [b"%s: %s\r\n" % header for header in (*cycle.default_headers, *headers)]
     head = b"".join((STATUS_LINE[status], *lines, b"\r\n"))
     if not head.count(b"\r") == head.count(b"\n") == len(lines) + 2 or b"\x00" in head:

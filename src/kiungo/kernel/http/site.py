@@ -35,6 +35,7 @@ METHOD_NOT_ALLOWED = define("METHOD_NOT_ALLOWED", Incorrect, "The path does not 
 PATH_UNREADABLE = define("PATH_UNREADABLE", Incorrect, "The path holds a NUL character.")
 
 WHOLE_ANSWER = "kiungo.answer_whole"  # our server's ASGI extension: its "write" takes status, headers, body
+CLOSES = (b"connection", b"close")
 LOGGED_FROM_STATUS = {"off": 1_000, "errors": 500, "all": 0}
 log = structlog.get_logger(__name__)
 Hook = Callable[[], Awaitable[None]]
@@ -124,7 +125,7 @@ class Site:
         except BodyRefused as refused:
             response = self._refusal(scope, passing, refused.error)
             if refused.close:
-                response.headers += ((b"connection", b"close"),)
+                response.headers += (CLOSES,)
         except SenderLeft:
             return
         except Exception as problem:  # the last line of defence: the caller learns the request id only
