@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -164,6 +165,32 @@ def test_a_part_is_approved_line_by_line_then_all_of_it(world: World) -> None:
     )
     reports = world.database.read(lambda unit: claims.reports_of(unit, 1, number))
     assert [report[3]["approved"] for report in reports] == [Decimal("19000.00"), Decimal("31000.00")]
+
+
+def test_an_answer_that_was_long_on_its_way_does_not_take_back_what_was_learned_since(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notice, or another poller after this one's lease, was faster: money is not claimed back for a day-old word."""
+    world.twin.decide = lambda claim: Verdict(items={1: Decimal("15000.00"), 2: Decimal("4000.00")}, after_s=3_600)
+    number = world.submitted()
+    desk = world.vems.claims
+    kind = type(desk.payers["sha"])
+    ask = kind.statuses
+
+    def overtaken(payer: Any, queries: Any) -> Any:
+        found = ask(payer, queries)
+        if found[number].status == "pending" or world.approval(number) != "pending":
+            return found
+        newer = replace(found[number], status="approved", approved=None, services=())
+        world.database.write(lambda unit: desk.apply(unit, 1, world.claim(number), newer, "notice"))
+        return found
+
+    monkeypatch.setattr(kind, "statuses", overtaken)
+    world.turn(hours=1.2)
+    told = [event.payload["approvedMinor"] for event in world.heard.events if event.topic in DECISIONS]
+    assert told[:1] == [3_100_000]
+    assert world.claim(number).next_poll_us is not None
+    assert told[1:] == [], "not before it is asked again"
 
 
 def test_money_in_parts_is_told_each_time_and_ends_the_following(world: World) -> None:

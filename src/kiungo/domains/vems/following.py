@@ -214,7 +214,15 @@ class ClaimDesk:
         return effect
 
     def _learn(self, unit: Unit, tenant: int, row: ClaimRow, report: Report) -> None:
-        """One claim, in a unit of its own: what it posts locks accounts that other units wait for."""
+        """One claim, in a unit of its own: what it posts locks accounts that other units wait for.
+
+        What was learned otherwise since we asked is newer than this report, and these units are not the job's own,
+        which is fenced; the next poll says what holds.
+        """
+        bookings.hold(unit, tenant, row.booking_no)
+        current = claims.find(unit, tenant, row.booking_no)
+        if current is None or current.version != row.version:
+            return
         self.apply(unit, tenant, row, report, "poll")
 
     def _put_off(
