@@ -67,6 +67,15 @@ def test_a_statement_that_is_missing_is_a_difference(world: World) -> None:
     assert found.unexplained.minor == -400, "what the missing one brought"
 
 
+def test_lines_in_another_currency_are_another_proof(world: World) -> None:
+    dollars = Money(700, "USD")
+    line = StatementLine("U1", date(2026, 3, 2), dollars, (), "somebody", "")
+    other = AccountStatement("2", "U", Money(0, "USD"), dollars, date(2026, 3, 2), date(2026, 3, 2), (line,))
+    ingest(world, *THREE, other)
+    assert proved(world).unexplained.minor == 0
+    assert proved(world).statement == Money(1_050, KES)
+
+
 def test_more_open_lines_than_are_listed_are_one_more_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciliation, "OPEN_MAX", 2)
     ingest(world, statement(1, 0, 10, 20, 30, 40))

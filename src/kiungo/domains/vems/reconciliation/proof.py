@@ -87,11 +87,12 @@ def _start(day: Movements) -> int:
 
 def _unplaced(unit: Unit, tenant: int, rail: str, currency: str) -> list[Item]:
     """The lines nobody placed: the oldest by name, the others as one sum."""
-    listed = open_lines(unit, tenant, rail)
+    listed = open_lines(unit, tenant, rail, currency)
     items = [Item("line without a payment", line.line_id, -line.amount) for line in listed]
     [(count, total)] = unit.rows(
-        "SELECT count(*), coalesce(sum(amount_minor), 0) FROM bank_line WHERE tn = ? AND rail = ? AND used_as IS NULL",
-        (tenant, rail),
+        "SELECT count(*), coalesce(sum(amount_minor), 0) FROM bank_line"
+        " WHERE tn = ? AND rail = ? AND currency = ? AND used_as IS NULL",
+        (tenant, rail, currency),
     )
     if count > len(listed):
         rest = Money(int(total) - sum(line.amount.minor for line in listed), currency)

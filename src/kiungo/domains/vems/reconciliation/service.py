@@ -63,12 +63,13 @@ def ingest(legs: Legs, unit: Unit, tenant: int, rail: str, statement: AccountSta
     return Ingested(new, matched)
 
 
-def open_lines(unit: Unit, tenant: int, rail: str) -> list[StatementLine]:
-    """Lines that were not used yet, oldest first."""
+def open_lines(unit: Unit, tenant: int, rail: str, currency: str | None = None) -> list[StatementLine]:
+    """Lines that were not used yet, oldest first; those of one currency, or of all."""
+    of_currency, more = ("", ()) if currency is None else (" AND currency = ?", (currency,))
     rows = unit.rows(
         "SELECT line_id, booked_on, amount_minor, currency, body FROM bank_line"
-        " WHERE tn = ? AND rail = ? AND used_as IS NULL ORDER BY booked_on, line_id LIMIT ?",
-        (tenant, rail, OPEN_MAX),
+        f" WHERE tn = ? AND rail = ? AND used_as IS NULL{of_currency} ORDER BY booked_on, line_id LIMIT ?",
+        (tenant, rail, *more, OPEN_MAX),
     )
     return [_line(row) for row in rows]
 

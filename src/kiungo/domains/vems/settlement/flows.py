@@ -58,6 +58,10 @@ class SettlementFlows:
         capitated = [line for line in whole if line["isCapitated"]]
         others = [line for line in whole if not line["isCapitated"]]
         facility = str(said["facility"])
+        parts = decided_of(said, capitated, facility, True)
+        if said["mode"] in COLLECTED_HERE:
+            parts += decided_of(said, others, facility, False)
+        self.settlements.take(unit, event.tenant, [decided.payable for decided in parts])
         self._decide(unit, event, capitated, payer=facility, version=1, capitated=True)
         if said["mode"] in COLLECTED_HERE:
             self._decide(unit, event, others, payer=facility, version=1, capitated=False)
@@ -72,6 +76,8 @@ class SettlementFlows:
             row for decided in decided_of(said, [line for line in said["lines"] if not line["isCapitated"]], "", False)
             if (row := store.find_settlement(unit, event.tenant, decided.payable.booking_no)) is not None
         ]  # fmt: skip
+        self.settlements.take(unit, event.tenant, settled)
+        settled = [store.get_settlement(unit, event.tenant, row.booking_no) for row in settled]
         received = [
             row.remitted_minor + accounts.suspense_of(unit, event.tenant, row.booking_no, currency) for row in settled
         ]
@@ -93,6 +99,7 @@ class SettlementFlows:
         self, unit: Unit, event: Event, lines: Sequence[Line], *, payer: str, version: int, capitated: bool
     ) -> None:
         parts = decided_of(event.payload, lines, payer, capitated)
+        self.settlements.take(unit, event.tenant, [decided.payable for decided in parts])
         for decided in parts:
             self.settlements.decide(
                 unit, event.tenant, decided.payable, decided.approved, version, by_share=decided.by_share

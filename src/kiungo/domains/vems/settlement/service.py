@@ -55,6 +55,15 @@ class Settlements:
         """What moves single legs."""
         return Legs(self.rails, self.outbox, self.policy)
 
+    def take(self, unit: Unit, tenant: int, parts: Sequence[Payable | SettlementRow]) -> None:
+        """Hold all that several settlements will move, before the first does: two units with the same payees would
+        wait for each other on PostgreSQL, if each took them settlement by settlement.
+        """
+        for number in sorted({part.booking_no for part in parts}):
+            unit.lock(f"settlement/{tenant}/{number}")
+        if parts:
+            self._take(unit, tenant, *parts)
+
     def decide(
         self,
         unit: Unit,
@@ -96,9 +105,7 @@ class Settlements:
 
     def even_out(self, unit: Unit, tenant: int, numbers: Sequence[str]) -> None:
         """Let what arrived for parts of one booking beyond their approval pay what other parts lack; see excess.py."""
-        for number in sorted(numbers):
-            unit.lock(f"settlement/{tenant}/{number}")
-        self._take(unit, tenant, *(store.get_settlement(unit, tenant, number) for number in numbers))
+        self.take(unit, tenant, [store.get_settlement(unit, tenant, number) for number in numbers])
         for number in excess.even_out(unit, tenant, numbers):
             self._commit(unit, tenant, number)
 
@@ -192,8 +199,8 @@ class Settlements:
         store.advance(unit, tenant, leg, "replaced", reason=reason, changes=changes)
         store.refresh(unit, tenant, leg.booking_no)
 
-    def _take(self, unit: Unit, tenant: int, *rows: SettlementRow) -> None:
-        """Hold the payees and accounts of settlements, before several journals move them, as every such unit does."""
+    def _take(self, unit: Unit, tenant: int, *rows: Payable | SettlementRow) -> None:
+        """Hold payees, then accounts, before several journals move them: the order of every such unit."""
         payees = sorted({share.payee_id for row in rows for share in row.shares})
         for payee_id in payees:
             unit.lock(f"payee/{tenant}/{payee_id}")
