@@ -50,10 +50,17 @@ def override(
 ) -> tuple[Booked, bool]:
     """Set a booking by hand, or propose it where more than `alone_max` is at stake; says whether it was done.
 
-    Raises: as `steps.override`.
+    Raises: as `steps.override`; Conflict BOOKING_STATE for another amount of what is approved in part already.
     """
     steps.check_override(reason=reason, state=wish.state, approval=wish.approval, approved=wish.approved)
     booked = _held(desk, unit, call, booking_no)
+    if wish.approved is not None and wish.approval == booked.row.approval:
+        raise Conflict(
+            BOOKING_STATE,
+            f"{booking_no} is {wish.approval} already; by hand no other amount is settled",
+            field="approvedAmount",
+            hint="Propose a correction of what is approved",
+        )
     if at_stake(unit, call.tenant, booked.row, wish) <= alone_max:
         return _do(desk, unit, call, booking_no, wish, reason), True
     said = {

@@ -55,6 +55,15 @@ def test_another_proposal_takes_the_place_of_the_first(office: Office) -> None:
     assert (answer["approvalStatus"], answer["override"]) == ("partially_paid", True)
 
 
+def test_another_amount_of_what_is_approved_in_part_is_a_correction(office: Office) -> None:
+    number = office.booked()
+    part = {"reason": "y", "approvalStatus": "partially_paid", "approvedAmount": "10000.00"}
+    office.post(f"/bookings/{number}/override", part, status=202)
+    office.post(f"/bookings/{number}/override/confirm", part, who="ben")
+    refused = office.post(f"/bookings/{number}/override", part | {"approvedAmount": "20000.00"}, status=409)
+    assert "correction" in str(refused)
+
+
 def test_a_rotated_key_is_the_same_person(office: Office) -> None:
     number = office.booked()
     office.post(f"/bookings/{number}/override", APPROVED, status=202)
