@@ -8,22 +8,19 @@ claimed back from the payees and kept back from their next payments.
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kiungo.base.errors import Conflict, Detail, Forbidden
+from kiungo.base.errors import Conflict, Detail
 from kiungo.base.money import Money
-from kiungo.domains.vems import deciding
+from kiungo.domains.vems import deciding, proposals
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE, invalid
 from kiungo.domains.vems.model import ApprovalState
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
-from kiungo.domains.vems.settlement.errors import TWO_PERSONS_NEEDED
 from kiungo.domains.vems.store import bookings
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
-from kiungo.kernel.auth.keys import root_of
 from kiungo.kernel.database import Unit
 
 PROPOSED: Final = "correction.proposed"
-OVERRIDDEN: Final = "booking.overridden"
 DECIDED: Final = ("approved", "partially_paid")
 
 
@@ -64,8 +61,7 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved
             field="approvedAmount",
             hint="Read the booking's trail, or propose it",
         )
-    if root_of(unit, call.tenant, proposal.by_id) == root_of(unit, call.tenant, call.principal.id):
-        raise Forbidden(TWO_PERSONS_NEEDED, "Whoever proposed the correction cannot confirm it", hint="Ask a colleague")
+    proposals.refuse_proposer(unit, call, proposal.by_id, "correction")
     row = replace(
         booked.row, approval=_approval(booked, approved), overridden=1, updated_us=unit.now_us
     )  # fmt: skip
@@ -74,25 +70,21 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved
     desk.write_records(unit, call, booked, task_only=True)
     more = {"reason": proposal.reason, "approvedMinor": approved.minor, "proposedBy": proposal.by}
     text = f"Corrected to {approved} by {proposal.by} and {call.principal.name}: {proposal.reason}"
-    desk.tell(unit, call, booked, OVERRIDDEN, text, more)
+    desk.tell(unit, call, booked, proposals.OVERRIDDEN, text, more)
     deciding.decide_by_hand(desk, unit, call, booked, reason=proposal.reason, approved=approved)
     audit.record(unit, call, "correct", kind="booking", id=booking_no, person=row.patient_fhir)
     return booked
 
 
 def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
-    """The newest proposal that nothing was decided after."""
-    found: Proposal | None = None
-    for step in bookings.steps_of(unit, tenant, booking_no):
-        if step.what == PROPOSED and step.detail is not None:
-            said = step.detail
-            row = bookings.find(unit, tenant, booking_no)
-            currency = row.currency if row else "KES"
-            amount = Money(int(said["approvedMinor"]), currency)
-            found = Proposal(amount, str(said["reason"]), step.by, str(said["byId"]))
-        elif step.what == OVERRIDDEN or step.what in deciding.TOPIC_OF.values():
-            found = None
-    return found
+    """The newest proposal that is still about the booking as it is."""
+    step = proposals.newest(unit, tenant, booking_no, PROPOSED)
+    row = bookings.find(unit, tenant, booking_no)
+    if step is None or step.detail is None or row is None:
+        return None
+    said = step.detail
+    amount = Money(int(said["approvedMinor"]), row.currency)
+    return Proposal(amount, str(said["reason"]), step.by, str(said["byId"]))
 
 
 def _decided(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money) -> Booked:

@@ -7,23 +7,20 @@ kept as a proposal and nothing changes; a colleague who says the same of the boo
 from dataclasses import dataclass
 from typing import Final
 
-from kiungo.base.errors import Conflict, Forbidden
+from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
-from kiungo.domains.vems import deciding, steps
+from kiungo.domains.vems import proposals, steps
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
 from kiungo.domains.vems.settlement import listing, store
-from kiungo.domains.vems.settlement.errors import TWO_PERSONS_NEEDED
 from kiungo.domains.vems.store import bookings
 from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
-from kiungo.kernel.auth.keys import root_of
 from kiungo.kernel.database import Unit
 
 PROPOSED: Final = "override.proposed"
-OVERRIDDEN: Final = "booking.overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +84,20 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, wish: Wi
             field="approvalStatus",
             hint="Read the booking's trail, or propose it",
         )
-    if root_of(unit, call.tenant, proposal.by_id) == root_of(unit, call.tenant, call.principal.id):
-        raise Forbidden(TWO_PERSONS_NEEDED, "Whoever proposed the override cannot confirm it", hint="Ask a colleague")
+    proposals.refuse_proposer(unit, call, proposal.by_id, "override")
     return _do(desk, unit, call, booking_no, wish, proposal.reason)
 
 
 def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
-    """The newest proposal that nothing was decided after."""
-    found: Proposal | None = None
-    for step in bookings.steps_of(unit, tenant, booking_no):
-        if step.what == PROPOSED and step.detail is not None:
-            said = step.detail
-            row = bookings.find(unit, tenant, booking_no)
-            minor = said["approvedMinor"]
-            approved = None if minor is None or row is None else Money(int(minor), row.currency)
-            found = Proposal(
-                Wish(said["state"], said["approval"], approved), str(said["reason"]), step.by, str(said["byId"])
-            )
-        elif step.what == OVERRIDDEN or step.what in deciding.TOPIC_OF.values():
-            found = None
-    return found
+    """The newest proposal that is still about the booking as it is."""
+    step = proposals.newest(unit, tenant, booking_no, PROPOSED)
+    row = bookings.find(unit, tenant, booking_no)
+    if step is None or step.detail is None or row is None:
+        return None
+    said = step.detail
+    minor = said["approvedMinor"]
+    approved = None if minor is None else Money(int(minor), row.currency)
+    return Proposal(Wish(said["state"], said["approval"], approved), str(said["reason"]), step.by, str(said["byId"]))
 
 
 def at_stake(unit: Unit, tenant: int, row: BookingRow, wish: Wish) -> Money:

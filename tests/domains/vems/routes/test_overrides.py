@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from kiungo.base.errors import Forbidden
 from kiungo.base.money import Money
 from kiungo.domains.vems import overriding
 from kiungo.domains.vems.overriding import Wish
@@ -64,6 +65,15 @@ def test_another_amount_of_what_is_approved_in_part_is_a_correction(office: Offi
     assert "correction" in str(refused)
 
 
+def test_a_proposal_ends_when_the_booking_is_revised(office: Office) -> None:
+    """ "Approved" is of what the booking was worth when it was proposed."""
+    number = office.booked(services=[{"serviceCode": "F8735", "serviceDate": "2026-03-02T09:00:00.000Z"}])
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    assert office.booked() == number, "revised to two services"
+    refused = office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben", status=409)
+    assert "Nobody has proposed" in str(refused)
+
+
 def test_a_rotated_key_is_the_same_person(office: Office) -> None:
     number = office.booked()
     office.post(f"/bookings/{number}/override", APPROVED, status=202)
@@ -72,7 +82,7 @@ def test_a_rotated_key_is_the_same_person(office: Office) -> None:
     assert proposal is not None
     same = person("ann")
     same = replace(same, principal=replace(same.principal, id=proposal.by_id, scopes=frozenset({"*:*"})))
-    with pytest.raises(overriding.Forbidden):
+    with pytest.raises(Forbidden):
         database.write(lambda unit: overriding.confirm(desk, unit, same, number, Wish(approval="approved")))
 
 
