@@ -120,6 +120,25 @@ def test_a_savepoint_undoes_only_its_block(notes: Database) -> None:
     assert notes.read(lambda unit: unit.rows("SELECT id FROM note ORDER BY id")) == [(1,), (3,)]
 
 
+def test_rows_that_come_together_are_the_rows_one_by_one(database: Database) -> None:
+    rows = [
+        (2**53, '"quoted" \\ and \n\t\x01\x7f'),
+        (2**53 + 1, None),
+        (2**62, "\u00e9\u4e16\U0001f600"),
+        (2**63 - 1, "[1, null]"),
+    ]
+
+    def keep(unit: Unit) -> None:
+        unit.execute("CREATE TABLE wide (number BIGINT, text TEXT)")
+        unit.many("INSERT INTO wide (number, text) VALUES (?, ?)", rows[::-1])
+
+    database.write(keep)
+    rest = "FROM wide WHERE number > ? ORDER BY number LIMIT ?"
+    assert database.read(lambda unit: unit.rows_together("number, text", rest, (0, 3))) == rows[:3]
+    assert database.read(lambda unit: unit.rows(f"SELECT number, text {rest}", (0, 3))) == rows[:3]
+    assert database.read(lambda unit: unit.rows_together("number", rest, (2**63 - 1, 3))) == []
+
+
 def test_reads_cannot_write(notes: Database) -> None:
     with pytest.raises(Exception, match="read"):
         notes.read(insert(1))

@@ -30,7 +30,7 @@ def entries_about(
             rows += unit.rows(f"{SELECT} seq BETWEEN ? AND ? AND seq < ?", (tenant, person, first, to, before))
             if len(rows) >= count + BLOCKS_AT_ONCE:
                 break
-    newest = sorted(rows, reverse=True)[:count]
+    newest = sorted(set(rows), reverse=True)[:count]  # a late entry lies within an earlier block too
     return [(row[0], Entry(*row[1:])) for row in newest]
 
 

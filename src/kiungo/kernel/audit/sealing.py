@@ -30,16 +30,14 @@ BLOCKS_PER_RUN_MAX = 1_000
 LATE_AFTER_S_MAX = 86_400
 DIGEST_BYTES = 8
 NO_HASH = "0" * 64
-SELECT_ENTRIES = f"SELECT seq, {', '.join(COLUMNS)} FROM audit"
+ENTRY_COLUMNS = f"seq, {', '.join(COLUMNS)}"
+SELECT_ENTRIES = f"SELECT {ENTRY_COLUMNS} FROM audit"
 SEAL_COLUMNS = (
     "block, first_seq, last_seq, rows_sealed, absent, late, at_us, keyed, rows_hash, digests, previous_hash, hash"
 )
 log = structlog.get_logger(__name__)
 Row = tuple[Any, ...]
 Range = tuple[int, int]
-Persons = frozenset[tuple[int, str]]
-_TENANT = 1 + COLUMNS.index("tn")
-_PERSON = 1 + COLUMNS.index("person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +88,20 @@ def seal_pending(database: Database, key: bytes = b"") -> int:
 
 def seal_block(database: Database, key: bytes = b"") -> int:
     """Make the next block, of at most `BLOCK_ROWS_MAX` entries; returns how many it took in. Not on the event loop."""
-    found = database.read(lambda unit: next_seal(unit, key))
-    if found is None:
-        return 0
-    seal, persons = found
-    if not database.write(partial(_append, seal=seal, persons=persons)):
+    seal = database.read(lambda unit: next_seal(unit, key))
+    if seal is None or not database.write(partial(_append, seal=seal)):
         return 0
     log.debug("audit.sealed", block=seal.block, rows=seal.rows_sealed, hash=seal.hash)
     return seal.rows_sealed
 
 
-def next_seal(unit: Unit, key: bytes) -> tuple[Seal, Persons] | None:
-    """The block that would come next and whom it is about, or None when everything is sealed."""
+def next_seal(unit: Unit, key: bytes) -> Seal | None:
+    """The block that would come next, or None when everything is sealed."""
     last = last_seal(unit)
     last_seq, previous_hash, number = (last.last_seq, last.hash, last.block) if last else (0, NO_HASH, 0)
-    fresh = unit.rows(f"{SELECT_ENTRIES} WHERE seq > ? ORDER BY seq LIMIT ?", (last_seq, BLOCK_ROWS_MAX))
+    fresh = unit.rows_together(
+        ENTRY_COLUMNS, "FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", (last_seq, BLOCK_ROWS_MAX)
+    )
     late = _late_entries(unit)
     if not fresh and not late:
         return None
@@ -118,7 +115,7 @@ def next_seal(unit: Unit, key: bytes) -> tuple[Seal, Persons] | None:
         number + 1, first_seq, new_last, len(rows), absent, ranges_of(row[0] for row in late), unit.now_us,
         bool(key), hash_of(lines), digests_of(lines), previous_hash, "",
     )  # fmt: skip
-    return _signed(unsigned, key), persons_of(rows)
+    return _signed(unsigned, key)
 
 
 def last_seal(unit: Unit) -> Seal | None:
@@ -149,11 +146,6 @@ def hash_of(lines: Sequence[bytes]) -> str:
 def digests_of(lines: Sequence[bytes]) -> bytes:
     """A short digest of each entry, by which a broken one is named."""
     return b"".join([hashlib.sha256(line).digest()[:DIGEST_BYTES] for line in lines])
-
-
-def persons_of(rows: Sequence[Row]) -> Persons:
-    """Whom entries are about, each once. Shapes: pairs of tenant and the record id of the person."""
-    return frozenset((row[_TENANT], row[_PERSON]) for row in rows if row[_PERSON] is not None)
 
 
 def ranges_of(numbers: Iterable[int]) -> tuple[Range, ...]:
@@ -199,8 +191,8 @@ def _signed(seal: Seal, key: bytes) -> Seal:
     return Seal(**{**values, "hash": seal.computed_hash(key)})
 
 
-def _append(unit: Unit, seal: Seal, persons: Persons) -> bool:
-    """Write the block unless another sealer was first, and that these persons are in it."""
+def _append(unit: Unit, seal: Seal) -> bool:
+    """Write the block unless another sealer was first, and whom it is about."""
     unit.lock("audit.seal")
     last = last_seal(unit)
     if (last.hash if last else NO_HASH) != seal.previous_hash:
@@ -213,7 +205,10 @@ def _append(unit: Unit, seal: Seal, persons: Persons) -> bool:
             seal.previous_hash, seal.hash,
         ),
     )  # fmt: skip
-    if persons:
-        rows = sorted((tenant, person, seal.block) for tenant, person in persons)
-        unit.many("INSERT INTO audit_person (tn, person, block) VALUES (?, ?, ?)", rows)
+    for taken in ((seal.first_seq, seal.last_seq), *seal.late):
+        unit.execute(
+            "INSERT INTO audit_person (tn, person, block) SELECT DISTINCT tn, person, ? FROM audit"
+            " WHERE seq BETWEEN ? AND ? AND person IS NOT NULL ON CONFLICT DO NOTHING",
+            (seal.block, *taken),
+        )
     return True
