@@ -1,5 +1,6 @@
 """Answers on the wire: in one piece, and with nothing in their head that the handler did not mean."""
 
+import gc
 import socket
 
 import httpx
@@ -25,6 +26,24 @@ def test_an_answer_arrives_in_one_piece(served: Running) -> None:
         head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}".encode() in head.lower()
     assert b'"hello"' in body
+
+
+def test_an_answered_request_leaves_nothing_to_the_garbage_collector(served: Running) -> None:
+    headers = {"x-api-key": served.key("read:notes")}
+    served.client.get("/api/notes/1", headers=headers)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            assert served.client.get("/api/notes/1", headers=headers).status_code == 200
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [type(found).__name__ for found in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert "RequestResponseCycle" not in left
 
 
 def test_requests_sent_together_are_answered_in_their_order(served: Running) -> None:

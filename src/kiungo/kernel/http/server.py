@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import ReferenceType, ref
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -26,13 +27,16 @@ _TOO_LARGE = (
 )
 
 
-def answer_whole(cycle: RequestResponseCycle, status: int, headers: HeaderList, body: bytes) -> bool:
+def answer_whole(
+    answered: "ReferenceType[RequestResponseCycle]", status: int, headers: HeaderList, body: bytes
+) -> bool:
     """Write a complete answer in one piece; False when only the usual messages will do, and nothing was written.
 
     uvicorn writes head and body apart, which is two system calls here and two wake-ups at the other end, and
     looks at each header by itself. The rule that it keeps is kept here too: no value holds a line's end or a NUL.
     """
-    if not cycle.keep_alive or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
+    cycle = answered()
+    if cycle is None or not cycle.keep_alive or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
         return False
     if CLOSES in headers:
         return False  # a refused body is still coming: only the usual way closes the connection behind the answer
@@ -76,9 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self.scope["extensions"] = {
-            WHOLE_ANSWER: {"write": partial(answer_whole, self.cycle)}
-        }  # its task has not begun
+        # The request's task has not begun. A cycle that its own scope held would wait for the garbage collector.
+        self.scope["extensions"] = {WHOLE_ANSWER: {"write": partial(answer_whole, ref(self.cycle))}}
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head_timer is not None:
