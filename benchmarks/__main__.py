@@ -2,13 +2,14 @@
 
 import argparse
 import sys
+from contextlib import ExitStack
 
 from benchmarks import adjudication, kernel, load, machine, platform, vems, webhooks
-from benchmarks.claims import LARGE, Run, Sizes, measure_bare
+from benchmarks.claims import LARGE, Run, Sizes
 from benchmarks.engines import Place, place
-from benchmarks.load import Load
 from benchmarks.report import Report
 from benchmarks.seeding import seed
+from benchmarks.yardstick import Yardstick, bare_beside
 from kiungo.kernel.database import migrate, open_database
 
 ENGINES = ("sqlite", "postgresql")
@@ -24,37 +25,29 @@ def main() -> int:
         figures = adjudication.measure(2 if chosen.quick else 5)
         _say(f"adjudication: {figures}")
         report.adjudication(figures)
-    bare, bare_bookings = _yardsticks(chosen, seconds, report)
-    for engine in chosen.engines:
-        _measure(engine, chosen, seconds, bare, report)
-        if "vems" in chosen.parts:
-            vems.measure(engine, bare_bookings, report, seconds=seconds, quick=chosen.quick, say=_say)
+    with ExitStack() as running:
+        bare = _yardstick(running, chosen, report)
+        for engine in chosen.engines:
+            _measure(engine, chosen, seconds, bare, report)
+            if "vems" in chosen.parts:
+                vems.measure(engine, bare, report, seconds=seconds, quick=chosen.quick, say=_say)
     report.write()
     return 0
 
 
-def _yardsticks(chosen: argparse.Namespace, seconds: int, report: Report) -> tuple[dict[str, Load], dict[str, Load]]:
-    """The bare endpoint with claims and with bookings; without a load generator, only what needs none is left."""
-    bare: dict[str, Load] = {}
-    bare_bookings: dict[str, Load] = {}
+def _yardstick(running: ExitStack, chosen: argparse.Namespace, report: Report) -> Yardstick | None:
+    """The bare endpoint for all of the run; without a load generator, only what needs none is left."""
     try:
-        load.require_wrk()
+        folder = running.enter_context(place("sqlite")).folder
+        return running.enter_context(bare_beside(folder))
     except load.LoadGeneratorMissing as missing:
         print(missing, file=sys.stderr)
         report.note(f"Without rates over HTTP: {missing}")
         chosen.parts = [part for part in chosen.parts if part not in ("claims", "webhooks")]
-        return bare, bare_bookings
-    with place("sqlite") as somewhere:
-        if {"claims", "webhooks"} & set(chosen.parts):
-            bare = measure_bare(somewhere.folder, seconds)
-            _say(f"bare: {', '.join(f'{name} {found.rate:.0f}/s' for name, found in bare.items())}")
-            report.bare(bare)
-        if "vems" in chosen.parts:
-            bare_bookings = vems.measure_bare(somewhere.folder, seconds)
-    return bare, bare_bookings
+        return None
 
 
-def _measure(engine: str, chosen: argparse.Namespace, seconds: int, bare: dict[str, Load], report: Report) -> None:
+def _measure(engine: str, chosen: argparse.Namespace, seconds: int, bare: Yardstick | None, report: Report) -> None:
     _say(engine)
     if "kernel" in chosen.parts:
         with place(engine) as here:
@@ -66,24 +59,22 @@ def _measure(engine: str, chosen: argparse.Namespace, seconds: int, bare: dict[s
                 database.close()
         _say(f"  kernel: { {name: round(rate) for name, rate in figures.items()} }")
         report.kernel(engine, figures)
-    if {"claims", "webhooks"} & set(chosen.parts):
+    if bare is not None and {"claims", "webhooks"} & set(chosen.parts):
         with place(engine) as here:
             _measure_served(here, chosen, seconds, bare, report)
 
 
-def _measure_served(
-    here: Place, chosen: argparse.Namespace, seconds: int, bare: dict[str, Load], report: Report
-) -> None:
+def _measure_served(here: Place, chosen: argparse.Namespace, seconds: int, bare: Yardstick, report: Report) -> None:
     seeded = seed(here.url, 2_000 if chosen.quick else 10_000)
     sizes = Sizes(seconds, LARGE)
     submit_rate = 200.0
     if "claims" in chosen.parts:
         with platform.serve(here.url, here.folder) as server:
-            run = Run(here, seeded, server, _say)
+            run = Run(here, seeded, server, bare, _say)
             run.measure(sizes)
             if not chosen.quick and here.engine == "sqlite":
                 run.grow(sizes)
-        report.claims(here.engine, run.results, bare)
+        report.claims(here.engine, run.results)
         submit_rate = run.results.loads["submit"].rate
     if "webhooks" in chosen.parts:
         found = webhooks.measure(here, seeded, seconds=seconds, submit_rate=submit_rate)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks import filling, load, platform
+from benchmarks import filling, load
 from benchmarks.engines import Place
 from benchmarks.load import Load
 from benchmarks.process import Server
 from benchmarks.seeding import AT_ONCE, TENANT, UNLIMITED
+from benchmarks.yardstick import Yardstick
 from kiungo.domains.vems.loading import load_sample
 from kiungo.domains.vems.sample import FACILITY
 from kiungo.domains.vems.service import Vems, open_vems
@@ -38,23 +39,10 @@ PAYER = {
 
 @dataclass(slots=True)
 class Results:
-    """What came out for one engine. Shapes: `loads` by name, `stored` bookings at each; bare yardsticks aside."""
+    """What came out for one engine. Shapes: `loads` by name, `stored` bookings at each."""
 
     loads: dict[str, Load] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
-
-
-def measure_bare(folder: Path, seconds: int) -> dict[str, Load]:
-    """The bare endpoint with the same bodies, and with the same read."""
-    paths = folder / "services.paths"
-    paths.write_text(SERVICES_PATH + "\n")
-    with platform.bare(folder) as server:
-        load.run(server.url, "book.lua", seconds=1, cpu_s=server.cpu_s)
-        environment = {"BENCH_PATHS": str(paths)}
-        return {
-            "POST": load.run(server.url, "book.lua", seconds=seconds, cpu_s=server.cpu_s),
-            "GET": load.run(server.url, "read.lua", seconds=seconds, cpu_s=server.cpu_s, environment=environment),
-        }
 
 
 def seed(url: str, patients: int) -> str:
@@ -76,8 +64,17 @@ def seed(url: str, patients: int) -> str:
 class Run:
     """One server on one database; each claim number is used once."""
 
-    def __init__(self, place: Place, key: str, patients: int, server: Server, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        key: str,
+        patients: int,
+        server: Server,
+        yardstick: Yardstick,
+        say: Callable[[str], None],
+    ) -> None:
         self._place = place
+        self._yardstick = yardstick
         self._key = key
         self._patients = patients
         self._server = server
@@ -90,7 +87,7 @@ class Run:
         self._book(WARM_UP_S)
         while self.stored() < SMALL:
             self._book(WARM_UP_S)
-        self._keep("book", self._book(seconds))
+        self._keep("book", self._yardstick.beside("book.lua", lambda: self._book(seconds)))
         self._read(seconds, "")
 
     def grow(self, seconds: int, large: int) -> None:
@@ -119,8 +116,9 @@ class Run:
     def _read(self, seconds: int, suffix: str) -> None:
         services = self._paths("services", [SERVICES_PATH])
         bookings = self._paths("bookings", [f"/hmis/v1/bookings/{number}" for number in self._numbers()])
-        self._keep("services" + suffix, self._load("read.lua", seconds, paths=services))
-        self._keep("booking status" + suffix, self._load("read.lua", seconds, paths=bookings))
+        for name, paths in (("services", services), ("booking status", bookings)):
+            read = partial(self._load, "read.lua", seconds, paths=paths)
+            self._keep(name + suffix, self._yardstick.beside("read.lua", read))
 
     def _paths(self, name: str, paths: list[str]) -> Path:
         file = self._place.folder / f"{name}.paths"

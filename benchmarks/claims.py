@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from benchmarks import load, platform
+from benchmarks import load
 from benchmarks.engines import Place
 from benchmarks.load import Load
 from benchmarks.process import Server
 from benchmarks.seeding import TENANT, Seeded
+from benchmarks.yardstick import Yardstick
 
 WARM_UP_S = 2
 UNQUEUED_MS = 8  # about what an answer takes when it waits behind no other
@@ -35,25 +37,14 @@ class Results:
     database_cpu_ms: float = 0.0
 
 
-def measure_bare(folder: Path, seconds: int) -> dict[str, Load]:
-    """The bare endpoint, for the same bodies and with the same generator."""
-    with platform.bare(folder) as server:
-        load.run(server.url, "submit.lua", seconds=WARM_UP_S, cpu_s=server.cpu_s)
-        paths = folder / "bare.paths"
-        paths.write_text("/api/claims/CLM-20241003-ABC123/\n")
-        return {
-            "POST": load.run(server.url, "submit.lua", seconds=seconds, cpu_s=server.cpu_s),
-            "GET": load.run(
-                server.url, "read.lua", seconds=seconds, cpu_s=server.cpu_s, environment={"BENCH_PATHS": str(paths)}
-            ),
-        }
-
-
 class Run:
     """One server on one database, measured step by step; each claim number is used once."""
 
-    def __init__(self, place: Place, seeded: Seeded, server: Server, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, place: Place, seeded: Seeded, server: Server, yardstick: Yardstick, say: Callable[[str], None]
+    ) -> None:
         self._place = place
+        self._yardstick = yardstick
         self._seeded = seeded
         self._server = server
         self._say = say
@@ -69,14 +60,19 @@ class Run:
         self.submit(WARM_UP_S)
         while self.stored() < SMALL:
             self.submit(WARM_UP_S)
-        before = self._place.other_cpu_s()
-        self._keep("submit", self.submit(sizes.seconds))
-        submitted = self.results.loads["submit"]
-        self.results.database_cpu_ms = (self._place.other_cpu_s() - before) * 1000 / max(1, submitted.requests)
+        submitted = self._yardstick.beside("submit.lua", lambda: self._submit_counted(sizes.seconds))
+        self._keep("submit", submitted)
         half_ms = round(2 * load.CONNECTIONS / submitted.rate * 1000 - UNQUEUED_MS)
         self._keep("submit, half load", self.submit(sizes.seconds, think_ms=max(1, half_ms)))
         self.read(sizes.seconds, "")
         self.results.resident_mb[str(self.stored())] = self._server.resident_mb()
+
+    def _submit_counted(self, seconds: int) -> Load:
+        """Submissions, with the processor time of the database's own server beside them."""
+        before = self._place.other_cpu_s()
+        submitted = self.submit(seconds)
+        self.results.database_cpu_ms = (self._place.other_cpu_s() - before) * 1000 / max(1, submitted.requests)
+        return submitted
 
     def grow(self, sizes: Sizes) -> None:
         """Submit until the large number is stored, then measure submission and reading again."""
@@ -93,9 +89,9 @@ class Run:
         """GET of claims and patients, and the mixture."""
         claims = self._paths("claims", self._claim_paths())
         patients = self._paths("patients", [f"/fhir/Patient/{patient}" for patient in self._seeded.patients])
-        self._keep("read claim" + suffix, self._load("read.lua", seconds, paths=claims))
-        records = self._load("read.lua", seconds, paths=patients, key=self._seeded.records_key)
-        self._keep("read patient" + suffix, records)
+        for name, paths, key in (("read claim", claims, None), ("read patient", patients, self._seeded.records_key)):
+            read = partial(self._load, "read.lua", seconds, paths=paths, key=key)
+            self._keep(name + suffix, self._yardstick.beside("read.lua", read))
         self._keep("mixed" + suffix, self._load("mixed.lua", seconds, paths=claims))
 
     def stored(self) -> int:

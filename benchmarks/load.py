@@ -19,7 +19,7 @@ class LoadGeneratorMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Figures of one run. Units: rates per second, times as named."""
+    """Figures of one run, and of the bare endpoint beside it where it was asked. Units: rates per second."""
 
     requests: int
     rate: float
@@ -28,6 +28,8 @@ class Load:
     p90_ms: float
     p99_ms: float
     errors: int
+    bare_rate: float = 0.0
+    bare_cpu_ms: float = 0.0
 
 
 def require_wrk() -> str:
