@@ -40,8 +40,8 @@ def answer_whole(
         return False
     if CLOSES in headers:
         return False  # a refused body is still coming: only the usual way closes the connection behind the answer
-    lines = [b"%s: %s\r\n" % header for header in (*cycle.default_headers, *headers)]
-    head = b"".join((STATUS_LINE[status], *lines, b"\r\n"))
+    lines = [b": ".join(header) for header in (*cycle.default_headers, *headers)]
+    head = b"%s%s\r\n\r\n" % (STATUS_LINE[status], b"\r\n".join(lines))
     if not head.count(b"\r") == head.count(b"\n") == len(lines) + 2 or b"\x00" in head:
         return False
     cycle.response_started = cycle.response_complete = True
