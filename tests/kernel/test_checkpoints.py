@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kiungo.kernel.database import open_database, sqlite
+from kiungo.kernel.database import Unit, open_database, sqlite, sqlite_writer
 
 PAGE_BYTES = 4096
 
@@ -17,19 +17,25 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "WAL_RESTART_PAGES", 200)
 
 
-def test_under_a_steady_load_the_log_begins_anew_in_its_file(tmp_path: Path, patient: None) -> None:
+@pytest.mark.parametrize("unit_s", [0.0, 2 * sqlite_writer.NEW_LOG_WAIT_MS / 1_000])
+def test_under_a_steady_load_the_log_begins_anew_in_its_file(tmp_path: Path, patient: None, unit_s: float) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'k.db'}")
     database.write(lambda unit: unit.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, text TEXT)"))
     enough = threading.Event()
 
+    def insert(unit: Unit) -> None:
+        rows = 1 if unit_s == 0 else 60  # long units, as a bulk load's, follow each other without a gap
+        unit.many("INSERT INTO t (text) VALUES (?)", [("x" * 3 * PAGE_BYTES,)] * rows)
+        time.sleep(unit_s)
+
     def fill() -> None:
         while not enough.is_set():
-            database.write(lambda unit: unit.execute("INSERT INTO t (text) VALUES (?)", ("x" * 3 * PAGE_BYTES,)))
+            database.write(insert)
 
     writers = [threading.Thread(target=fill) for _ in range(2)]
     for writer in writers:
         writer.start()
-    first, until_s = begun_anew(tmp_path), time.monotonic() + 60
+    first, until_s = begun_anew(tmp_path), time.monotonic() + 20
     while begun_anew(tmp_path) < first + 3 and time.monotonic() < until_s:
         time.sleep(0.01)
     enough.set()

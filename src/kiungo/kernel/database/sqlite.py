@@ -26,7 +26,7 @@ READER_CACHE_KB = 8_000
 CHECKPOINT_INTERVAL_S = 0.1  # little at a time: a commit waits behind the pages a checkpoint is bringing to the disk
 WAL_RESTART_PAGES = 16_000
 WAL_BYTES_KEPT = 256 * 1024 * 1024
-RESTART_WAIT_MS = 20
+COMMIT_WAIT_S = 0.5
 BRIEF_WAIT_S = 0.025
 BRIEF_STEPS = 2_000  # some tens of microseconds: how late a read on the event loop may notice that its time is up
 
@@ -168,11 +168,10 @@ class SqliteDatabase:
     def _checkpoint_forever(self) -> None:
         """Move committed pages into the database file, off the path of requests.
 
-        Under a steady load new pages always follow those that were moved, so now and then writers are held for the
-        moment it takes to move the last ones, and the log begins anew in the same file.
+        Under a steady load new pages always follow those that were moved, so now and then the writer moves the last
+        ones itself, and the log begins anew in the same file.
         """
         connection = self._connect(1_000)
-        connection.execute(f"PRAGMA busy_timeout={RESTART_WAIT_MS}")  # a long read is not waited for
         seen, restart_above = -1, WAL_RESTART_PAGES
         while not self._closing.wait(CHECKPOINT_INTERVAL_S):
             try:
@@ -182,8 +181,9 @@ class SqliteDatabase:
                 [(_, pages, moved)] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 if pages == moved:
                     seen = version
-                elif pages > restart_above:
-                    [(busy, pages, _)] = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-                    restart_above = WAL_RESTART_PAGES + (pages if busy else 0)
+                if pages > restart_above:  # also when all are moved: a unit that began before goes on at their end
+                    begun = self._writer.begin_log_anew(timeout_s=COMMIT_WAIT_S)
+                    # While a long read prevents it, it is asked for more and more seldom.
+                    restart_above = WAL_RESTART_PAGES + (0 if begun else pages)
             except sqlite3.OperationalError:
                 continue  # busy or full: the log keeps every commit, and the next round tries again

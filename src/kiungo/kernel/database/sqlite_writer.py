@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
@@ -37,6 +38,7 @@ PROGRESS_STEPS = 20_000
 UNIT_TIME_MAX_S = 30.0
 BUSY_TIMEOUT_MS = 10_000
 JOIN_TIMEOUT_S = 30
+NEW_LOG_WAIT_MS = 20  # a long read that still looks into the log is not waited for
 
 Group = list[Work[Any]]
 
@@ -57,6 +59,7 @@ class Writer:
         self._closing = False
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._unit_ends_at = math.inf
+        self._new_log: Future[bool] | None = None
         connection.set_progress_handler(self._is_overdue, PROGRESS_STEPS)
         self._thread: threading.Thread | None = None
         if not stepped:
@@ -78,6 +81,19 @@ class Writer:
         """Run one work here and now; for a stepped database."""
         with self._lock:
             self._run_groups([work])
+
+    def begin_log_anew(self, *, timeout_s: float) -> bool:
+        """Behind the next commit, move what is left of the log into the database, so that it begins anew.
+
+        Only the writer can: another connection waits for a gap between writes, which a steady load does not leave.
+        False when a read still looks into the log; True also when no commit came in time, for then none is needed.
+        """
+        asked = self._new_log = Future()
+        try:
+            return asked.result(timeout_s)
+        except TimeoutError:
+            self._new_log = None
+            return True
 
     @contextmanager
     def off_the_loop(self) -> Iterator[None]:
@@ -240,6 +256,20 @@ class Writer:
             self._run_again(group)
         else:
             deliver(group, self._wakes)
+            if self._new_log is not None:
+                self._begin_log_anew(self._new_log)
+
+    def _begin_log_anew(self, asked: "Future[bool]") -> None:
+        self._new_log = None
+        try:
+            self._connection.execute(f"PRAGMA busy_timeout={NEW_LOG_WAIT_MS}")
+            try:
+                [(is_busy, _, _)] = self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        except sqlite3.OperationalError:
+            is_busy = True  # or full: the log keeps every commit, and is asked to begin anew again
+        asked.set_result(not is_busy)
 
     def _run_again(self, group: Group) -> None:
         """The whole group was rolled back: each unit once more in a transaction of its own, if it was not alone."""
