@@ -2,7 +2,7 @@
 
 import pytest
 
-from kiungo.fhir.search import glance, planner
+from kiungo.fhir.search import explain, glance, planner
 from tests.fhir.conftest import Server, patient
 
 WHO = {0, 3, 4, 5, 6, 9}
@@ -64,6 +64,7 @@ def test_pages_are_the_same_with_and_without(ward: Server, monkeypatch: pytest.M
     real = glance.glance
     monkeypatch.setattr("kiungo.fhir.search.select.glance", lambda **a: looked.append(p := real(**a)) or p)
     monkeypatch.setattr(planner, "MANY", 0)
+    monkeypatch.setattr(glance, "is_worth_it", lambda unit, scope, chosen, limit: chosen.is_dense)
     for number in (1, 4, 7, 100):
         monkeypatch.setattr(glance, "LOOKED_AT_MAX", number)
         assert [ward.search_ids(f"{path}&_count={count}") for path in SEARCHES for count in (2, 20)] == plain
@@ -99,8 +100,23 @@ def test_a_sort_walks_its_own_index_where_many_match(ward: Server, monkeypatch: 
     assert all(plain[:-2])
     assert [set(one) for one in plain[::2]] == [set(one) for one in plain[1::2]]
     monkeypatch.setattr(planner, "MANY", 0)
+    monkeypatch.setattr(glance, "is_worth_it", lambda unit, scope, chosen, limit: chosen.is_dense)
     for number in (1, 3, 6, 100):
         monkeypatch.setattr(glance, "LOOKED_AT_MAX", number)
         for count in (2, 20):
             found = [ward.search_ids(f"{path}&_count={count}") for path in SORTED]
             assert found == plain[(count == 20) :: 2]
+
+
+def test_rows_that_will_hardly_hold_a_page_are_not_looked_at(ward: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "MANY", 1)
+    for looked_at in (glance, explain):
+        monkeypatch.setattr(looked_at, "LOOKED_AT_MAX", 4)
+
+    def looks_first(condition: str) -> bool:
+        found = ward.ask("GET", f"/Patient?{condition}&_count=2&_explain=true")
+        return "4 rows in order are looked at first" in found.text
+
+    assert looks_first("birthdate=gt1939")
+    assert not looks_first("birthdate=1950")
+    assert ward.search_ids("/Patient?birthdate=1950&_count=2") == ["p0"]

@@ -9,7 +9,7 @@ from kiungo.fhir.indexing.parameters import Parameter, parameters_of
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Has, Near, Not, Predicate, Query, Word
 from kiungo.fhir.search.collected import MATCHES_MAX, is_collected
 from kiungo.fhir.search.conditions import driver, is_drivable
-from kiungo.fhir.search.glance import LOOKED_AT_MAX
+from kiungo.fhir.search.glance import LOOKED_AT_MAX, is_worth_it
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import ordering
 from kiungo.fhir.search.planner import SAMPLE_MAX, Plan, plan, sample
@@ -33,7 +33,7 @@ def explain(unit: "Unit", scope: Scope, query: Query) -> list[dict[str, Any]]:
         told.append(_issue("plan", f"Sorting reads every match, up to {MATCHES_MAX}"))
     elif not order.natural:
         told.append(_issue("plan", f"Rows are sorted by {', '.join(key.parameter.code for key in query.sort)}"))
-    if chosen.is_dense and not collected:
+    if not collected and is_worth_it(unit, scope, chosen, query.count + 1):
         told.append(_issue("plan", f"So many match that the first {LOOKED_AT_MAX} rows in order are looked at first"))
     told += [_issue("rewritten", text) for condition in query.conditions for text in _rewritten(condition)]
     if chosen.driver is None and query.conditions:

@@ -12,7 +12,7 @@ from kiungo.fhir.search.asked import Condition
 from kiungo.fhir.search.conditions import ROW_INDEXES
 from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, Values
-from kiungo.fhir.search.planner import Plan, tests_sql
+from kiungo.fhir.search.planner import NOT_KNOWN, Plan, stored, tests_sql
 from kiungo.fhir.search.sql import NOTHING, Sql, joined
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def glance(
     limit: int,
 ) -> Sql | None:
     """The statement for the keys among the first rows; None where a page is found at once, or few rows match."""
-    if not chosen.is_dense:
+    if not is_worth_it(unit, scope, chosen, limit):
         return None
     tests = tests_sql(scope, Plan(None, tuple(conditions)))
     if order.natural or order.is_by_update:
@@ -44,6 +44,14 @@ def glance(
     if after is not None and (len(after) != 2 or after[0] == values.missing):
         return None
     return _by_value(unit, scope, values, tests, order, after, limit)
+
+
+def is_worth_it(unit: "Unit", scope: Scope, chosen: Plan, limit: int) -> bool:
+    """Whether so many match, among all of the type, that the rows looked at will hold a page of them."""
+    if not chosen.is_dense or chosen.rows >= NOT_KNOWN:
+        return chosen.is_dense
+    among = stored(unit, scope)
+    return among is None or chosen.rows * LOOKED_AT_MAX >= among * limit
 
 
 def _resources(unit: "Unit", scope: Scope, tests: Sql, order: Ordering, after: list[Any] | None, limit: int) -> Sql:

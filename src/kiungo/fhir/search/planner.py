@@ -6,7 +6,8 @@ One condition drives, the others test its rows. A patient and a code together ar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kiungo.fhir.indexing.counting import count_of, counted_keys
+from kiungo.fhir.definitions import type_ids
+from kiungo.fhir.indexing.counting import count_of, counted_keys, type_key
 from kiungo.fhir.indexing.parameters import Parameter, compartment_keys, person_parameter
 from kiungo.fhir.search.asked import Condition, Has, Predicate
 from kiungo.fhir.search.conditions import Driver, driver, is_drivable, is_probed, match_driver, test
@@ -32,12 +33,14 @@ NO_BOUNDS = Sql("")
 class Plan:
     """A driver (None: all resources of the type), the conditions its rows are tested for, and what those
     say about the sort date alone, so that a scan in its order can begin and end there. `is_dense`: the driver
-    has to find very many rows before the first one in order is known, and testing any row is a few seeks."""
+    has to find very many rows before the first one in order is known, and testing any row is a few seeks; `rows`
+    is how many, or NOT_KNOWN."""
 
     driver: Driver | None
     tests: tuple[Condition, ...]
     bounds: Sql = NO_BOUNDS
     is_dense: bool = False
+    rows: int = NOT_KNOWN
 
 
 def plan(
@@ -71,8 +74,10 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
         rest = tuple(c for c in conditions if c is not drivable[0])
         only = driver(scope, drivable[0])
         in_order = natural and (only.ordered or bool(only.parts))
-        is_dense = not in_order and _probed(scope, conditions) and _rows(unit, scope, drivable[0], only) >= MANY
-        return Plan(only, rest, is_dense=is_dense)
+        if in_order or not _probed(scope, conditions):
+            return Plan(only, rest)
+        rows = _rows(unit, scope, drivable[0], only)
+        return Plan(only, rest, is_dense=rows >= MANY, rows=rows)
     best, best_driver, fewest = drivable[0], driver(scope, drivable[0]), NOT_KNOWN + 1
     for condition in drivable:
         candidate = driver(scope, condition)
@@ -84,7 +89,7 @@ def _chosen(unit: "Unit", scope: Scope, conditions: list[Condition], *, by_updat
     in_order = natural and best_driver.ordered
     # Of several conditions in the index's own order, few of the type's first resources may meet all.
     is_dense = fewest >= MANY * (4 if natural else 1) and not in_order and _probed(scope, conditions)
-    return Plan(best_driver, tuple(c for c in conditions if c is not best), is_dense=is_dense)
+    return Plan(best_driver, tuple(c for c in conditions if c is not best), is_dense=is_dense, rows=fewest)
 
 
 def _probed(scope: Scope, conditions: list[Condition]) -> bool:
@@ -120,6 +125,17 @@ def _estimated(unit: "Unit", scope: Scope, condition: Condition, candidate: Driv
         return found
     known = counted(unit, scope, condition)
     return NOT_KNOWN if known is None else max(found, known)
+
+
+def stored(unit: "Unit", scope: Scope) -> int | None:
+    """How many resources of the type there are, or were a moment ago; None where the counters do not say."""
+    key = (scope.tenant, scope.type)
+    known = scope.counts.find(key) if scope.counts is not None else None
+    if known is None:
+        known = count_of(unit, type_key(scope.tenant, type_ids()[scope.type]))
+        if scope.counts is not None and known is not None:
+            scope.counts.keep(key, known)
+    return known
 
 
 def counted(unit: "Unit", scope: Scope, condition: Condition) -> int | None:
