@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.fhirpath import Collection, Node, Temporal, compile
-from kiungo.fhir.fhirpath.expression import truth_of_result
+from kiungo.fhir.fhirpath.closures import truth_of
 from kiungo.fhir.fhirpath.functions.conversion import to_text
 from kiungo.fhir.fhirpath.values import system_name, unwrap
 from tests.conformance.fhirpath_suite import Case, cases, resource
@@ -56,7 +56,7 @@ def _failure(case: Case, folder: Path) -> str:
     if case.invalid:
         return f"should have been refused ({case.invalid}), gave {found}"
     if case.predicate:
-        return "" if [("boolean", str(truth_of_result(found)).lower())] == list(case.outputs) else f"gave {found}"
+        return "" if [("boolean", str(truth_of(found) is True).lower())] == list(case.outputs) else f"gave {found}"
     shown = [_shown(item) for item in found]
     wanted = list(case.outputs)
     if not case.ordered:

@@ -64,11 +64,11 @@ def test_every_target_a_page_names_is_in_the_makefile() -> None:
     assert not unknown
 
 
-def test_every_path_the_root_pages_name_is_there() -> None:
+def test_every_path_the_root_pages_and_decisions_name_is_there() -> None:
     """Paths in backticks, from the root or the package, with or without .py; `<name>` stands for any."""
     missing = []
     seen = 0
-    for page in sorted(ROOT.glob("*.md")):
+    for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/decisions/*.md")]):
         for path in re.findall(r"`([\w.<>-]+(?:/[\w.<>-]*)+)`", page.read_text()):
             pattern = re.sub(r"<\w+>|NNNN-title", "*", path).rstrip("/")
             if pattern.split("/")[0] not in KNOWN_FOLDERS:

@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from kiungo.kernel.telemetry import configure_logging, know_log_keys, redacted_traceback
+from kiungo.kernel.telemetry import configure_logging, redacted_traceback
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +37,6 @@ def test_what_looks_like_a_credential_is_hidden(capfd: pytest.CaptureFixture[str
     assert secret not in written
     assert "hush" not in written
     assert "[hidden]" in written
-
-
-def test_a_part_may_make_its_own_keys_known(capfd: pytest.CaptureFixture[str]) -> None:
-    know_log_keys(["blocks_sealed"])
-    configure_logging("info", "json")
-    structlog.get_logger().info("x", blocks_sealed=3)
-    assert json.loads(capfd.readouterr().err)["blocks_sealed"] == 3
 
 
 def test_a_librarys_line_passes_without_its_arguments(capfd: pytest.CaptureFixture[str]) -> None:

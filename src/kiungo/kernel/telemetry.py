@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -34,11 +34,6 @@ _KNOWN_KEYS = {
     "block", "hash", "lag_s", "after_s", "process",
 }  # fmt: skip
 _LOOKS_SECRET = re.compile(r"(kgo_|kgs_|whsec_|eyJ)[A-Za-z0-9_\-.]{6,}|(?<=://)[^/@\s]+:[^/@\s]+(?=@)")
-
-
-def know_log_keys(keys: Iterable[str]) -> None:
-    """Make keys known that never hold health data; each module says its own at import."""
-    _KNOWN_KEYS.update(keys)
 
 
 def drop_unknown_keys(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kiungo.base.errors import Incorrect
 from kiungo.domains.vems.errors import render
-from kiungo.domains.vems.stated import fingerprint, kept_form, parse, request_of, wire_of
+from kiungo.domains.vems.stated import fingerprint, kept_form, parse
 from kiungo.kernel import json
 from tests.domains.vems.cases import body
 
@@ -79,8 +79,3 @@ def test_nothing_that_is_json_breaks_the_reader(sent: Any) -> None:
     with pytest.raises(Incorrect) as caught:  # no facility code among the names: nothing here is a whole request
         parse(json.dumps(sent))
     assert caught.value.http_status in (400, 422)
-
-
-def test_a_request_survives_its_history_form() -> None:
-    request = parse(json.dumps(body(diagnosisCode="I63.9")))
-    assert request_of(json.loads(json.dumps(wire_of(request)))) == request

@@ -62,7 +62,6 @@ def test_a_status_nobody_knows_is_pending() -> None:
 def test_a_profile_writes_what_the_bank_reads() -> None:
     body = csv_profile.render_payments(FILE, PROFILE)
     assert body == b"Name,Sort Code,Account,Amount,Reference\r\nMnazi Moja,11002,0110009999,9000.50,7K3MZQ4X2BHDA\r\n"
-    assert csv_profile.parse_payments(body, PROFILE)[0]["Sort Code"] == "11002"
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "@x", "A" * 31, "new\nline"])

@@ -66,18 +66,6 @@ def fingerprint(kept: bytes) -> bytes:
     return hashlib.sha256(kept).digest()
 
 
-def request_of(wire: Any) -> BookingRequest:
-    """The request that `wire_of` wrote."""
-    return BookingRequest(
-        facility=wire["facilityFrCode"],
-        claim_id=wire["claimID"],
-        patient=wire["patientCR"],
-        mode=wire["paymentMode"],
-        services=tuple(RequestedService(item["serviceCode"], item["at_us"]) for item in wire["services"]),
-        diagnosis=wire["diagnosisCode"],
-    )
-
-
 def _required_text(value: Any, field: str, most: int, problems: list[Detail]) -> str:
     if value is None or value == "":
         problems.append(Detail(field, f"The {field} field is required."))

@@ -7,7 +7,6 @@ from typing import Any
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.fhirpath.checker import check
-from kiungo.fhir.fhirpath.closures import truth_of
 from kiungo.fhir.fhirpath.compiler import compiled
 from kiungo.fhir.fhirpath.errors import too_costly
 from kiungo.fhir.fhirpath.functions.registry import Argument
@@ -138,11 +137,6 @@ def _compiled(text: str, type: str | None, strict: bool) -> Expression:
 
 
 _remembered = lru_cache(maxsize=CACHED_MAX)(_compiled)
-
-
-def truth_of_result(items: Collection) -> bool:
-    """A result as a condition: what is empty is not true. Raises: Incorrect for several items."""
-    return truth_of(items) is True
 
 
 def _too_deep() -> Incorrect:

@@ -114,13 +114,6 @@ def render_payments(file: PaymentFile, profile: Profile) -> bytes:
         raise malformed(STANDARD, f"a name cannot be written in {profile.encoding}", field="transfers") from None
 
 
-def parse_payments(body: bytes, profile: Profile) -> list[dict[str, str]]:
-    """The rows of a payment file by column title, as a bank's clerk would read them."""
-    rows = _rows(body, profile)
-    titles = rows.pop(0) if profile.header and rows else [column.title for column in profile.columns]
-    return [dict(zip(titles, row, strict=False)) for row in rows]
-
-
 def parse_statement(body: bytes, profile: Profile, *, account: str, currency: str) -> Statement:
     """Read a statement with a running balance; rows are in the order of booking.
 
