@@ -20,9 +20,9 @@ from kiungo.base.money import Money as Amount
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.service import Payor
-from kiungo.domains.vems.following import START as START_FOLLOWING
 from kiungo.domains.vems.lookup import BookingLookup
 from kiungo.domains.vems.model import CURRENCY
+from kiungo.domains.vems.polling import START as START_FOLLOWING
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.fhir.own_parameters import reindexing
@@ -172,7 +172,7 @@ def _by_the_clock(settings: Settings, database: Database, store: Store, vems: Ve
         {**vems.jobs(), **money.handlers, **reindexing.jobs(database, store.repository.own), **exports.jobs(database)},
         (*VEMS_SCHEDULES, *MONEY_SCHEDULES, exports.SCHEDULE),
         (
-            lambda unit: vems.claims.ensure_pollers(unit, TENANT),
+            lambda unit: vems.claims.poller.ensure(unit, TENANT),
             lambda unit: reindexing.ensure_standard(unit, TENANT),
         ),
     )

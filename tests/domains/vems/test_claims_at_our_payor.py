@@ -16,9 +16,9 @@ from kiungo.domains.payor.payments import pay
 from kiungo.domains.vems import answers
 from kiungo.domains.vems.desk import Booked
 from kiungo.domains.vems.events import TOPICS
-from kiungo.domains.vems.following import FOLLOW
 from kiungo.domains.vems.loading import load_sample
 from kiungo.domains.vems.lookup import BookingLookup
+from kiungo.domains.vems.polling import FOLLOW
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.domains.vems.store import bookings, claims
@@ -71,7 +71,7 @@ class World:
         self.database.write(
             lambda unit: unit.execute("UPDATE vems_claim SET next_poll_us = 0 WHERE next_poll_us IS NOT NULL")
         )
-        self.database.write(lambda unit: self.vems.claims.ensure_pollers(unit, 1))
+        self.database.write(lambda unit: self.vems.claims.poller.ensure(unit, 1))
         self.database.write(lambda unit: unit.execute("UPDATE job SET run_at_us = 0 WHERE kind = ?", (FOLLOW,)))
         self.run()
 

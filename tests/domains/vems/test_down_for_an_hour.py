@@ -18,9 +18,9 @@ from kiungo.connectors.afyalink.twin import AfyaLinkTwin
 from kiungo.connectors.sha.twin import ShaTwin
 from kiungo.domains.vems import steps
 from kiungo.domains.vems.events import DECISIONS, TOPICS
-from kiungo.domains.vems.following import START
 from kiungo.domains.vems.loading import load_sample
 from kiungo.domains.vems.people import FRESH_US
+from kiungo.domains.vems.polling import START
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.domains.vems.store import claims

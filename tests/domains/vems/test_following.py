@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kiungo.base.money import Money
 from kiungo.base.time import SECOND_US, TurnedClock
 from kiungo.connectors.sha.twin import ShaTwin, Verdict
 from kiungo.domains.vems import steps
 from kiungo.domains.vems.desk import Booked
 from kiungo.domains.vems.events import DECISIONS, TOPICS
-from kiungo.domains.vems.following import START
 from kiungo.domains.vems.loading import load_sample
+from kiungo.domains.vems.polling import START
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.domains.vems.store import bookings, claims
@@ -208,10 +209,99 @@ def test_money_in_parts_is_told_each_time_and_ends_the_following(world: World) -
     assert versions == sorted(set(versions))
 
 
+def test_a_report_that_makes_no_sense_keeps_no_other_claim_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An amount in another currency cannot be applied, however often: it waits alone, and longer each time."""
+    world.twin.decide = lambda claim: Verdict(after_s=3_600)
+    poison, sound = world.submitted(), world.submitted(claimID="CLAIM-SOUND")
+    kind = type(world.vems.claims.payers["sha"])
+    ask = kind.statuses
+    asked: list[str] = []
+
+    def odd(payer: Any, queries: Any) -> Any:
+        found = dict(ask(payer, queries))
+        asked.extend(found)
+        if poison in found and found[poison].status == "approved":
+            found[poison] = replace(found[poison], approved=Money(100, "USD"), services=())
+        return found
+
+    monkeypatch.setattr(kind, "statuses", odd)
+    world.turn(hours=1.5)
+    assert (world.approval(sound), world.approval(poison)) == ("approved", "pending")
+    assert world.claim(poison).failures >= 1
+    world.turn(hours=6, step_s=900)
+    before = asked.count(poison)
+    world.turn(hours=6, step_s=900)
+    assert 1 <= asked.count(poison) - before <= 18, "once in up to two hours, not four times in one"
+    monkeypatch.undo()
+    world.turn(hours=2.2, step_s=900)
+    assert (world.approval(poison), world.claim(poison).failures) == ("approved", 0)
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_claim_by_claim(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.twin.decide = lambda claim: Verdict(after_s=3_600)
+    poison, *sound = (world.submitted(claimID=f"CLAIM-{number}") for number in range(4))
+    kind = type(world.vems.claims.payers["sha"])
+    ask = kind.statuses
+
+    def odd(payer: Any, queries: Any) -> Any:
+        if any(query.booking_no == poison for query in queries):
+            raise ValueError("an amount is missing its currency")
+        return ask(payer, queries)
+
+    monkeypatch.setattr(kind, "statuses", odd)
+    world.turn(hours=1.5)
+    assert {world.approval(number) for number in sound} == {"approved"}
+    assert (world.approval(poison), world.claim(poison).failures > 0) == ("pending", True)
+
+
+def test_a_report_that_never_makes_sense_ends_with_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = world.submitted()
+    kind = type(world.vems.claims.payers["sha"])
+    ask = kind.statuses
+    monkeypatch.setattr(
+        kind, "statuses",
+        lambda payer, queries: {
+            key: replace(found, status="approved", approved=Money(100, "USD"), services=())
+            for key, found in ask(payer, queries).items()
+        },
+    )  # fmt: skip
+    world.turn(hours=10 * 24 + 12, step_s=6 * 3_600)
+    assert (world.claim(number).state, world.heard.topics[-1]) == ("overdue", "booking.claim_overdue")
+
+
+def test_a_deadline_does_not_take_back_a_decision_that_was_faster(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.twin.decide = lambda claim: Verdict("wait")
+    number = world.submitted()
+    world.turn(hours=10 * 24 - 1, step_s=6 * 3_600)
+    desk = world.vems.claims
+    kind = type(desk.payers["sha"])
+    ask = kind.statuses
+
+    def overtaken(payer: Any, queries: Any) -> Any:
+        found = ask(payer, queries)
+        if world.clock.now_us() > world.claim(number).deadline_us and world.approval(number) == "pending":
+            newer = replace(found[number], status="approved", approved=None, services=())
+            world.database.write(lambda unit: desk.apply(unit, 1, world.claim(number), newer, "notice"))
+        return found
+
+    monkeypatch.setattr(kind, "statuses", overtaken)
+    while world.approval(number) == "pending":
+        world.turn(hours=0.1)
+    row = world.claim(number)
+    assert (row.state, row.status, row.approved_minor) == ("decided", "approved", 3_100_000)
+    assert "booking.claim_overdue" not in world.heard.topics
+
+
 def test_after_the_deadline_it_is_for_a_person(world: World) -> None:
     world.twin.decide = lambda claim: Verdict("wait")
     number = world.submitted()
-    world.turn(hours=10 * 24 + 2, step_s=3_600)
+    world.turn(hours=10 * 24 + 6, step_s=6 * 3_600)
     row = world.claim(number)
     assert (row.state, row.next_poll_us, row.note) == ("overdue", None, "sha did not decide in 10 days")
     assert world.heard.topics[-1] == "booking.claim_overdue"

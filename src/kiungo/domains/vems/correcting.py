@@ -32,6 +32,7 @@ class Proposal:
     reason: str
     by: str
     by_id: str
+    at_us: int
 
 
 def propose(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money, reason: str) -> Booked:
@@ -50,10 +51,11 @@ def propose(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved
 def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money) -> Booked:
     """Agree with the proposed correction; it is decided and settled.
 
-    Raises: as `propose`; Forbidden TWO_PERSONS_NEEDED; Conflict BOOKING_STATE when another amount is proposed.
+    Raises: as `propose`; Forbidden TWO_PERSONS_NEEDED; Conflict BOOKING_STATE when another amount is proposed,
+    PROPOSAL_OLD when that was too long ago.
     """
     booked = _decided(desk, unit, call, booking_no, approved)
-    proposal = waiting(unit, call.tenant, booking_no)
+    proposal = _proposed(unit, call.tenant, booking_no)
     if proposal is None or proposal.approved != approved:
         raise Conflict(
             BOOKING_STATE,
@@ -61,6 +63,7 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved
             field="approvedAmount",
             hint="Read the booking's trail, or propose it",
         )
+    proposals.refuse_old(unit, proposal.at_us, "correction")
     proposals.refuse_proposer(unit, call, proposal.by_id, "correction")
     row = replace(
         booked.row, approval=_approval(booked, approved), overridden=1, updated_us=unit.now_us
@@ -77,14 +80,19 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved
 
 
 def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
-    """The newest proposal that is still about the booking as it is."""
+    """The newest proposal that is still about the booking as it is, and young enough to be confirmed."""
+    found = _proposed(unit, tenant, booking_no)
+    return None if found is None or proposals.is_old(unit, found.at_us) else found
+
+
+def _proposed(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
     step = proposals.newest(unit, tenant, booking_no, PROPOSED)
     row = bookings.find(unit, tenant, booking_no)
     if step is None or step.detail is None or row is None:
         return None
     said = step.detail
     amount = Money(int(said["approvedMinor"]), row.currency)
-    return Proposal(amount, str(said["reason"]), step.by, str(said["byId"]))
+    return Proposal(amount, str(said["reason"]), step.by, str(said["byId"]), step.at_us)
 
 
 def _decided(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved: Money) -> Booked:

@@ -191,10 +191,8 @@ def decide_by_hand(
     )
     judged = judge(booked.lines, report)
     row = claims.find(unit, call.tenant, booking.booking_no)
-    by_hand = sum(
-        step.what == "booking.overridden" for step in bookings.steps_of(unit, call.tenant, booking.booking_no)
-    )
-    version = (row.version if row else 1) + (1 if row else by_hand)
+    by_hand = bookings.count_steps(unit, call.tenant, booking.booking_no, "booking.overridden")
+    version = row.version + 1 if row else 1 + by_hand
     if row is not None:
         row = replace(row, version=version)
         claims.update(unit, call.tenant, row)

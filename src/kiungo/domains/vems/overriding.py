@@ -40,6 +40,7 @@ class Proposal:
     reason: str
     by: str
     by_id: str
+    at_us: int
 
 
 def override(
@@ -51,13 +52,7 @@ def override(
     """
     steps.check_override(reason=reason, state=wish.state, approval=wish.approval, approved=wish.approved)
     booked = _held(desk, unit, call, booking_no)
-    if wish.approved is not None and wish.approval == booked.row.approval:
-        raise Conflict(
-            BOOKING_STATE,
-            f"{booking_no} is {wish.approval} already; by hand no other amount is settled",
-            field="approvedAmount",
-            hint="Propose a correction of what is approved",
-        )
+    _refuse_another_amount(booked.row, wish)
     if at_stake(unit, call.tenant, booked.row, wish) <= alone_max:
         return _do(desk, unit, call, booking_no, wish, reason), True
     said = {
@@ -73,10 +68,12 @@ def override(
 def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, wish: Wish) -> Booked:
     """Agree with a proposed override by saying the same; it takes effect.
 
-    Raises: as `steps.override`; Forbidden TWO_PERSONS_NEEDED; Conflict BOOKING_STATE when something else is proposed.
+    Raises: as `override`; Forbidden TWO_PERSONS_NEEDED; Conflict BOOKING_STATE when something else is proposed,
+    PROPOSAL_OLD when that was too long ago.
     """
-    _held(desk, unit, call, booking_no)
-    proposal = waiting(unit, call.tenant, booking_no)
+    steps.check_wish(state=wish.state, approval=wish.approval, approved=wish.approved)
+    booked = _held(desk, unit, call, booking_no)
+    proposal = _proposed(unit, call.tenant, booking_no)
     if proposal is None or proposal.wish != wish:
         raise Conflict(
             BOOKING_STATE,
@@ -84,12 +81,19 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, wish: Wi
             field="approvalStatus",
             hint="Read the booking's trail, or propose it",
         )
+    proposals.refuse_old(unit, proposal.at_us, "override")
     proposals.refuse_proposer(unit, call, proposal.by_id, "override")
+    _refuse_another_amount(booked.row, wish)
     return _do(desk, unit, call, booking_no, wish, proposal.reason)
 
 
 def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
-    """The newest proposal that is still about the booking as it is."""
+    """The newest proposal that is still about the booking as it is, and young enough to be confirmed."""
+    found = _proposed(unit, tenant, booking_no)
+    return None if found is None or proposals.is_old(unit, found.at_us) else found
+
+
+def _proposed(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
     step = proposals.newest(unit, tenant, booking_no, PROPOSED)
     row = bookings.find(unit, tenant, booking_no)
     if step is None or step.detail is None or row is None:
@@ -97,7 +101,8 @@ def waiting(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
     said = step.detail
     minor = said["approvedMinor"]
     approved = None if minor is None else Money(int(minor), row.currency)
-    return Proposal(Wish(said["state"], said["approval"], approved), str(said["reason"]), step.by, str(said["byId"]))
+    wish = Wish(said["state"], said["approval"], approved)
+    return Proposal(wish, str(said["reason"]), step.by, str(said["byId"]), step.at_us)
 
 
 def at_stake(unit: Unit, tenant: int, row: BookingRow, wish: Wish) -> Money:
@@ -117,6 +122,16 @@ def described(wish: Wish) -> str:
     """A wish in a few words."""
     words = [word for word in (wish.state, wish.approval) if word is not None]
     return " and ".join(words) + (f", {wish.approved}" if wish.approved is not None else "")
+
+
+def _refuse_another_amount(row: BookingRow, wish: Wish) -> None:
+    if wish.approved is not None and wish.approval == row.approval:
+        raise Conflict(
+            BOOKING_STATE,
+            f"{row.booking_no} is {wish.approval} already; by hand no other amount is settled",
+            field="approvedAmount",
+            hint="Propose a correction of what is approved",
+        )
 
 
 def _held(desk: BookingDesk, unit: Unit, call: Call, booking_no: str) -> Booked:

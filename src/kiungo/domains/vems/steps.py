@@ -119,6 +119,11 @@ def override(
 def check_override(*, reason: str, state: str | None, approval: str | None, approved: Money | None) -> None:
     """Raises: Incorrect when the reason or both values are missing, one is no state, or a part has no amount."""
     _check_reason(reason)
+    check_wish(state=state, approval=approval, approved=approved)
+
+
+def check_wish(*, state: str | None, approval: str | None, approved: Money | None) -> None:
+    """Raises: Incorrect when both values are missing, one is no state, or a part has no amount."""
     problems = []
     if state is None and approval is None:
         problems.append(Detail("bookingStatus", "The bookingStatus or approvalStatus field is required."))

@@ -8,7 +8,9 @@ from kiungo.base.errors import Forbidden
 from kiungo.base.money import Money
 from kiungo.domains.vems import overriding
 from kiungo.domains.vems.overriding import Wish
+from kiungo.domains.vems.store import bookings
 from kiungo.kernel.auth import system_call
+from kiungo.kernel.database import Unit
 from tests.domains.vems.routes.conftest import Office
 from tests.domains.vems.settlement.world import person
 
@@ -72,6 +74,47 @@ def test_a_proposal_ends_when_the_booking_is_revised(office: Office) -> None:
     assert office.booked() == number, "revised to two services"
     refused = office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben", status=409)
     assert "Nobody has proposed" in str(refused)
+
+
+def test_a_proposal_ends_when_the_booking_is_cancelled(office: Office) -> None:
+    number = office.booked()
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    office.post(f"/bookings/{number}/cancel", {"reason": "the patient was discharged"})
+    refused = office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben", status=409)
+    assert "Nobody has proposed" in str(refused)
+
+
+def test_a_long_trail_hides_neither_a_proposal_nor_its_end(office: Office) -> None:
+    number = office.booked()
+
+    def busy(unit: Unit) -> None:
+        for turn in range(1_001):
+            bookings.note(unit, 1, number, "claim.reported", f"turn {turn}", by="the payer")
+
+    office.world.database.write(busy)
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    assert office.world.database.read(lambda unit: overriding.waiting(unit, 1, number)) is not None
+    office.booked(services=[{"serviceCode": "F8735", "serviceDate": "2026-03-02T09:00:00.000Z"}])
+    office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben", status=409)
+
+
+def test_a_proposal_of_long_ago_is_made_again(office: Office) -> None:
+    number = office.booked()
+    database = office.world.database
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    office.world.clock.turn(seconds=7 * 86_400 + 1)
+    assert database.read(lambda unit: overriding.waiting(unit, 1, number)) is None
+    refused = office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben", status=409)
+    assert "7 days ago" in str(refused)
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    office.post(f"/bookings/{number}/override/confirm", APPROVED, who="ben")
+
+
+def test_confirming_nothing_names_the_field(office: Office) -> None:
+    number = office.booked()
+    office.post(f"/bookings/{number}/override", APPROVED, status=202)
+    refused = office.post(f"/bookings/{number}/override/confirm", {}, who="ben", status=422)
+    assert "bookingStatus" in refused["errors"]
 
 
 def test_a_rotated_key_is_the_same_person(office: Office) -> None:

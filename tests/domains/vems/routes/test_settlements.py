@@ -127,6 +127,10 @@ def test_a_correction_by_two_persons_claims_back_what_was_paid(office: Office) -
     office.post(one, {"approvedAmount": "10000.00", "reason": "the MRI was not done"})
     office.post(f"{one}/confirm", {"approvedAmount": "10000.00"}, status=403)
     office.post(f"{one}/confirm", {"approvedAmount": "9999.00"}, who="ben", status=409)
+    office.world.clock.turn(seconds=7 * 86_400 + 1)
+    late = office.post(f"{one}/confirm", {"approvedAmount": "10000.00"}, who="ben", status=409)
+    assert "7 days ago" in str(late)
+    office.post(one, {"approvedAmount": "10000.00", "reason": "the MRI was not done"})
     corrected = office.post(f"{one}/confirm", {"approvedAmount": "10000.00"}, who="ben")
     assert corrected["approvalStatus"] == "partially_paid"
     owed = {claim["payee"]: claim["openAmount"] for claim in office.get("/clawbacks", open="true")["data"]}

@@ -1,6 +1,6 @@
 """A booking's row, its lines, what it said before it was revised, and its steps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Literal, cast
@@ -212,10 +212,25 @@ def steps_of(unit: Unit, tenant: int, booking_no: str, *, limit: int = 1_000) ->
         " ORDER BY id LIMIT ?",
         (tenant, booking_no, limit),
     )
-    return [
-        Step(id, at_us, cast("StepKind", kind), what, by, text, None if detail is None else json.loads(detail))
-        for id, at_us, kind, what, by, text, detail in rows
-    ]
+    return [_step(row) for row in rows]
+
+
+def newest_step(unit: Unit, tenant: int, booking_no: str, kinds: Collection[str]) -> Step | None:
+    """The newest step of a booking's trail that is one of some, however long the trail."""
+    row = unit.row(
+        "SELECT id, at_us, kind, what, by_whom, text, detail FROM vems_step WHERE tn = ? AND booking_no = ?"
+        f" AND what IN ({', '.join('?' * len(kinds))}) ORDER BY id DESC LIMIT 1",
+        (tenant, booking_no, *kinds),
+    )
+    return _step(row) if row else None
+
+
+def count_steps(unit: Unit, tenant: int, booking_no: str, what: str) -> int:
+    """How often something happened to a booking."""
+    found = unit.value(
+        "SELECT count(*) FROM vems_step WHERE tn = ? AND booking_no = ? AND what = ?", (tenant, booking_no, what)
+    )
+    return int(found or 0)
 
 
 _values: Callable[[BookingRow], tuple[Any, ...]] = attrgetter(*COLUMNS)
@@ -245,6 +260,11 @@ def _terms(line: BookedLine) -> dict[str, Any]:
         "vendorPayee": line.vendor_payee,
         "facilityPayee": line.facility_payee,
     }
+
+
+def _step(row: Sequence[Any]) -> Step:
+    id, at_us, kind, what, by, text, detail = row
+    return Step(id, at_us, cast("StepKind", kind), what, by, text, None if detail is None else json.loads(detail))
 
 
 def _line(row: tuple[Any, ...]) -> BookedLine:
