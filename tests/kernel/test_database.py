@@ -139,6 +139,21 @@ def test_rows_that_come_together_are_the_rows_one_by_one(database: Database) -> 
     assert database.read(lambda unit: unit.rows_together("number", rest, (2**63 - 1, 3))) == []
 
 
+def test_rows_inserted_together_are_the_rows_in_their_order(database: Database) -> None:
+    rows = [(2**62 + n, [None, '"quoted" \\ and \n\t\x01', "\u4e16\U0001f600"][n % 3]) for n in range(150)]
+    key = "id INTEGER PRIMARY KEY" if database.engine == "sqlite" else "id BIGSERIAL PRIMARY KEY"
+
+    def keep(unit: Unit) -> None:
+        unit.execute(f"CREATE TABLE wide ({key}, number BIGINT, text TEXT)")
+        unit.insert("wide", ("number", "text"), rows)
+        unit.insert("wide", ("text",), [("alone",)])
+        unit.insert("wide", ("text",), [])
+
+    database.write(keep)
+    kept = database.read(lambda unit: unit.rows("SELECT number, text FROM wide ORDER BY id"))
+    assert kept == [*rows, (None, "alone")]
+
+
 def test_reads_cannot_write(notes: Database) -> None:
     with pytest.raises(Exception, match="read"):
         notes.read(insert(1))

@@ -1,7 +1,7 @@
 """One audit entry: who did what to which record, from where, with what outcome. No health data."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kiungo.kernel.auth.principal import Call
 
@@ -14,9 +14,7 @@ COLUMNS = (
     "at_us", "tn", "principal_id", "principal_kind", "action", "kind", "record_id", "person",
     "request_id", "origin", "outcome", "detail",
 )  # fmt: skip
-HEAD = f"INSERT INTO audit ({', '.join(COLUMNS)}) VALUES "
-ONE_ROW = f"({', '.join('?' * len(COLUMNS))})"
-INSERT = HEAD + ONE_ROW
+_INSERT = f"INSERT INTO audit ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 class Entry(NamedTuple):
@@ -40,15 +38,21 @@ class Entry(NamedTuple):
 
 
 def record_all(unit: "Unit", call: Call, action: str, records: Sequence[tuple[str, str, str | None]]) -> None:
-    """Write an entry for each record of one action, in one statement. Shapes: kind, id and person of each."""
+    """Write an entry for each record of one action. Shapes: kind, id and person of each."""
     principal = call.principal
-    values: list[Any] = []
-    for kind, record_id, person in records:
-        values += (
+    entries = [
+        Entry(
             unit.now_us, principal.tenant, principal.id, principal.kind, action, kind, record_id, person,
             call.request_id, call.origin, "success", None,
-        )  # fmt: skip
-    unit.execute(HEAD + ", ".join([ONE_ROW] * len(records)), values)
+        )
+        for kind, record_id, person in records
+    ]  # fmt: skip
+    insert_entries(unit, entries)
+
+
+def insert_entries(unit: "Unit", entries: Sequence[Entry]) -> None:
+    """Write entries that were made before, in the order given."""
+    unit.insert("audit", COLUMNS, entries)
 
 
 def record(
@@ -69,7 +73,7 @@ def record(
     """
     principal = call.principal
     unit.execute(
-        INSERT,
+        _INSERT,
         (
             unit.now_us, principal.tenant, principal.id, principal.kind, action, kind, id, person,
             call.request_id, call.origin, outcome, detail,

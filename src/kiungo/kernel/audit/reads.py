@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from kiungo.base.errors import Unavailable, define
-from kiungo.kernel.audit.entries import HEAD, ONE_ROW, Entry, Outcome
+from kiungo.kernel.audit.entries import Entry, Outcome, insert_entries
 from kiungo.kernel.auth.principal import Call
 
 if TYPE_CHECKING:
-    from kiungo.kernel.database import Database, Unit
+    from kiungo.kernel.database import Database
 
 AUDIT_UNAVAILABLE = define(
     "AUDIT_UNAVAILABLE", Unavailable, "Reads cannot be audited at the moment, so they are refused."
 )
 
 WhenFull = Literal["wait", "refuse"]
-ROWS_PER_STATEMENT = 64
 BRIEF_ENTRIES = 256
 RETRY_DELAY_S_MAX = 5.0
 CLOSE_TIMEOUT_S = 15.0
-_FULL_STATEMENT = HEAD + ", ".join([ONE_ROW] * ROWS_PER_STATEMENT)
 
 log = structlog.get_logger(__name__)
 
@@ -185,15 +183,6 @@ class Reads:
                     await self.flush()
         except TimeoutError:
             log.error("audit.entries_lost", count=len(self._waiting) + self._in_flight)
-
-
-def insert_entries(unit: "Unit", entries: list[Entry]) -> None:
-    """Insert entries, many to a statement."""
-    for start in range(0, len(entries), ROWS_PER_STATEMENT):
-        part = entries[start : start + ROWS_PER_STATEMENT]
-        whole = len(part) == ROWS_PER_STATEMENT
-        sql = _FULL_STATEMENT if whole else HEAD + ", ".join([ONE_ROW] * len(part))
-        unit.execute(sql, [value for entry in part for value in entry])
 
 
 def _join(first: "Future[None] | None", second: "Future[None] | None") -> "Future[None] | None":

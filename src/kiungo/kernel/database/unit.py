@@ -68,6 +68,26 @@ class Unit:
         except (sqlite3.IntegrityError, psycopg.IntegrityError) as error:
             raise IntegrityViolation(str(error)) from error
 
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows into a table, many to a statement; texts, whole numbers and None only.
+
+        On PostgreSQL they go as one JSON value, in one statement whatever their number: one with a place for each value
+        would be parsed and planned anew for each number of rows.
+        """
+        names = ", ".join(columns)
+        if self.engine == "postgresql":
+            if rows:
+                sql = (
+                    f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, ?::json)"
+                )
+                self.execute(sql, (_TEXT.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode(),))
+            return
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            part = rows[start : start + ROWS_PER_STATEMENT]
+            one = f"({', '.join('?' * len(columns))})"
+            places = ", ".join([one] * len(part))
+            self.execute(f"INSERT INTO {table} ({names}) VALUES {places}", [value for row in part for value in row])
+
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query, or of a statement with RETURNING."""
         self._run(sql, parameters)
@@ -143,6 +163,8 @@ def psycopg_sql(sql: str) -> str:
     return known
 
 
+ROWS_PER_STATEMENT = 64
+_TEXT = msgspec.json.Encoder()
 _ROWS = msgspec.json.Decoder(list[tuple[Any, ...]])
 _TRANSLATIONS_MAX = 20_000
 _translations: dict[str, str] = {}
