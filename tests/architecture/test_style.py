@@ -55,6 +55,20 @@ def test_nobody_imports_inside_a_function() -> None:
     assert not hidden, f"an import inside a function hides an arrow: {hidden}"
 
 
+def test_nobody_holds_a_lock_while_the_database_answers() -> None:
+    """A small unit is suspended on the event loop meanwhile (ADR 0026); another one would wait for the lock for ever."""
+    held = [
+        f"{file.shown}:{inner.lineno}"
+        for file in source_files()
+        for node in ast.walk(file.tree)
+        if isinstance(node, ast.With) and any("lock" in ast.unparse(item.context_expr).lower() for item in node.items)
+        for inner in ast.walk(node)
+        if (isinstance(inner, ast.Name) and inner.id == "unit")
+        or (isinstance(inner, ast.Attribute) and inner.attr in ("database", "_database"))
+    ]
+    assert not held, f"ask the database before or after the lock: {held}"
+
+
 def test_no_middleware_that_buffers_every_answer() -> None:
     used = [file.shown for file in source_files() if "BaseHTTPMiddleware" in file.text]
     assert not used, f"five times the cost of a request (ADR 0002): {used}"

@@ -1,6 +1,5 @@
 """Everything there is to know about a claim before judging it, read in one go."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +23,6 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._loaded: dict[int, Snapshot] = {}
-        self._loading = threading.Lock()
 
     def current(self, unit: Unit, tenant: int) -> Snapshot:
         """The snapshot as this unit sees it."""
@@ -32,11 +30,9 @@ class Snapshots:
         version = reference.version_of(unit, tenant)
         if known is not None and known.version == version:
             return known
-        with self._loading:
-            known = self._loaded.get(tenant)
-            if known is None or known.version != version:
-                known = self._loaded[tenant] = reference.load(unit, tenant)
-            return known
+        # Units that begin together each load it: a lock held while the database answers could stop the event loop.
+        loaded = self._loaded[tenant] = reference.load(unit, tenant)
+        return loaded
 
 
 @dataclass(frozen=True, slots=True)

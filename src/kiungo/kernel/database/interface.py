@@ -68,7 +68,8 @@ class Database(Protocol):
     async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:
         """Run a unit from the event loop, without waiting for the disk on it.
 
-        `brief` says that the unit takes a millisecond or two: SQLite then runs it on the loop, like a point read.
+        `brief` says that the unit takes a millisecond or two: then it runs on the loop, like a point read, and on
+        PostgreSQL is suspended whenever it waits. So it holds no lock of the process while the database answers.
         """
         ...
 
@@ -81,13 +82,13 @@ class Database(Protocol):
         ...
 
     async def point_read(self, function: Callable[[Unit], T]) -> T:
-        """A read of well under a millisecond: inline on SQLite, in the pool on PostgreSQL."""
+        """A read of well under a millisecond: on the loop, suspended while PostgreSQL answers."""
         ...
 
     async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
-        """A read-only unit on one snapshot that is probably over at once: inline on SQLite, in the pool on PostgreSQL.
+        """A read-only unit on one snapshot that is probably over at once; on the loop, like a point read.
 
-        Inline the event loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
+        On SQLite the event loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
         Raises: Unavailable DATABASE_DEADLINE.
         """
         ...

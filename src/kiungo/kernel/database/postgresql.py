@@ -4,8 +4,6 @@ import random
 import selectors
 import socket
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,13 +15,15 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from kiungo.base.errors import Unavailable
 from kiungo.base.time import Clock
 from kiungo.kernel.database.interface import READ_DEADLINE_MS, CommitObserver, Wakes
-from kiungo.kernel.database.point_reads import PointReads
+from kiungo.kernel.database.lanes import Lanes
+from kiungo.kernel.database.suspending import Connection, pause
 from kiungo.kernel.database.unit import DATABASE_DEADLINE, DATABASE_UNAVAILABLE, Engine, Unit
 from kiungo.kernel.database.work import Work, async_work
 
 T = TypeVar("T")
 
 CONNECTIONS_MAX = 16
+READ_LANES_MAX, WRITE_LANES_MAX = 4, 8  # the other connections are for long units, which have threads
 POOL_TIMEOUT_S = 10.0
 ATTEMPTS_MAX = 6
 CHANNEL = "kiungo"
@@ -44,6 +44,7 @@ class PostgresqlDatabase:
         self._stepped = stepped
         self._pool = ConnectionPool(
             url,
+            connection_class=Connection,
             min_size=1,
             max_size=CONNECTIONS_MAX,
             timeout=POOL_TIMEOUT_S,
@@ -57,7 +58,10 @@ class PostgresqlDatabase:
             self._pool.close()
             raise _unavailable(f"PostgreSQL does not answer at {url.rsplit('@', maxsplit=1)[-1]}") from error
         self._threads = ThreadPoolExecutor(CONNECTIONS_MAX, thread_name_prefix="postgresql")
-        self._point_reads = PointReads(self._threads.submit, self._read_group)
+        self._reads, self._writes = (
+            Lanes(self._pool, self._threads, self.wakes, lanes_max=lanes_max, readable=_readable)
+            for lanes_max in (READ_LANES_MAX, WRITE_LANES_MAX)
+        )
         self._listener: threading.Thread | None = None
         self._stop_listening, self._stopped = socket.socketpair()
         if not stepped:
@@ -65,14 +69,7 @@ class PostgresqlDatabase:
             self._listener.start()
 
     def write(self, function: Callable[[Unit], T]) -> T:
-        for attempt in range(1, ATTEMPTS_MAX + 1):
-            try:
-                return self._write_once(function)
-            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
-                if attempt == ATTEMPTS_MAX:
-                    raise _unavailable("The database had too many conflicting writes") from error
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        raise AssertionError("unreachable")
+        return _until_done(lambda: self._write_once(function))
 
     def write_each(self, functions: Sequence[Callable[[Unit], T]]) -> list[T]:
         written: list[T] = []
@@ -87,26 +84,26 @@ class PostgresqlDatabase:
         return written
 
     async def write_async(self, function: Callable[[Unit], T], *, brief: bool = False) -> T:
+        if brief and not self._stepped:
+            return await self._writes.run(function, self._write_on)
         return await self._in_thread(lambda: self.write(function))
 
     def read(self, function: Callable[[Unit], T], *, deadline_ms: int = READ_DEADLINE_MS) -> T:
-        begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout={int(deadline_ms)}"
+        begin = _begin_read(deadline_ms)
         return self._with_connection(lambda cursor: self._transaction(cursor, begin, function, "ROLLBACK")[0])
 
     async def read_async(self, function: Callable[[Unit], T], *, deadline_ms: int = READ_DEADLINE_MS) -> T:
         return await self._in_thread(lambda: self.read(function, deadline_ms=deadline_ms))
 
     async def point_read(self, function: Callable[[Unit], T]) -> T:
-        work, future = async_work(function)
         if self._stepped:
-            self._read_group([work])
-            work.answer()
-        else:
-            self._point_reads.start(work)
-        return await future
+            return self._with_connection(lambda cursor: function(Unit("postgresql", cursor, self.clock.now_us())))
+        return await self._reads.run(function, self._point_read_on)
 
     async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
-        return await self.read_async(function)
+        if self._stepped:
+            return self.read(function)
+        return await self._reads.run(function, self._read_on)
 
     def close(self) -> None:
         self._closing.set()
@@ -117,24 +114,23 @@ class PostgresqlDatabase:
         self._stopped.close()
         self._pool.close()
 
-    def _read_group(self, group: list[Work[Any]]) -> None:
-        """Run reads on one connection; when it is lost, the read it was lost with fails and the rest get another."""
-        waiting = deque(group)
+    def _point_read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any]) -> None:
+        try:
+            work.run(Unit("postgresql", cursor, self.clock.now_us()))
+        except Exception as error:
+            work.fail(_readable(error))
 
-        def on_cursor(cursor: psycopg.Cursor[Any]) -> None:
-            while waiting and not cursor.connection.closed:
-                work = waiting.popleft()
-                try:
-                    work.run(Unit("postgresql", cursor, self.clock.now_us()))
-                except Exception as error:
-                    work.fail(_readable(error))
+    def _read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any]) -> None:
+        try:
+            self._transaction(cursor, _begin_read(READ_DEADLINE_MS), work.run, "ROLLBACK")
+        except Exception as error:
+            work.fail(_readable(error))
 
-        while waiting:
-            try:
-                self._with_connection(on_cursor)
-            except Exception as error:
-                while waiting:
-                    waiting.popleft().fail(error)
+    def _write_on(self, cursor: psycopg.Cursor[Any], work: Work[Any]) -> None:
+        try:
+            _until_done(lambda: self._transaction(cursor, "BEGIN", work.run, "COMMIT"))
+        except Exception as error:
+            work.fail(_readable(error))
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         if self._stepped:
@@ -167,9 +163,12 @@ class PostgresqlDatabase:
             cursor.execute(end_all, prepare=False, binary=False)
             if self.observer and end == "COMMIT":
                 self.observer("after")
-        except BaseException:
+        except Exception:
             if not cursor.connection.closed:
                 cursor.execute("ROLLBACK")
+            raise
+        except BaseException:
+            cursor.connection.close()  # whoever stops us does not wait for an answer
             raise
         return result, unit
 
@@ -201,6 +200,22 @@ class PostgresqlDatabase:
                 for notice in connection.notifies(timeout=0):
                     self.wakes.wake(notice.payload)
                 ready.select()
+
+
+def _begin_read(deadline_ms: int) -> str:
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout={int(deadline_ms)}"
+
+
+def _until_done(attempt: Callable[[], T]) -> T:
+    """Try a unit again when the server had it make way for another."""
+    for number in range(1, ATTEMPTS_MAX + 1):
+        try:
+            return attempt()
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
+            if number == ATTEMPTS_MAX:
+                raise _unavailable("The database had too many conflicting writes") from error
+            pause(random.uniform(0, 0.01 * 2**number))  # noqa: S311 - jitter, not a secret
+    raise AssertionError("unreachable")
 
 
 def _notify(channel: str) -> str:

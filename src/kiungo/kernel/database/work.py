@@ -95,7 +95,21 @@ def async_work(function: Callable[..., T], *, brief: bool = False) -> tuple[Work
 
 
 def deliver(group: list[Work[Any]], wakes: Wakes | None) -> None:
-    """After the commit: actions, then wakes once per channel, then answers, one hop per event loop."""
+    """After the commit: `finish`, then answers, one hop per event loop."""
+    finish(group, wakes)
+    by_loop: dict[asyncio.AbstractEventLoop, list[Work[Any]]] = {}
+    for work in group:
+        if work.loop is None:
+            work.answer()
+        else:
+            by_loop.setdefault(work.loop, []).append(work)
+    for loop, works in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_answer_all, works)
+
+
+def finish(group: list[Work[Any]], wakes: Wakes | None) -> None:
+    """After the commit: actions, then wakes once per channel."""
     channels: dict[str, None] = {}
     for work in group:
         for action in work.actions:
@@ -107,15 +121,6 @@ def deliver(group: list[Work[Any]], wakes: Wakes | None) -> None:
     if wakes is not None:
         for channel in channels:
             wakes.wake(channel)
-    by_loop: dict[asyncio.AbstractEventLoop, list[Work[Any]]] = {}
-    for work in group:
-        if work.loop is None:
-            work.answer()
-        else:
-            by_loop.setdefault(work.loop, []).append(work)
-    for loop, works in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_answer_all, works)
 
 
 def _answer_all(works: list[Work[Any]]) -> None:
