@@ -56,7 +56,7 @@ def test_nobody_imports_inside_a_function() -> None:
 
 
 def test_nobody_holds_a_lock_while_the_database_answers() -> None:
-    """A small unit is suspended on the event loop meanwhile (ADR 0026); another one would wait for the lock for ever."""
+    """A small unit is suspended on the event loop meanwhile (ADR 0026): another that wants it stops it for ever."""
     held = [
         f"{file.shown}:{inner.lineno}"
         for file in source_files()

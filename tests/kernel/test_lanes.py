@@ -12,7 +12,7 @@ import pytest
 from kiungo.base.errors import Unavailable
 from kiungo.kernel.database import Database, Unit, open_database, postgresql
 from kiungo.kernel.database.postgresql import CONNECTIONS_MAX
-from kiungo.kernel.database.unit import DATABASE_UNAVAILABLE
+from kiungo.kernel.database.unit import DATABASE_DEADLINE, DATABASE_UNAVAILABLE
 
 
 @pytest.fixture
@@ -209,6 +209,16 @@ def test_without_a_connection_in_time_the_database_is_away(notes: Database, monk
         other.close()
     with pytest.raises(Unavailable):
         asyncio.run(other.point_read(lambda unit: unit.value("SELECT 7")))
+
+
+def test_a_brief_read_ends_with_its_budget(notes: Database) -> None:
+    async def ask() -> None:
+        with pytest.raises(Unavailable) as refused:
+            await notes.brief_read(lambda unit: unit.rows("SELECT pg_sleep(5)"), budget_ms=0.5)
+        assert refused.value.code == DATABASE_DEADLINE
+        assert await notes.brief_read(lambda unit: unit.value("SELECT 7"), budget_ms=2_000) == 7
+
+    asyncio.run(ask())
 
 
 def test_an_action_and_a_wake_follow_the_commit(notes: Database) -> None:

@@ -1,7 +1,7 @@
 """Where a read runs: most searches are over in less time than handing them to a thread takes.
 
-On SQLite such a one runs on the event loop, as reads of one record do, and ends with its budget; it then runs again in
-a reader thread, and for a while all that are asked like it go there at once. Elsewhere every read runs in the pool.
+Such a one runs on the event loop, as reads of one record do, and ends with its budget; it then runs again in a reader
+thread, and for a while all that are asked like it go there at once.
 """
 
 import time
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Database, Unit
 
 T = TypeVar("T")
-BUDGET_MS = 2.0
+# On SQLite the loop waits meanwhile. On PostgreSQL it does not, but others wait for the connection.
+BUDGET_MS = {"sqlite": 2.0, "postgresql": 50.0}
 SLOW_FOR_S = 20.0
 SLOW_MAX = 2_000
 
@@ -25,14 +26,14 @@ class Pace:
 
     def __init__(self, database: "Database") -> None:
         self._database = database
-        self._inline = database.engine == "sqlite"
+        self._budget_ms = BUDGET_MS[database.engine]
         self._slow_until: dict[Hashable, float] = {}
 
     async def read(self, shape: Hashable, function: Callable[["Unit"], T], *, deadline_ms: int) -> T:
         """Run a read-only unit. Raises: Unavailable DATABASE_DEADLINE, and what the unit raises."""
-        if self._inline and not self.is_slow(shape):
+        if not self.is_slow(shape):
             try:
-                return await self._database.brief_read(function, budget_ms=BUDGET_MS)
+                return await self._database.brief_read(function, budget_ms=min(self._budget_ms, deadline_ms))
             except Unavailable as error:
                 if error.code != DATABASE_DEADLINE:
                     raise

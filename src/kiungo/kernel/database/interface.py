@@ -88,7 +88,7 @@ class Database(Protocol):
     async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
         """A read-only unit on one snapshot that is probably over at once; on the loop, like a point read.
 
-        On SQLite the event loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
+        On SQLite the loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
         Raises: Unavailable DATABASE_DEADLINE.
         """
         ...

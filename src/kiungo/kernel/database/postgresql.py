@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -102,8 +103,8 @@ class PostgresqlDatabase:
 
     async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
         if self._stepped:
-            return self.read(function)
-        return await self._reads.run(function, self._read_on)
+            return self.read(function, deadline_ms=int(budget_ms))
+        return await self._reads.run(function, partial(self._read_on, budget_ms=budget_ms))
 
     def close(self) -> None:
         self._closing.set()
@@ -120,9 +121,9 @@ class PostgresqlDatabase:
         except Exception as error:
             work.fail(_readable(error))
 
-    def _read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any]) -> None:
+    def _read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any], *, budget_ms: float) -> None:
         try:
-            self._transaction(cursor, _begin_read(READ_DEADLINE_MS), work.run, "ROLLBACK")
+            self._transaction(cursor, _begin_read(budget_ms), work.run, "ROLLBACK")
         except Exception as error:
             work.fail(_readable(error))
 
@@ -202,8 +203,9 @@ class PostgresqlDatabase:
                 ready.select()
 
 
-def _begin_read(deadline_ms: int) -> str:
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout={int(deadline_ms)}"
+def _begin_read(deadline_ms: float) -> str:
+    timeout_ms = max(1, int(deadline_ms))  # zero would mean none
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout={timeout_ms}"
 
 
 def _until_done(attempt: Callable[[], T]) -> T:
