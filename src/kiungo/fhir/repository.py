@@ -200,18 +200,27 @@ class Repository:
             _gone(type_name)
         return current
 
-    def update(self, unit: "Unit", call: Call, prepared: Prepared, if_match: int | None = None) -> Stored:
+    def update(
+        self,
+        unit: "Unit",
+        call: Call,
+        prepared: Prepared,
+        if_match: int | None = None,
+        *,
+        held: Stored | None = None,
+    ) -> Stored:
         """Write a resource under its id: a new version, or its first when the id is new.
 
         The same content again makes no version (outcome "unchanged"). Only index rows that differ are
-        written. Raises: Conflict VERSION_CONFLICT; Incorrect when the resource has no id.
+        written. `held` is its current version, where `locked` gave it to this unit just before.
+        Raises: Conflict VERSION_CONFLICT; Incorrect when the resource has no id.
         """
         logical_id = prepared.id or prepared.body_id
         if logical_id is None:
             raise Incorrect(
                 RESOURCE_ID_WRONG, "The resource has no id to be written under", field="id", hint="Put its id in"
             )
-        current = self.locked(unit, call, prepared.type, logical_id)
+        current = held or self.locked(unit, call, prepared.type, logical_id)
         if if_match is not None and (
             current is None or current.deleted or if_match not in (ANY_VERSION, current.version)
         ):
@@ -244,13 +253,20 @@ class Repository:
         return Stored(prepared.type, current.id, version, updated_us, body, person, outcome, False, PUT, rid)
 
     def delete(
-        self, unit: "Unit", call: Call, type_name: str, logical_id: str, if_match: int | None = None
+        self,
+        unit: "Unit",
+        call: Call,
+        type_name: str,
+        logical_id: str,
+        if_match: int | None = None,
+        *,
+        held: Stored | None = None,
     ) -> Stored | None:
         """Mark a resource deleted and take it out of the index; None when there is nothing to delete.
 
-        Raises: Conflict VERSION_CONFLICT.
+        `held` is as in `update`. Raises: Conflict VERSION_CONFLICT.
         """
-        current = self.locked(unit, call, type_name, logical_id)
+        current = held or self.locked(unit, call, type_name, logical_id)
         is_gone = current is None or (current.deleted and if_match == ANY_VERSION)
         if if_match is not None and (is_gone or (current and if_match not in (ANY_VERSION, current.version))):
             _version_conflict(current)

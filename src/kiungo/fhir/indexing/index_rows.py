@@ -4,7 +4,7 @@ Each table is one statement for all rows of all resources that are written toget
 neighbours meet the same page. On PostgreSQL the rows travel as arrays, all tables in one round trip.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.indexing.arrays import array_cast, array_text
@@ -46,8 +46,6 @@ TableLists = dict[str, list[tuple[Any, ...]]]
 TOKENS = "fhir_token"
 WORDS = "fhir_word"
 FRESH_WORDS = "fhir_fresh_words"
-# So many statements cost PostgreSQL's driver less than a pipeline of them.
-SINGLY_MAX = 3
 
 
 def key_base(tenant: int) -> int:
@@ -160,40 +158,55 @@ def replace(
     """
     if words_waited:
         old = {**old, WORDS: set()}
-    went = _which(unit, _REMOVE[TOKENS], _REMOVE_TOKENS, list(old[TOKENS] - new[TOKENS]))
-    for table in old:
-        if table == TOKENS:
-            continue
-        gone = old[table] - new[table]
-        if unit.engine == "postgresql" and len(gone) <= SINGLY_MAX:
-            for row in gone:
-                unit.execute(_REMOVE[table], row)
-        else:
-            unit.many(_REMOVE[table], list(gone))
+    went = _remove_now(unit, {table: sorted(rows - new[table]) for table, rows in old.items()})
     came = {table: sorted(new[table] - old[table]) for table in old}
     changes = differing(tenant, [(row[0], row[1], row[4]) for row in came[TOKENS]], went, gone_type)
     _insert_now(unit, {**came, FRESH_COUNTS: [(changes,)] if changes else []})
 
 
+def _remove_now(unit: "Unit", rows: TableLists) -> list[tuple[int, int, int]]:
+    """Take rows out; (key, hash, system) of the token rows that really were there."""
+    filled = {table: values for table, values in rows.items() if values}
+    tokens = filled.pop(TOKENS, [])
+    if unit.engine != "postgresql":
+        for table, values in filled.items():
+            unit.many(_REMOVE[table], values)
+        return [(row[0], row[1], row[4]) for row in tokens if unit.execute(_REMOVE[TOKENS], row)]
+    if tokens:
+        filled[TOKENS] = tokens  # last, since the last part is the one that says what it did
+    if not filled:
+        return []
+    sql, columns = _together_sql(_array_delete, tuple(filled)), _columns(filled)
+    if not tokens:
+        unit.execute(sql, columns)
+        return []
+    return [(k, code, system) for k, code, system in unit.rows(sql, columns)]
+
+
 def _insert_together(unit: "Unit", rows: TableLists) -> None:
-    """One statement with a part for each table; each column is one array."""
-    columns: list[Any] = []
-    for table, values in rows.items():
-        for name, column in zip(TABLES[table], zip(*values, strict=True), strict=True):
-            columns.append(array_text(column, quoted=name in _TEXTS))
-    unit.execute(_together_sql(tuple(rows)), columns)
+    """One statement with a part for each table."""
+    unit.execute(_together_sql(_array_insert, tuple(rows)), _columns(rows))
 
 
-def _together_sql(tables: tuple[str, ...]) -> str:
-    known = _together.get(tables)
+def _columns(rows: TableLists) -> list[str]:
+    """Each column of each table as one array."""
+    return [
+        array_text(column, quoted=name in _TEXTS)
+        for table, values in rows.items()
+        for name, column in zip(TABLES[table], zip(*values, strict=True), strict=True)
+    ]
+
+
+def _together_sql(part_of: Callable[[str], str], tables: tuple[str, ...]) -> str:
+    known = _together.get((part_of, tables))
     if known is None:
-        parts = [_array_insert(table) for table in tables]
+        parts = [part_of(table) for table in tables]
         if len(parts) == 1:
             known = parts[0]
         else:
             named = ", ".join(f"part{n} AS ({part})" for n, part in enumerate(parts[:-1]))
             known = f"WITH {named} {parts[-1]}"
-        _together[tables] = known
+        _together[part_of, tables] = known
     return known
 
 
@@ -202,19 +215,23 @@ def _array_insert(table: str) -> str:
     return f"INSERT INTO {table} ({', '.join(TABLES[table])}) SELECT * FROM unnest({arrays})"
 
 
+def _array_delete(table: str) -> str:
+    columns = TABLES[table]
+    given = f"unnest({', '.join(_cast(table, column) for column in columns)}) g({', '.join(columns)})"
+    same = " AND ".join(f"t.{column} = g.{column}" for column in columns)
+    said = " RETURNING t.k, t.hash, t.system" if table == TOKENS else ""
+    return f"DELETE FROM {table} t USING {given} WHERE {same}{said}"
+
+
 def _cast(table: str, column: str) -> str:
     if column in _TEXTS:
         return array_cast("text")
     return array_cast("double precision" if column in _FRACTIONS and table != "fhir_date" else "bigint")
 
 
-_together: dict[tuple[str, ...], str] = {}
+_together: dict[tuple[Callable[[str], str], tuple[str, ...]], str] = {}
 _GIVEN_TOKENS = f"unnest({', '.join([array_cast('bigint')] * 5)})"
 _MISSING_TOKENS = (
     f"INSERT INTO fhir_token ({', '.join(TABLES[TOKENS])}) SELECT * FROM {_GIVEN_TOKENS} "
     "ON CONFLICT DO NOTHING RETURNING k, hash, system"
-)
-_REMOVE_TOKENS = (
-    f"DELETE FROM fhir_token t USING {_GIVEN_TOKENS} g({', '.join(TABLES[TOKENS])}) WHERE "
-    f"{' AND '.join(f't.{column} = g.{column}' for column in TABLES[TOKENS])} RETURNING t.k, t.hash, t.system"
 )

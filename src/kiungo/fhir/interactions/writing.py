@@ -72,10 +72,10 @@ def put(
             return make(store, unit, call, prepared, prepared.body_id, if_match)
         logical_id = found.id
         refuse_other_id(prepared, logical_id)
-    refuse_change(store, unit, call, "u", prepared.type, logical_id)
+    held = refuse_change(store, unit, call, "u", prepared.type, logical_id)
     refuse_reserved(store.reserved, prepared.tree)
     authorise_content(call, "u", prepared, logical_id)
-    return store.repository.update(unit, call, replace(prepared, id=logical_id), if_match)
+    return store.repository.update(unit, call, replace(prepared, id=logical_id), if_match, held=held)
 
 
 def make(
@@ -137,8 +137,8 @@ def remove(
         if found is None:
             return None
         logical_id = found.id
-    refuse_change(store, unit, call, "d", type_name, logical_id)
-    return store.repository.delete(unit, call, type_name, logical_id, if_match)
+    held = refuse_change(store, unit, call, "d", type_name, logical_id)
+    return store.repository.delete(unit, call, type_name, logical_id, if_match, held=held)
 
 
 def remove_all(store: Store, unit: "Unit", call: Call, type_name: str, params: Params) -> int:
@@ -158,8 +158,8 @@ def remove_all(store: Store, unit: "Unit", call: Call, type_name: str, params: P
             hint=f"Narrow the condition, or raise _count (at most {DELETES_MAX})",
         )
     for stored in found:
-        refuse_change(store, unit, call, "d", type_name, stored.id)
-        store.repository.delete(unit, call, type_name, stored.id)
+        held = refuse_change(store, unit, call, "d", type_name, stored.id)
+        store.repository.delete(unit, call, type_name, stored.id, held=held)
     return len(found)
 
 
@@ -176,17 +176,19 @@ def _deletes_max(given: list[str]) -> int:
 
 def refuse_change(
     store: Store, unit: "Unit", call: Call, interaction: str, type_name: str, logical_id: str, *, lock: bool = True
-) -> None:
+) -> Stored | None:
     """Refuse to change a record that is not the caller's, or another part's; nobody changes it until the unit ends.
 
-    `lock` is False in a unit that only reads, and writes nothing of what it found.
+    `lock` is False in a unit that only reads, and writes nothing of what it found. Returns the current version where it
+    had to look.
     """
     if not (store.reserved or call.principal.bindings):
-        return
+        return None
     look = store.repository.locked if lock else store.repository.find
     current = look(unit, call, type_name, logical_id)
     if current is None:
-        return
+        return None
     authorise(call, interaction, current)
     if any(system.encode() in current.body for system in store.reserved):
         refuse_reserved(store.reserved, json.loads(current.body))
+    return current
