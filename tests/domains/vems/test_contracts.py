@@ -199,6 +199,25 @@ def test_lists_of_master_data_are_paged_by_their_codes(site: Running, manager: d
     assert site.client.get("/vems/v1/vendors", params={"limit": 0}, headers=manager).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["vendors", "lots", "services", "equipment", "contracts", "facilities"])
+def test_following_next_lists_everything_once(site: Running, path: str) -> None:
+    headers = site.key("*:*")
+    send(site, "PUT", "/facilities/FID-99", {"name": "Second", "county": "Nairobi", "isActive": True}, headers)
+    for number in range(2):
+        send(site, "PUT", f"/lots/LOT-X{number}", {"name": "x"}, headers)
+        machine = {"name": "MRI", "vendor": "V364", "facility": FR_CODE, "lot": "LOT-2024-001"}
+        send(site, "PUT", f"/equipment/EQ-X{number}", machine, headers)
+    whole = site.client.get(f"/vems/v1/{path}", headers=headers).json()
+    assert whole["next"] is None
+    assert len(whole["data"]) >= 2
+    found, after = [], ""
+    for _ in whole["data"]:
+        page = site.client.get(f"/vems/v1/{path}", params={"limit": 1, "after": after}, headers=headers).json()
+        found += page["data"]
+        after = page["next"]
+    assert (found, after) == (whole["data"], None)
+
+
 def test_master_data_is_kept_and_listed(site: Running, manager: dict[str, str]) -> None:
     machine = {
         "name": "Dialysis machine", "vendor": "V412", "facility": FR_CODE, "lot": "LOT-2024-002",

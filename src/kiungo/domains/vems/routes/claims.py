@@ -79,9 +79,11 @@ class ClaimApi:
         if state is not None and state not in STATES:
             raise invalid([Detail("state", "The selected state is invalid.")])
         rows = await self._desk.desk.database.read_async(
-            lambda unit: claims.page(unit, request.call.tenant, state=state, after=asked.get("after", ""), limit=limit)
+            lambda unit: claims.page(
+                unit, request.call.tenant, state=state, after=asked.get("after", ""), limit=limit + 1
+            )
         )
-        return Response.json({"success": True, "data": [_view(row) for row in rows]})
+        return shapes.page(rows, limit, lambda row: row.booking_no, _view)
 
     async def notice(self, request: Request) -> Response:
         """POST /vems/v1/payers/{payer}/notices: stored before it is understood, and each only once."""

@@ -11,10 +11,11 @@ from kiungo.domains.vems.contracting import ContractDesk, refuse_master
 from kiungo.domains.vems.people import People
 from kiungo.domains.vems.roles import READ_BOOKINGS, READ_CONTRACTS, READ_SERVICES, WRITE_CONTRACTS
 from kiungo.domains.vems.routes import contract_shapes as shapes
-from kiungo.domains.vems.routes.shapes import limit_of
+from kiungo.domains.vems.routes.shapes import limit_of, page
 from kiungo.domains.vems.store import contracts
 from kiungo.domains.vems.wire import (
     Problems,
+    code_of,
     contract_wire,
     facility_wire,
     master_wire,
@@ -53,9 +54,9 @@ class ContractApi:
             asked, tenant = dict(request.query), request.call.tenant
             limit, after = limit_of(asked), asked.get("after", "")
             items = await self._database.read_async(
-                lambda unit: contracts.page_of_masters(unit, tenant, kind, after=after, limit=limit)
+                lambda unit: contracts.page_of_masters(unit, tenant, kind, after=after, limit=limit + 1)
             )
-            return _data([master_wire(item) for item in items])
+            return page(items, limit, code_of, master_wire)
 
         return handler
 
@@ -84,9 +85,9 @@ class ContractApi:
             return _data([_registered(found) for found in await self._people.registered_facilities()])
         limit = limit_of(asked)
         found = await self._database.read_async(
-            lambda unit: contracts.facilities(unit, request.call.tenant, after=asked.get("after", ""), limit=limit)
+            lambda unit: contracts.facilities(unit, request.call.tenant, after=asked.get("after", ""), limit=limit + 1)
         )
-        return _data([facility_wire(facility) for facility in found])
+        return page(found, limit, lambda facility: facility.fr_code, facility_wire)
 
     async def put_facility(self, request: Request) -> Response:
         """PUT /vems/v1/facilities/{fr_code}"""
@@ -135,10 +136,10 @@ class ContractApi:
         found = await self._database.read_async(
             lambda unit: contracts.page_of_contracts(
                 unit, request.call.tenant, facility=facility, vendor=asked.get("vendor"),
-                after=asked.get("after", ""), limit=limit,
+                after=asked.get("after", ""), limit=limit + 1,
             )
         )  # fmt: skip
-        return _data([contract_wire(contract) for contract in found])
+        return page(found, limit, lambda contract: contract.contract_id, contract_wire)
 
     async def show_contract(self, request: Request) -> Response:
         """GET /vems/v1/contracts/{contract_id}"""

@@ -13,7 +13,7 @@ from kiungo.domains.vems.routes import money_views as views
 from kiungo.domains.vems.routes.describing import LIMIT, OBJECT, TEXT, fields, many, one, operation, text, words
 from kiungo.domains.vems.routes.reading import Sent, whole_of
 from kiungo.domains.vems.routes.settlements import API, OWN
-from kiungo.domains.vems.routes.shapes import limit_of
+from kiungo.domains.vems.routes.shapes import limit_of, page
 from kiungo.domains.vems.settlement import listing, payees
 from kiungo.domains.vems.settlement.errors import PAYEE_DETAILS_STATE, PAYEE_NOT_FOUND
 from kiungo.domains.vems.settlement.model import FEE_PAYEE, Payee, Preference
@@ -84,9 +84,7 @@ class PayeeApi:
         found = await self.database.read_async(
             lambda unit: payees.payees_page(unit, call.tenant, after=asked.get("after", ""), limit=limit + 1)
         )
-        following = found[limit - 1].payee_id if len(found) > limit else None
-        data = [views.payee(one) for one in found[:limit]]
-        return Response.json({"success": True, "data": data, "next": following})
+        return page(found, limit, lambda payee: payee.payee_id, views.payee)
 
     async def show(self, request: Request) -> Response:
         """GET /vems/v1/payees/{payee}"""

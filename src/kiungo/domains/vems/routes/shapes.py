@@ -1,8 +1,8 @@
 """What the routes share: reading small bodies and queries, and their OpenAPI operations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kiungo.base.errors import Detail, KiungoError
 from kiungo.base.money import Money
@@ -11,6 +11,9 @@ from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import CURRENCY, PAYMENT_MODES
 from kiungo.domains.vems.routes.describing import LIMIT, OBJECT, TEXT, fields, many, operation, text, words
 from kiungo.kernel.database import Unit
+from kiungo.kernel.http import Response
+
+T = TypeVar("T")
 
 Step = Callable[[Unit], Booked]
 LIMIT_USUAL: Final = 50
@@ -59,6 +62,12 @@ def limit_of(asked: Mapping[str, str]) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= LIMIT_MOST):
         raise invalid([Detail("limit", f"The limit must be between 1 and {LIMIT_MOST}.")])
     return int(value)
+
+
+def page(found: Sequence[T], limit: int, name_of: Callable[[T], str], view: Callable[[T], Any]) -> Response:
+    """A page of a list by name, which was read one further than asked. Shapes: `next` is what to send as `after`."""
+    following = name_of(found[limit - 1]) if len(found) > limit else None
+    return Response.json({"success": True, "data": [view(one) for one in found[:limit]], "next": following})
 
 
 def read_cursor(value: str | None) -> tuple[int, str] | None:
