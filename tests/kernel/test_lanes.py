@@ -221,6 +221,22 @@ def test_a_brief_read_ends_with_its_budget(notes: Database) -> None:
     asyncio.run(ask())
 
 
+def test_units_that_ask_the_database_again_do_not_hold_up_each_other(notes: Database) -> None:
+    def nested(unit: Unit) -> int:
+        return unit.value("SELECT 1") + notes.read(lambda other: other.value("SELECT 2"))
+
+    async def ask() -> list[int]:
+        reads = [notes.point_read(nested) for _ in range(50)]
+        writes = [notes.write_async(nested, brief=True) for _ in range(50)]
+        return await asyncio.gather(*reads, *writes)
+
+    with ThreadPoolExecutor(CONNECTIONS_MAX) as threads:
+        slow = [threads.submit(notes.write, lambda unit: unit.rows("SELECT pg_sleep(0.1)")) for _ in range(40)]
+        assert asyncio.run(ask()) == [3] * 100
+        for one in slow:
+            one.result()
+
+
 def test_an_action_and_a_wake_follow_the_commit(notes: Database) -> None:
     heard = threading.Event()
     seen: list[list[int]] = []

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MODES = ("create", "update", "delete", "profile")
 FETCHES_MAX = 50
+BRIEF_BYTES = 8_192
+"""What is no larger is judged on the event loop: to hand it to a thread costs more than most resources do."""
 PROFILES_MAX = 20
 Json = dict[str, Any]
 
@@ -53,7 +55,10 @@ async def validate(store: Store, request: Request, place: Place) -> Response:
         raise wrong("resource", "is missing", "Send the resource, or Parameters with it")
     if sent is None and stored is not None:
         places = places_in(stored.body, stored.type)
-    report = await asyncio.to_thread(judged, store, request.call, content, profiles)
+    if len(request.body) > BRIEF_BYTES or (stored is not None and len(stored.body) > BRIEF_BYTES):
+        report = await asyncio.to_thread(judged, store, request.call, content, profiles)
+    else:
+        report = await store.database.point_read(lambda unit: judged(store, request.call, content, profiles, unit))
     findings = (*_about_the_call(content, place, mode), *report.findings)
     return resource(outcome(findings, content, places, note=_note(report)))
 
@@ -84,14 +89,14 @@ def _inside_parameters(parameters: Json, root: str, inside: Places) -> Places:
     return places
 
 
-def judged(store: Store, call: Call, content: Json, profiles: list[str]) -> Report:
-    """The report, with the tenant's profiles; references lead to what the caller may read."""
+def judged(store: Store, call: Call, content: Json, profiles: list[str], unit: "Unit | None" = None) -> Report:
+    """The report, with the tenant's profiles; references lead to what the caller may read (in the unit, if any)."""
     policy = store.libraries.policy_of(call.tenant).get(str(content.get("resourceType")), ())
-    validator = Validator(store.libraries.of(call.tenant), _fetching(store, call))
+    validator = Validator(store.libraries.of(call.tenant), _fetching(store, call, unit))
     return validator.check(content, dict.fromkeys((*profiles, *policy)))
 
 
-def _fetching(store: Store, call: Call) -> Callable[[str], Json | None]:
+def _fetching(store: Store, call: Call, own: "Unit | None") -> Callable[[str], Json | None]:
     """Finds what a reference points to in the store, at most so often, only what the caller may see."""
     left = [FETCHES_MAX]
 
@@ -110,7 +115,7 @@ def _fetching(store: Store, call: Call) -> Callable[[str], Json | None]:
             return tree
 
         try:
-            return store.database.read(look)
+            return look(own) if own is not None else store.database.read(look)
         except KiungoError:
             return None  # a reference that cannot be followed now is not a problem of the resource
 

@@ -4,6 +4,7 @@ import random
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,8 +17,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from kiungo.base.errors import Unavailable
 from kiungo.base.time import Clock
 from kiungo.kernel.database.interface import READ_DEADLINE_MS, CommitObserver, Wakes
-from kiungo.kernel.database.lanes import Lanes
-from kiungo.kernel.database.suspending import Connection, pause
+from kiungo.kernel.database.lanes import AT_ONCE_S, Lanes
+from kiungo.kernel.database.suspending import Connection, can_suspend, pause
 from kiungo.kernel.database.unit import DATABASE_DEADLINE, DATABASE_UNAVAILABLE, Engine, Unit
 from kiungo.kernel.database.work import Work, async_work
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 CONNECTIONS_MAX = 16
 READ_LANES_MAX, WRITE_LANES_MAX = 4, 8  # the other connections are for long units, which have threads
 POOL_TIMEOUT_S = 10.0
+RETRY_S = 0.005
 ATTEMPTS_MAX = 6
 CHANNEL = "kiungo"
 LISTEN_PAUSE_S = 1.0
@@ -175,12 +177,28 @@ class PostgresqlDatabase:
 
     def _with_connection(self, function: Callable[[psycopg.Cursor[Any]], T]) -> T:
         try:
-            with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-                return function(cursor)
+            connection = self._taken()
+            try:
+                with connection.cursor(binary=True) as cursor:
+                    return function(cursor)
+            finally:
+                self._pool.putconn(connection)
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
             raise
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise _readable(error) from error
+
+    def _taken(self) -> Connection:
+        """A connection of the pool. A suspended unit that wants a second one does not hold up the loop for it."""
+        stop_at = time.monotonic() + POOL_TIMEOUT_S
+        while can_suspend():
+            try:
+                return self._pool.getconn(timeout=AT_ONCE_S)
+            except PoolTimeout:
+                if time.monotonic() > stop_at:
+                    raise
+                pause(RETRY_S)
+        return self._pool.getconn()
 
     def _listen_forever(self) -> None:
         """Hear the wakes of other processes; a lost connection is opened again."""

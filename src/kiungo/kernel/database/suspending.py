@@ -82,6 +82,11 @@ class Connection(psycopg.Connection[Any]):
             return ended.value
 
 
+def can_suspend() -> bool:
+    """Whether the caller is a function that can be suspended."""
+    return isinstance(getcurrent(), Suspendable)
+
+
 def pause(seconds: float) -> None:
     """Let others go on for a while: the event loop, or other threads."""
     current = getcurrent()
