@@ -2,10 +2,13 @@
 
 import gc
 import socket
+from typing import Any
 
 import httpx
 import pytest
 from tests.kernel.http.conftest import Running
+
+from kiungo.kernel.http.server import BoundedProtocol
 
 
 def ask(served: Running, lines: str, *, times: int = 1) -> bytes:
@@ -19,13 +22,34 @@ def ask(served: Running, lines: str, *, times: int = 1) -> bytes:
     return reply
 
 
-def test_an_answer_arrives_in_one_piece(served: Running) -> None:
+class Counted:
+    """A transport that keeps what it is told to write."""
+
+    def __init__(self, transport: Any, written: list[bytes]) -> None:
+        self._transport = transport
+        self._written = written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self._written.append(bytes(data))
+        self._transport.write(data)
+
+
+def test_an_answer_leaves_in_one_piece(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    made = BoundedProtocol.connection_made
+    monkeypatch.setattr(
+        BoundedProtocol, "connection_made", lambda self, transport: made(self, Counted(transport, written))
+    )
     with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(b"GET /api/open HTTP/1.1\r\nHost: x\r\n\r\n")
         head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}".encode() in head.lower()
     assert b'"hello"' in body
+    assert len(written) == 1
 
 
 def test_an_answered_request_leaves_nothing_to_the_garbage_collector(served: Running) -> None:
