@@ -54,13 +54,3 @@ def as_job(kind: str) -> Subscriber:
         queue.enqueue(unit, kind, args, tenant=event.tenant, key=str(event.seq))
 
     return subscriber
-
-
-def events_of(unit: Unit, tenant: int, aggregate: str, *, limit: int = 1_000) -> list[Event]:
-    """What happened to one thing, oldest first."""
-    rows = unit.rows(
-        "SELECT seq, tn, topic, aggregate, at_us, payload FROM outbox WHERE tn = ? AND aggregate = ? "
-        "ORDER BY seq LIMIT ?",
-        (tenant, aggregate, limit),
-    )
-    return [Event(seq, tn, topic, of, at_us, json.loads(payload)) for seq, tn, topic, of, at_us, payload in rows]

@@ -15,8 +15,10 @@ from kiungo.connectors.sms.twin import SmsTwin
 from kiungo.connectors.smtp.connector import SmtpMessenger
 from kiungo.connectors.smtp.settings import SmtpSettings
 from kiungo.connectors.smtp.twin import SmtpTwin
+from kiungo.domains.vems.notifications import listing
 from kiungo.domains.vems.notifications import service as notifications
 from kiungo.domains.vems.notifications.jobs import NotificationJobs
+from kiungo.domains.vems.notifications.service import Notification
 from kiungo.domains.vems.notifications.templates import LANGUAGES, NAMES, TEMPLATES, render
 from kiungo.kernel.database import Database
 from kiungo.kernel.sandbox import Faults, SteppedTransport
@@ -95,12 +97,18 @@ def test_payees_are_told_on_every_channel_in_their_language(telling: World, sms:
     assert to == EMAIL
     assert "Malipo ya KES" in str(mail["Subject"])
     assert "Upendo Imaging" in mail.get_payload() or "Mnazi Moja" in mail.get_payload()
-    inbox = telling.database.read(lambda unit: notifications.in_app_list(unit, TENANT, VENDOR, unread_only=True))
+
+    def unread() -> list[Notification]:
+        return telling.database.read(
+            lambda unit: listing.page(unit, TENANT, recipient=VENDOR, channel="in_app", unread_only=True, limit=10)
+        )
+
+    inbox = unread()
     assert [n.channel for n in inbox] == ["in_app"]
     write = telling.database.write
     assert write(lambda unit: notifications.mark_read(unit, TENANT, VENDOR, inbox[0].notification_id))
     assert not write(lambda unit: notifications.mark_read(unit, TENANT, FACILITY, inbox[0].notification_id))
-    assert not telling.database.read(lambda unit: notifications.in_app_list(unit, TENANT, VENDOR, unread_only=True))
+    assert not unread()
 
 
 def test_delivery_reports_close_a_message_and_a_late_one_changes_nothing(telling: World, sms: SmsTwin) -> None:

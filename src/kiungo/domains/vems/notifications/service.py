@@ -24,7 +24,6 @@ TEMPLATE_OF: Final[Mapping[str, str]] = {
     "settlement.leg_failed": "failed",
     "settlement.leg_returned": "returned",
 }
-LIST_MAX = 100
 SEND_ATTEMPTS_MAX = 200
 """More than fit into the day for which a messenger that is away is asked again."""
 State = Literal["queued", "sending", "sent", "delivered", "failed", "unknown", "opted_out"]
@@ -134,17 +133,6 @@ def about(unit: Unit, tenant: int, booking_no: str) -> list[Notification]:
     rows = unit.rows(
         f"SELECT {COLUMNS} FROM notification WHERE tn = ? AND about = ? ORDER BY created_us, notification_id",
         (tenant, booking_no),
-    )
-    return [Notification(*row) for row in rows]
-
-
-def in_app_list(unit: Unit, tenant: int, recipient: str, *, unread_only: bool = False) -> list[Notification]:
-    """The newest in-app messages of a recipient."""
-    unread = "AND read_us IS NULL" if unread_only else ""
-    rows = unit.rows(
-        f"SELECT {COLUMNS} FROM notification WHERE tn = ? AND recipient = ? AND channel = 'in_app' {unread}"
-        " ORDER BY created_us DESC, notification_id DESC LIMIT ?",
-        (tenant, recipient, LIST_MAX),
     )
     return [Notification(*row) for row in rows]
 
