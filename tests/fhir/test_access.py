@@ -3,6 +3,7 @@
 import pytest
 
 from kiungo.fhir.prepare import prepare
+from kiungo.fhir.search import includes
 from tests.fhir.conftest import Server, observation, patient
 from tests.fhir.interactions.test_bundles import bundle, entry
 
@@ -194,6 +195,26 @@ def test_records_of_another_part_are_not_written_over_fhir(server: Server) -> No
     single = {"resourceType": "QuestionnaireResponse", "status": "completed"}
     single["identifier"] = {"system": system, "value": "CLM-1"}  # type: ignore[assignment]
     assert server.ask("POST", "/QuestionnaireResponse", single).status_code == 403
+
+
+@pytest.mark.parametrize(("looked_at_max", "shown", "said"), [(20_000, 3, False), (6, 0, True)])
+def test_what_is_hidden_takes_no_place_among_what_refers(
+    server: Server, monkeypatch: pytest.MonkeyPatch, looked_at_max: int, shown: int, said: bool
+) -> None:
+    """The others' observations were made first, and there are more of them than an answer includes."""
+    monkeypatch.setattr(includes, "INCLUDED_MAX", 4)
+    monkeypatch.setattr(includes, "LOOKED_AT_MAX", looked_at_max)
+    for person in ("other", "mine"):
+        server.ask("PUT", f"/Patient/{person}", patient(id=person))
+    server.ask("PUT", "/Observation/shared", observation("Patient/mine", id="shared"))
+    for person in ["other"] * 12 + ["mine"] * 3:
+        server.create(observation(f"Patient/{person}", derivedFrom=[{"reference": "Observation/shared"}]))
+    bound = server.new_key("system/*.rs", bindings={"patient": "mine"})
+    path = "/Observation?_id=shared&_revinclude=Observation:derived-from"
+    entries = server.ask("GET", path, key=bound).json()["entry"]
+    found = [entry["resource"] for entry in entries if entry["search"]["mode"] == "include"]
+    assert [one["subject"]["reference"] for one in found] == ["Patient/mine"] * shown
+    assert any(entry["search"]["mode"] == "outcome" for entry in entries) is said
 
 
 def test_nothing_is_included_through_what_may_not_be_seen(server: Server) -> None:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 INCLUDED_MAX = 1000
+# So many referring resources are looked at for those the caller may see among them.
+LOOKED_AT_MAX = 20_000
 ITERATIONS_MAX = 20
 _BATCH = 100
 _COLUMNS = "r.type, r.rid, r.fid, r.version, r.updated_us, r.method, r.person, r.body"
-
+_JOINED = f"SELECT {_COLUMNS} FROM ({{referring}}) p JOIN fhir_resource r ON r.rid = p.rid ORDER BY r.rid"
 
 Visible = Callable[[Iterable[Stored]], tuple[Stored, ...]]
 
@@ -38,16 +40,19 @@ def included(
     known = {(s.type, s.id) for s in page}
     added: list[Stored] = []
     fresh: list[Stored] = list(page)
+    cut = False
     for step in range(ITERATIONS_MAX):
         found: list[Stored] = []
         for include in query.includes:
             if step == 0 or include.iterate:
-                found += _forward(unit, scope, include, fresh)
+                found += visible(_forward(unit, scope, include, fresh))
         for include in query.revincludes:
             if step == 0 or include.iterate:
-                found += _backward(unit, scope, include, fresh)
+                seen, ends = _backward(unit, scope, include, fresh, visible)
+                found += seen
+                cut = cut or not ends
         fresh = []
-        for stored in visible(found):
+        for stored in found:
             if (stored.type, stored.id) in known:
                 continue
             if len(added) >= INCLUDED_MAX:
@@ -56,7 +61,7 @@ def included(
             added.append(stored)
             fresh.append(stored)
         if not fresh or not any(include.iterate for include in (*query.includes, *query.revincludes)):
-            return added, False
+            return added, cut
     return added, True  # what the last step added was not followed
 
 
@@ -106,23 +111,41 @@ def _by_id(unit: "Unit", scope: Scope, type_name: str, ids: list[str]) -> list[S
     return found
 
 
-def _backward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -> list[Stored]:
-    """What refers to the page's resources by the include's parameters."""
+def _backward(
+    unit: "Unit", scope: Scope, include: Include, page: list[Stored], visible: Visible
+) -> tuple[list[Stored], bool]:
+    """What the caller may see of what refers to the page's resources by these parameters, and whether it is all."""
     targets = [target_of(s.type, s.id) for s in page if include.target in (None, s.type)]
     keys = sorted({scope.key(source) for p in include.parameters for source in p.sources})
-    if not keys:
-        return []
     found: list[Stored] = []
-    for start in range(0, len(targets), _BATCH):
-        part = targets[start : start + _BATCH]
-        rows = unit.rows(
-            f"SELECT {_COLUMNS} FROM (SELECT DISTINCT x.rid FROM fhir_reference x WHERE "
-            f"x.k IN ({', '.join('?' * len(keys))}) AND x.target IN ({', '.join('?' * len(part))}) LIMIT ?) p "
-            "JOIN fhir_resource r ON r.rid = p.rid ORDER BY r.rid",
-            (*keys, *part, INCLUDED_MAX + 1),
+    is_all = True
+    for start in range(0, len(targets) if keys else 0, _BATCH):
+        values = (*keys, *targets[start : start + _BATCH])
+        referring = (
+            f"SELECT DISTINCT x.rid FROM fhir_reference x WHERE x.k IN ({', '.join('?' * len(keys))})"
+            f" AND x.target IN ({', '.join('?' * (len(values) - len(keys)))})"
         )
-        found += [_stored(row) for row in rows]
-    return found
+        rows = unit.rows(_JOINED.format(referring=f"{referring} LIMIT ?"), (*values, INCLUDED_MAX + 1))
+        seen = list(visible(_stored(row) for row in rows))
+        if len(seen) < len(rows) > INCLUDED_MAX:
+            seen, complete = _all_visible(unit, referring, values, visible)
+            is_all = is_all and complete
+        found += seen
+    return found, is_all
+
+
+def _all_visible(unit: "Unit", referring: str, values: tuple[int, ...], visible: Visible) -> tuple[list[Stored], bool]:
+    """The same where some of the first were hidden: they take nobody's place, so it goes on behind them."""
+    found: list[Stored] = []
+    after = looked_at = 0
+    sql = _JOINED.format(referring=f"{referring} AND x.rid > ? ORDER BY x.rid LIMIT ?")
+    while looked_at < LOOKED_AT_MAX:
+        rows = unit.rows(sql, (*values, after, INCLUDED_MAX + 1))
+        found += visible(_stored(row) for row in rows)
+        if len(rows) <= INCLUDED_MAX or len(found) > INCLUDED_MAX:
+            return found, True
+        after, looked_at = rows[-1][1], looked_at + len(rows)
+    return found, False
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:
