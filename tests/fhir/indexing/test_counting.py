@@ -1,6 +1,7 @@
 """Counters say what counting would, whatever is written, changed, taken away or rolled back, settled or not."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,7 +14,9 @@ from kiungo.fhir.model import RESOURCE_EXISTS
 from kiungo.fhir.own_parameters.register import STANDARD_WALK, start_walk
 from kiungo.fhir.own_parameters.reindexing import walk
 from kiungo.fhir.prepare import prepare
-from kiungo.kernel.database import Database, Unit
+from kiungo.kernel.database import Database, Unit, open_database
+from kiungo.kernel.database.backup import backup
+from kiungo.kernel.database.restore import restore
 from tests.fhir.conftest import Server, patient
 
 TOKENS = "SELECT k, hash, system, count(*) FROM fhir_token GROUP BY k, hash, system"
@@ -130,3 +133,39 @@ def test_rows_that_reindexing_finds_missing_are_counted_once(server: Server) -> 
         server.database.write(lambda unit: walk(unit, 1, STANDARD_WALK))
         assert_counted(server.database)
     assert total(server, "/Observation?code=c1") == 3
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_purge_takes_its_records_out_of_the_counters(server: Server, settled: bool) -> None:
+    one, other = (f"Patient/{server.create(patient())['id']}" for _ in range(2))
+    for person in (one, one, other):
+        server.create(observation("c1", subject={"reference": person}))
+    gone = server.create(observation("c1", subject={"reference": one}))
+    server.ask("DELETE", f"/Observation/{gone['id']}")
+    if settled:
+        settle_counts(server.database)
+    key = server.new_key("system/*.cruds", "purge:records")
+    answer = server.ask("POST", f"/{one}/$purge?dryRun=false", key=key)
+    assert answer.status_code == 200, answer.text
+    assert (total(server, "/Observation?_count=0"), total(server, "/Patient?_count=0")) == (1, 1)
+    assert_counted(server.database)
+
+
+def test_counters_come_back_with_a_backup(server: Server, tmp_path: Path) -> None:
+    """Some settled, some waiting: what is restored counts the same, and goes on counting."""
+    for n in range(6):
+        server.create(observation(f"c{n % 2}"))
+        if n == 3:
+            settle_counts(server.database)
+    backup(server.database.url, tmp_path / "kept")
+    server.create(observation("c1"))
+    restore(tmp_path / "kept", f"sqlite:///{tmp_path / 'restored.db'}")
+    restored = open_database(f"sqlite:///{tmp_path / 'restored.db'}")
+    try:
+        assert_counted(restored)
+        made = prepare(observation("c1"))
+        restored.write(lambda unit: server.store.repository.create(unit, server.call, made))
+        settle_counts(restored)
+        assert_counted(restored)
+    finally:
+        restored.close()
