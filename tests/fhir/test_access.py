@@ -217,6 +217,20 @@ def test_what_is_hidden_takes_no_place_among_what_refers(
     assert any(entry["search"]["mode"] == "outcome" for entry in entries) is said
 
 
+def test_a_cut_is_said_also_where_what_refers_is_on_the_page_already(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(includes, "INCLUDED_MAX", 4)
+    server.ask("PUT", "/Observation/shared", observation("Patient/mine", id="shared"))
+    itself = observation("Patient/mine", id="shared", derivedFrom=[{"reference": "Observation/shared"}])
+    server.ask("PUT", "/Observation/shared", itself)
+    for _ in range(8):
+        server.create(observation("Patient/mine", derivedFrom=[{"reference": "Observation/shared"}]))
+    entries = server.ask("GET", "/Observation?_id=shared&_revinclude=Observation:derived-from").json()["entry"]
+    assert sum(entry["search"]["mode"] == "include" for entry in entries) == 4
+    assert entries[-1]["search"]["mode"] == "outcome"
+
+
 def test_nothing_is_included_through_what_may_not_be_seen(server: Server) -> None:
     for name in ("mine", "other"):
         server.ask("PUT", f"/Patient/{name}", patient(id=name))

@@ -68,17 +68,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search that was understood: one query for each type, all of the same parameters."""
+    """A search that was understood: one query for each type, all of the same parameters; none where no type is left.
+
+    Shapes: `first` is the query whose result parameters hold for all.
+    """
 
     place: Place
     queries: tuple[Query, ...]
+    first: Query
     text: list[tuple[str, str]]
     after: list[Any] | None
-
-    @property
-    def first(self) -> Query:
-        """The query whose result parameters hold for all."""
-        return self.queries[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def understand(
     first = queries[0] if queries else parse_query("Basic", [(n, v) for n, v in rest if n in ("_count", "_cursor")])
     text = [(name, value) for name, value in params if name != "_cursor" and name not in first.ignored]
     after = store.seal.open(call, place.path, text, first.cursor) if first.cursor else None
-    return Asked(place, tuple(queries) or (first,), text, after)
+    return Asked(place, tuple(queries), first, text, after)
 
 
 def _types(unit: "Unit", call: Call, place: Place, params: Params) -> tuple[list[str], Params]:
@@ -213,13 +212,16 @@ def search_usual(store: "Store", unit: "Unit", call: Call, place: Place, params:
     usual, values = found
     page = usual.run(unit, values)
     matches = store.visible(call, page.resources)
-    return Asked(place, (usual.query,), list(params), None), SearchPage(matches, (), False, None, page.next)
+    asked = Asked(place, (usual.query,), usual.query, list(params), None)
+    return asked, SearchPage(matches, (), False, None, page.next)
 
 
 def search(store: "Store", unit: "Unit", call: Call, asked: Asked) -> SearchPage:
     """Run an understood search; what the caller may not read is left out."""
     terminology = store.repository.terminology(call.tenant)
     queries = asked.queries
+    if not queries:
+        return SearchPage((), (), False, 0, None)
     found = [
         run(unit, scope_of(unit, call.tenant, query.type, terminology, store.counts), query, asked.after)
         for query in queries
@@ -241,9 +243,10 @@ def search(store: "Store", unit: "Unit", call: Call, asked: Asked) -> SearchPage
 
 def _merged(query: Query, parts: list[Found]) -> Found:
     """Pages of several types as one: the nearest of all by the values they are ordered by."""
-    down = query.sort[0].descending if query.sort else True
+    directions = [key.descending for key in query.sort] or [True]
     rows = [(key, stored) for part in parts for key, stored in zip(part.keys, part.resources, strict=True)]
-    rows.sort(key=lambda row: tuple(row[0]), reverse=down)
+    for place, down in reversed([*enumerate(directions), (len(directions), directions[-1])]):  # the row id is last
+        rows.sort(key=lambda row: row[0][place], reverse=down)
     page = rows[: query.count]
     more = len(rows) > query.count or any(part.next is not None for part in parts)
     totals = [part.total for part in parts if part.total is not None]

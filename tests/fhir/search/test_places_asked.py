@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fhir.conftest import Server, observation, patient
+from tests.fhir.interactions.test_bundles import bundle, entry
 
 
 @pytest.fixture
@@ -43,6 +44,25 @@ def test_across_types(people: Server) -> None:
     for path, word in (("?_type=Foo", "Foo"), ("?_type=Patient&code=x", "code"), ("?_sort=_profile", "_sort")):
         refused = people.ask("GET", path)
         assert (refused.status_code, word in refused.text) == (400, True), path
+
+
+def test_pages_across_types_follow_every_sort_key_in_its_direction(people: Server) -> None:
+    """One transaction gives all of them one moment, so the second key decides."""
+    made = [patient(id="a"), observation("Patient/a", id="b"), patient(id="c"), observation("Patient/c", id="d")]
+    entries = [entry("PUT", f"{one['resourceType']}/{one['id']}", one) for one in made]
+    assert people.ask("POST", "", bundle("transaction", *entries)).status_code == 200
+    path = "?_type=Patient,Observation&_id=a,b,c,d&_count={}&_sort={}"
+    for count in (1, 3, 10):
+        assert people.search_ids(path.format(count, "_lastUpdated,-_id")) == ["d", "c", "b", "a"]
+        assert people.search_ids(path.format(count, "-_lastUpdated,_id")) == ["a", "b", "c", "d"]
+
+
+def test_where_no_type_is_left_nothing_is_found(people: Server) -> None:
+    people.create({"resourceType": "Basic", "code": {"text": "anything"}})
+    for path in ("/Patient/p1/*?_type=Organization", "/Patient/p1/*?_type=Organization&_total=accurate&_sort=_id"):
+        answer = people.ask("GET", path)
+        assert (answer.status_code, answer.json().get("entry", [])) == (200, [])
+        assert answer.json()["total"] == 0
 
 
 def test_compartments(people: Server) -> None:

@@ -127,8 +127,10 @@ def _backward(
         )
         rows = unit.rows(_JOINED.format(referring=f"{referring} LIMIT ?"), (*values, INCLUDED_MAX + 1))
         seen = list(visible(_stored(row) for row in rows))
-        if len(seen) < len(rows) > INCLUDED_MAX:
-            seen, complete = _all_visible(unit, referring, values, visible)
+        if len(rows) > INCLUDED_MAX:
+            complete = False
+            if len(seen) < len(rows):
+                seen, complete = _all_visible(unit, referring, values, visible)
             is_all = is_all and complete
         found += seen
     return found, is_all
@@ -142,8 +144,10 @@ def _all_visible(unit: "Unit", referring: str, values: tuple[int, ...], visible:
     while looked_at < LOOKED_AT_MAX:
         rows = unit.rows(sql, (*values, after, INCLUDED_MAX + 1))
         found += visible(_stored(row) for row in rows)
-        if len(rows) <= INCLUDED_MAX or len(found) > INCLUDED_MAX:
+        if len(rows) <= INCLUDED_MAX:
             return found, True
+        if len(found) > INCLUDED_MAX:
+            break
         after, looked_at = rows[-1][1], looked_at + len(rows)
     return found, False
 
