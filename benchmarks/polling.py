@@ -14,7 +14,7 @@ from benchmarks.seeding import TENANT
 from kiungo.base.time import SECOND_US
 from kiungo.connectors.hcms.connector import open_payer
 from kiungo.connectors.hcms.settings import HcmsSettings
-from kiungo.domains.vems.following import FOLLOW
+from kiungo.domains.vems.polling import FOLLOW
 from kiungo.domains.vems.rules.following import FollowPolicy
 from kiungo.domains.vems.service import Vems, open_vems
 from kiungo.domains.vems.store import claims
