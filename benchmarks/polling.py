@@ -71,7 +71,7 @@ def measure(place: Place, open_claims: int) -> Polled:
 def _round(vems: Vems) -> None:
     """What the poller's job does once: ask about a batch, write what came of it, and order its next turn."""
     args = {"payer": PAYER}
-    effect = vems.claims.follow(Job(0, TENANT, FOLLOW, PAYER, f"payer:{PAYER}", args, 1, 1, 0, None, 0))
+    effect = vems.claims.poller.follow(Job(0, TENANT, FOLLOW, PAYER, f"payer:{PAYER}", args, 1, 1, 0, None, 0))
     vems.database.write(effect)
 
 
