@@ -188,7 +188,7 @@ def test_writes_that_wait_for_a_lock_hold_up_no_read(notes: Database) -> None:
 
 
 def test_without_a_connection_in_time_the_database_is_away(notes: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql, "POOL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(postgresql, "POOL_TIMEOUT_S", 2.0)
     monkeypatch.setattr(postgresql, "CONNECTIONS_MAX", 1)
     other = open_database(notes.url)
     held, release = threading.Event(), threading.Event()
