@@ -195,6 +195,31 @@ def test_a_unit_that_commits_late_is_sealed_late(database: Database, database_ur
     assert verify(database).seq == 1
 
 
+def test_a_late_entry_is_shown_once_among_its_persons_others(database: Database, database_url: str) -> None:
+    if database.engine == "sqlite":
+        pytest.skip("SQLite's writer is alone: nothing commits late")
+
+    def numbers() -> list[int]:
+        return [seq for seq, _ in database.read(lambda unit: entries_about(unit, 1, "p-1"))]
+
+    def about_p1() -> None:
+        database.write(lambda unit: audit.record(unit, CALL, "read", kind="Patient", id="p-1", person="p-1"))
+
+    about_p1()
+    with psycopg.connect(database_url) as slow:
+        slow.execute(
+            "INSERT INTO audit (at_us, tn, principal_id, principal_kind, action, kind, record_id, person, request_id,"
+            " origin, outcome) VALUES (1, 1, 'slow', 'system', 'create', 'x', 'y', 'p-1', '', '', 'success')"
+        )
+        about_p1()
+        assert seal_pending(database) == 2
+        assert numbers() == [3, 1]
+        slow.commit()
+    about_p1()
+    seal_pending(database)
+    assert numbers() == [4, 3, 2, 1]
+
+
 def test_two_sealers_make_one_chain(database: Database) -> None:
     write_entries(database, 2_500)
     threads = [threading.Thread(target=seal_pending, args=(database,)) for _ in range(4)]
