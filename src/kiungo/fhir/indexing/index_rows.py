@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir.indexing.arrays import array_cast, array_text
-from kiungo.fhir.indexing.counting import FRESH_COUNTS, added, differing, write_changes
+from kiungo.fhir.indexing.counting import FRESH_COUNTS, Counted, added, differing, write_changes
 from kiungo.fhir.indexing.extraction import Rows
 
 if TYPE_CHECKING:
@@ -128,18 +128,19 @@ def insert_missing(unit: "Unit", tenant: int, some: Iterable[TableRows]) -> None
         for table, values in rows.items():
             if values and table != TOKENS:
                 unit.many(f"{_INSERT[table]} ON CONFLICT DO NOTHING", list(values))
-    came = _which(unit, f"{_INSERT[TOKENS]} ON CONFLICT DO NOTHING", _MISSING_TOKENS, sorted(tokens))
-    write_changes(unit, differing(tenant, came, ()))
+    write_changes(unit, differing(tenant, _insert_missing_tokens(unit, sorted(tokens)), ()))
 
 
-def _which(unit: "Unit", one: str, all_: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
-    """(key, hash, system) of the token rows that a statement really writes: one by one, or as arrays."""
-    if not rows:
-        return []
-    if unit.engine == "postgresql":
-        columns = [array_text(column, quoted=False) for column in zip(*rows, strict=True)]
-        return [(k, code, system) for k, code, system in unit.rows(all_, columns)]
-    return [(row[0], row[1], row[4]) for row in rows if unit.execute(one, row)]
+def _insert_missing_tokens(unit: "Unit", tokens: list[tuple[Any, ...]]) -> list[Counted]:
+    if unit.engine != "postgresql" or not tokens:
+        return _touched(unit, f"{_INSERT[TOKENS]} ON CONFLICT DO NOTHING", tokens)
+    sql = f"{_array_insert(TOKENS)} ON CONFLICT DO NOTHING RETURNING k, hash, system"
+    return [(k, code, system) for k, code, system in unit.rows(sql, _columns({TOKENS: tokens}))]
+
+
+def _touched(unit: "Unit", sql: str, tokens: list[tuple[Any, ...]]) -> list[Counted]:
+    """Run a statement for each token row; those that it really wrote or took out."""
+    return [(row[0], row[1], row[4]) for row in tokens if unit.execute(sql, row)]
 
 
 def replace(
@@ -164,14 +165,14 @@ def replace(
     _insert_now(unit, {**came, FRESH_COUNTS: [(changes,)] if changes else []})
 
 
-def _remove_now(unit: "Unit", rows: TableLists) -> list[tuple[int, int, int]]:
-    """Take rows out; (key, hash, system) of the token rows that really were there."""
+def _remove_now(unit: "Unit", rows: TableLists) -> list[Counted]:
+    """Take rows out; the tokens that really were there."""
     filled = {table: values for table, values in rows.items() if values}
     tokens = filled.pop(TOKENS, [])
     if unit.engine != "postgresql":
         for table, values in filled.items():
             unit.many(_REMOVE[table], values)
-        return [(row[0], row[1], row[4]) for row in tokens if unit.execute(_REMOVE[TOKENS], row)]
+        return _touched(unit, _REMOVE[TOKENS], tokens)
     if tokens:
         filled[TOKENS] = tokens  # last, since the last part is the one that says what it did
     if not filled:
@@ -230,8 +231,3 @@ def _cast(table: str, column: str) -> str:
 
 
 _together: dict[tuple[Callable[[str], str], tuple[str, ...]], str] = {}
-_GIVEN_TOKENS = f"unnest({', '.join([array_cast('bigint')] * 5)})"
-_MISSING_TOKENS = (
-    f"INSERT INTO fhir_token ({', '.join(TABLES[TOKENS])}) SELECT * FROM {_GIVEN_TOKENS} "
-    "ON CONFLICT DO NOTHING RETURNING k, hash, system"
-)
