@@ -45,6 +45,7 @@ def seed(url: str, members: int) -> Seeded:
             patients += database.write(partial(_members, registers, numbers))
         claims_key = database.write(partial(_key, scopes=CLAIM_SCOPES, bindings={"provider": PROVIDER}))
         records_key = database.write(partial(_key, scopes=("system/*.cruds",), bindings={}))
+        database.gather_statistics(3 * members)  # a member, its Patient and its Coverage
     finally:
         database.close()
     return Seeded(url, members, claims_key, records_key, tuple(patients))

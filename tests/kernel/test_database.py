@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 import kiungo.kernel.database as database_package
 from kiungo.base.errors import Conflict, Incorrect, Unavailable
 from kiungo.kernel.database import Database, IntegrityViolation, Unit, migrate, open_database, schema_state
+from kiungo.kernel.database.interface import BULK_ROWS
 from kiungo.kernel.database.migrate import require_current, revisions
 
 
@@ -152,6 +153,19 @@ def test_rows_inserted_together_are_the_rows_in_their_order(database: Database) 
     database.write(keep)
     kept = database.read(lambda unit: unit.rows("SELECT number, text FROM wide ORDER BY id"))
     assert kept == [*rows, (None, "alone")]
+
+
+def test_after_a_bulk_change_the_planner_knows_the_tables(notes: Database) -> None:
+    """PostgreSQL keeps plans; without figures it took any index whose first columns fit, and read a whole type."""
+    notes.write(lambda unit: [insert(number)(unit) for number in range(BULK_ROWS)])
+    notes.gather_statistics(BULK_ROWS - 1)
+    known = "SELECT reltuples FROM pg_class WHERE relname = 'note'"
+    assert notes.engine == "sqlite" or notes.read(lambda unit: unit.value(known)) <= 0, "a small change costs nothing"
+    notes.gather_statistics(BULK_ROWS)
+    if notes.engine == "postgresql":
+        assert notes.read(lambda unit: unit.value(known)) == BULK_ROWS
+    else:  # whose plans are made and tested without any
+        assert not notes.read(lambda unit: unit.value("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'"))
 
 
 def test_reads_cannot_write(notes: Database) -> None:

@@ -203,3 +203,14 @@ def test_what_cannot_be_read_is_refused(load_all: Load, tmp_path: Path, name: st
         load_all(place)
     assert refused.value.code == "LOAD_FILE_WRONG"
     assert refused.value.hint
+
+
+def test_a_load_tells_the_planner_how_much_it_changed(
+    store: Store, load_all: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "a.ndjson", *people(3))
+    changed: list[int] = []
+    monkeypatch.setattr(store.database, "gather_statistics", changed.append)
+    load_all()
+    load_all(again="once more")
+    assert changed == [6, 0]

@@ -74,6 +74,7 @@ def load(
             loading.run(name, ((part, resolved.of(part)) for part in some))
     settle_counts(store.database)
     settle_words(store.database, IN_BULK)
+    store.database.gather_statistics(done.created + done.updated)
     return done
 
 

@@ -12,6 +12,7 @@ T = TypeVar("T")
 CommitObserver = Callable[[str], None]
 
 READ_DEADLINE_MS = 5_000
+BULK_ROWS = 1_000
 
 
 class Wakes:
@@ -90,6 +91,14 @@ class Database(Protocol):
 
         On SQLite the loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
         Raises: Unavailable DATABASE_DEADLINE.
+        """
+        ...
+
+    def gather_statistics(self, changed_rows: int) -> None:
+        """Tell the planner at once what a bulk change made of the tables, when it was one; not on the event loop.
+
+        PostgreSQL keeps a statement's plan, and one made while a table was empty reads whole ranges of an index until
+        autovacuum comes round. On SQLite the statements say themselves which index they mean.
         """
         ...
 

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kiungo.base.errors import Unavailable
 from kiungo.base.time import Clock
-from kiungo.kernel.database.interface import READ_DEADLINE_MS, CommitObserver, Wakes
+from kiungo.kernel.database.interface import BULK_ROWS, READ_DEADLINE_MS, CommitObserver, Wakes
 from kiungo.kernel.database.lanes import AT_ONCE_S, Lanes
 from kiungo.kernel.database.suspending import Connection, can_suspend, pause
 from kiungo.kernel.database.unit import DATABASE_DEADLINE, DATABASE_UNAVAILABLE, Engine, Unit
@@ -107,6 +107,14 @@ class PostgresqlDatabase:
         if self._stepped:
             return self.read(function, deadline_ms=int(budget_ms))
         return await self._reads.run(function, partial(self._read_on, budget_ms=budget_ms))
+
+    def gather_statistics(self, changed_rows: int) -> None:
+        if changed_rows < BULK_ROWS:
+            return
+        try:
+            gather_statistics(self.url)
+        except psycopg.OperationalError as error:
+            raise _readable(error) from error
 
     def close(self) -> None:
         self._closing.set()
@@ -219,6 +227,12 @@ class PostgresqlDatabase:
                 for notice in connection.notifies(timeout=0):
                     self.wakes.wake(notice.payload)
                 ready.select()
+
+
+def gather_statistics(url: str) -> None:
+    """What autovacuum does a minute or more after a bulk change, at once. Raises: psycopg.OperationalError."""
+    with psycopg.connect(url, autocommit=True) as connection:  # without the time limit of a unit
+        connection.execute("ANALYZE")
 
 
 def _begin_read(deadline_ms: float) -> str:

@@ -18,6 +18,7 @@ import psycopg
 from kiungo.base.errors import Conflict, Fault, Unavailable, define
 from kiungo.kernel.database.backup import BACKUP_INCOMPLETE
 from kiungo.kernel.database.migrate import migrate, refuse_newer, schema_state
+from kiungo.kernel.database.postgresql import gather_statistics
 from kiungo.kernel.database.tables import (
     BATCH_ROWS,
     Copied,
@@ -157,8 +158,7 @@ def _into_postgresql(
             for table in tables:
                 cursor.execute(f'ALTER TABLE "{table.name}" ENABLE TRIGGER USER')
             _verify(counts, _counts(cursor, tables))
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ANALYZE")
+        gather_statistics(url)
     except psycopg.OperationalError as error:
         raise Unavailable(
             DATABASE_UNAVAILABLE, f"PostgreSQL broke off ({type(error).__name__})", hint="Retry later"

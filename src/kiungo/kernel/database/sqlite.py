@@ -127,6 +127,9 @@ class SqliteDatabase:
         stop_at, wait_until = time.thread_time() + budget_ms / 1_000, time.monotonic() + BRIEF_WAIT_S
         return self._read(function, lambda: time.thread_time() > stop_at or time.monotonic() > wait_until, BRIEF_STEPS)
 
+    def gather_statistics(self, changed_rows: int) -> None:
+        pass  # statements were written for its planner without statistics; with some it may choose otherwise
+
     def close(self) -> None:
         self._closing.set()
         self._writer.close()

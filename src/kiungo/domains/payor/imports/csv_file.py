@@ -161,6 +161,7 @@ def import_file(
                 written += problem is None
                 problems += [problem] if problem else []
         progress(min(start + ROWS_A_UNIT, len(sheet.rows)), len(sheet.rows))
+    database.gather_statistics(written)
     return Imported(written, tuple(sorted(problems, key=lambda problem: problem.row)))
 
 

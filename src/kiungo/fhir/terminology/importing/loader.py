@@ -79,6 +79,7 @@ def load(database: Database, call: Call, release: Release, report: Report, *, re
     last = len(release.kind.stages)
     storing.close_ancestors(database, begun.id, last, begun.position if begun.stage == last else 0, report)
     done.concepts, done.row_errors = database.write(lambda unit: _finish(unit, call, begun.id))
+    database.gather_statistics(done.concepts)
     return done
 
 
