@@ -215,12 +215,15 @@ def test_without_a_connection_in_time_the_database_is_away(notes: Database, monk
         asyncio.run(other.point_read(lambda unit: unit.value("SELECT 7")))
 
 
-def test_a_brief_read_ends_with_its_budget(notes: Database) -> None:
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_brief_read_ends_with_its_budget_and_writes_nothing(notes: Database, alone: bool) -> None:
     async def ask() -> None:
         with pytest.raises(Unavailable) as refused:
-            await notes.brief_read(lambda unit: unit.rows("SELECT pg_sleep(5)"), budget_ms=0.5)
+            await notes.brief_read(lambda unit: unit.rows("SELECT pg_sleep(5)"), is_one_statement=alone)
         assert refused.value.code == DATABASE_DEADLINE
-        assert await notes.brief_read(lambda unit: unit.value("SELECT 7"), budget_ms=2_000) == 7
+        with pytest.raises(Exception, match="read-only"):
+            await notes.brief_read(lambda unit: unit.execute("DELETE FROM note"), is_one_statement=alone)
+        assert await notes.brief_read(lambda unit: unit.value("SELECT 7"), is_one_statement=alone) == 7
 
     asyncio.run(ask())
 

@@ -9,14 +9,13 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, TypeVar
 
 from kiungo.base.errors import Unavailable
+from kiungo.kernel.database.interface import BRIEF_MS
 from kiungo.kernel.database.unit import DATABASE_DEADLINE
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Database, Unit
 
 T = TypeVar("T")
-# On SQLite the loop waits meanwhile. On PostgreSQL it does not, but others wait for the connection.
-BUDGET_MS = {"sqlite": 2.0, "postgresql": 50.0}
 SLOW_FOR_S = 20.0
 SLOW_MAX = 2_000
 
@@ -26,19 +25,32 @@ class Pace:
 
     def __init__(self, database: "Database") -> None:
         self._database = database
-        self._budget_ms = BUDGET_MS[database.engine]
         self._slow_until: dict[Hashable, float] = {}
 
     async def read(self, shape: Hashable, function: Callable[["Unit"], T], *, deadline_ms: int) -> T:
         """Run a read-only unit. Raises: Unavailable DATABASE_DEADLINE, and what the unit raises."""
-        if not self.is_slow(shape):
+        if deadline_ms > BRIEF_MS[self._database.engine] and not self.is_slow(shape):
             try:
-                return await self._database.brief_read(function, budget_ms=min(self._budget_ms, deadline_ms))
+                return await self._database.brief_read(function)
             except Unavailable as error:
-                if error.code != DATABASE_DEADLINE:
-                    raise
-                self.remember(shape)
+                self._learn(shape, error)
         return await self._database.read_async(function, deadline_ms=deadline_ms)
+
+    async def try_statement(self, shape: Hashable, function: Callable[["Unit"], T]) -> T | None:
+        """Run a unit that is one statement, where that is over at once; None where it was not."""
+        if self.is_slow(shape):
+            return None
+        try:
+            return await self._database.brief_read(function, is_one_statement=True)
+        except Unavailable as error:
+            self._learn(shape, error)
+            return None
+
+    def _learn(self, shape: Hashable, error: Unavailable) -> None:
+        """Note that it was slow. Raises: the error, when it is another one."""
+        if error.code != DATABASE_DEADLINE:
+            raise error
+        self.remember(shape)
 
     def is_slow(self, shape: Hashable) -> bool:
         """Whether searches asked like this one were slow a moment ago."""

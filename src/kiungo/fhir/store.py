@@ -118,15 +118,16 @@ class Store:
             asked = searching.understand(self, unit, call, place, params, lenient=lenient)
             return asked, searching.search(self, unit, call, asked)
 
-        if self.database.engine == "postgresql" and self.forms.has_brief(call.tenant, place.only_type, params):
-            # One statement that ends with its page needs no transaction around it, which is two more round trips.
-            answer = await self.database.point_read(
-                lambda unit: searching.search_usual(self, unit, call, place, params)
+        shape = _shape(call, place, params)
+        if self.database.engine == "postgresql" and self.forms.has(call.tenant, place.only_type, params):
+            # A transaction around it would be two more round trips.
+            answer = await self._pace.try_statement(
+                shape, lambda unit: searching.search_usual(self, unit, call, place, params)
             )
             if answer is not None:
                 return searching.rendered(self, call, *answer)
         try:
-            asked, page = await self._pace.read(_shape(call, place, params), look, deadline_ms=SEARCH_DEADLINE_MS)
+            asked, page = await self._pace.read(shape, look, deadline_ms=SEARCH_DEADLINE_MS)
         except Unavailable as error:
             if error.code != DATABASE_DEADLINE:
                 raise

@@ -50,15 +50,14 @@ Given = list[tuple[int, ...]]
 class Usual:
     """One form's query and statement. Shapes: `places` are (position among the parameters, condition, its part).
 
-    `is_brief`: its rows come in the order of the answer, so that it ends with the page. `until_s`: when it is made
-    anew, since it finds all its matches before the first in order is known, and they may have become many.
+    `until_s`: when it is made anew, since it finds all its matches before the first in order is known, and they may
+    have become many.
     """
 
     query: Query
     sql: Sql
     places: tuple[tuple[int, int, int], ...]
     width: int
-    is_brief: bool
     until_s: float = math.inf
 
     def filled(self, given: Given) -> list[Any]:
@@ -96,13 +95,12 @@ class Forms:
             usual = self._new(unit, scope, params, key)
         return None if usual is None else (usual, given)
 
-    def has_brief(self, tenant: int, type_name: str | None, params: Params) -> bool:
-        """Whether this search has a form already, and a brief one."""
+    def has(self, tenant: int, type_name: str | None, params: Params) -> bool:
+        """Whether this search has a form already, so that it is one statement."""
         if type_name is None:
             return False
         read = form_of(type_name, params)
-        usual = self._kept.get((tenant, type_name, read[0])) if read is not None else None
-        return usual is not None and usual.is_brief
+        return read is not None and self._kept.get((tenant, type_name, read[0])) is not None
 
     def _new(self, unit: "Unit", scope: Scope, params: Params, key: Key) -> Usual | None:
         """Texts that are asked for once, such as names, are not worth a form."""
@@ -174,14 +172,14 @@ def make(unit: "Unit", scope: Scope, params: Params) -> Usual | None:
         return None  # the long way refuses it, and says why
     if made is None or expected is None or strange is None or strange[0] != form:
         return None
-    query, sql, width, is_brief, until_s = made
+    query, sql, width, until_s = made
     wanted = {value: (number, part) for number, parts in enumerate(strange[1]) for part, value in enumerate(parts)}
     places = tuple(
         (position, *wanted[value])
         for position, value in enumerate(sql.parameters)
         if isinstance(value, int) and value in wanted
     )
-    usual = Usual(query, sql, places, width, is_brief, until_s)
+    usual = Usual(query, sql, places, width, until_s)
     is_right = expected[1].text == sql.text and list(expected[1].parameters) == usual.filled(given)
     return usual if is_right else None
 
@@ -197,7 +195,7 @@ def _stranger(written: str, number: int) -> str:
     return written.removeprefix("=")
 
 
-def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, int, bool, float] | None:
+def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, int, float] | None:
     """The planner's own statement for a search whose plan depends on its form alone; None for any other."""
     query = parse_query(scope.type, params)
     conditions = query.conditions
@@ -209,14 +207,13 @@ def _statement(unit: "Unit", scope: Scope, params: Params) -> tuple[Query, Sql, 
         return None
     order = ordering(scope, query.sort)
     chosen = plan(unit, scope, conditions, by_update=order.is_by_update, natural=order.natural)
-    is_brief = order.natural and chosen.driver is not None and chosen.driver.ordered and not chosen.tests
     until_s = math.inf
     if not begins_with_compartment(scope, conditions) and not _in_order(chosen, order):
         # Which way is best depends on how many match: values that may differ are counted anew each time.
         if chosen.is_dense or any(c.parameter.kind in _OF_VALUES for c in conditions if isinstance(c, Predicate)):
             return None
         until_s = time.monotonic() + KEPT_S
-    return query, page_sql(scope, chosen, order, None, query.count + 1), len(order.keys), is_brief, until_s
+    return query, page_sql(scope, chosen, order, None, query.count + 1), len(order.keys), until_s
 
 
 def _in_order(chosen: Plan, order: Ordering) -> bool:

@@ -13,6 +13,7 @@ CommitObserver = Callable[[str], None]
 
 READ_DEADLINE_MS = 5_000
 BULK_ROWS = 1_000
+BRIEF_MS = {"sqlite": 2, "postgresql": 50}
 
 
 class Wakes:
@@ -86,10 +87,11 @@ class Database(Protocol):
         """A read of well under a millisecond: on the loop, suspended while PostgreSQL answers."""
         ...
 
-    async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
+    async def brief_read(self, function: Callable[[Unit], T], *, is_one_statement: bool = False) -> T:
         """A read-only unit on one snapshot that is probably over at once; on the loop, like a point read.
 
-        On SQLite the loop waits for it, so it ends with its budget; who gets the error asks again by `read_async`.
+        Others wait for it meanwhile, so it ends after BRIEF_MS; who gets the error asks again by `read_async`. One
+        statement is a snapshot without a transaction around it.
         Raises: Unavailable DATABASE_DEADLINE.
         """
         ...

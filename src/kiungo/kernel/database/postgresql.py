@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -16,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kiungo.base.errors import Unavailable
 from kiungo.base.time import Clock
-from kiungo.kernel.database.interface import BULK_ROWS, READ_DEADLINE_MS, CommitObserver, Wakes
+from kiungo.kernel.database.interface import BRIEF_MS, BULK_ROWS, READ_DEADLINE_MS, CommitObserver, Wakes
 from kiungo.kernel.database.lanes import AT_ONCE_S, Lanes
 from kiungo.kernel.database.suspending import Connection, can_suspend, pause
 from kiungo.kernel.database.unit import DATABASE_DEADLINE, DATABASE_UNAVAILABLE, Engine, Unit
@@ -26,12 +25,14 @@ T = TypeVar("T")
 
 CONNECTIONS_MAX = 16
 READ_LANES_MAX, WRITE_LANES_MAX = 4, 8  # the other connections are for long units, which have threads
+BRIEF_LANES_MAX = 4  # on connections of their own, which keep this limit of a statement
 POOL_TIMEOUT_S = 10.0
 RETRY_S = 0.005
 ATTEMPTS_MAX = 6
 CHANNEL = "kiungo"
 LISTEN_PAUSE_S = 1.0
 UNIT_TIME_MAX_MS = 30_000
+BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgresqlDatabase:
@@ -45,25 +46,24 @@ class PostgresqlDatabase:
         self.wakes = Wakes()
         self.observer: CommitObserver | None = None
         self._stepped = stepped
-        self._pool = ConnectionPool(
-            url,
-            connection_class=Connection,
-            min_size=1,
-            max_size=CONNECTIONS_MAX,
-            timeout=POOL_TIMEOUT_S,
-            kwargs={"autocommit": True, "options": f"-c statement_timeout={UNIT_TIME_MAX_MS}"},
-            open=False,
-        )
+        self._pool = _pool(url, CONNECTIONS_MAX, f"-c statement_timeout={UNIT_TIME_MAX_MS}")
+        brief = f"-c statement_timeout={BRIEF_MS['postgresql']} -c default_transaction_read_only=on"
+        self._brief_pool = _pool(url, BRIEF_LANES_MAX, brief)
         self._closing = threading.Event()
         try:
             self._pool.open(wait=True, timeout=POOL_TIMEOUT_S)
+            self._brief_pool.open()
         except PoolTimeout as error:
             self._pool.close()
             raise _unavailable(f"PostgreSQL does not answer at {url.rsplit('@', maxsplit=1)[-1]}") from error
         self._threads = ThreadPoolExecutor(CONNECTIONS_MAX, thread_name_prefix="postgresql")
-        self._reads, self._writes = (
-            Lanes(self._pool, self._threads, self.wakes, lanes_max=lanes_max, readable=_readable)
-            for lanes_max in (READ_LANES_MAX, WRITE_LANES_MAX)
+        self._reads, self._writes, self._briefs = (
+            Lanes(pool, self._threads, self.wakes, lanes_max=lanes_max, readable=_readable)
+            for pool, lanes_max in (
+                (self._pool, READ_LANES_MAX),
+                (self._pool, WRITE_LANES_MAX),
+                (self._brief_pool, BRIEF_LANES_MAX),
+            )
         )
         self._listener: threading.Thread | None = None
         self._stop_listening, self._stopped = socket.socketpair()
@@ -103,10 +103,10 @@ class PostgresqlDatabase:
             return self._with_connection(lambda cursor: function(Unit("postgresql", cursor, self.clock.now_us())))
         return await self._reads.run(function, self._point_read_on)
 
-    async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
+    async def brief_read(self, function: Callable[[Unit], T], *, is_one_statement: bool = False) -> T:
         if self._stepped:
-            return self.read(function, deadline_ms=int(budget_ms))
-        return await self._reads.run(function, partial(self._read_on, budget_ms=budget_ms))
+            return self.read(function, deadline_ms=BRIEF_MS[self.engine])
+        return await self._briefs.run(function, self._point_read_on if is_one_statement else self._read_on)
 
     def gather_statistics(self, changed_rows: int) -> None:
         if changed_rows < BULK_ROWS:
@@ -124,6 +124,7 @@ class PostgresqlDatabase:
             self._listener.join(timeout=LISTEN_PAUSE_S * 3)
         self._stopped.close()
         self._pool.close()
+        self._brief_pool.close()
 
     def _point_read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any]) -> None:
         try:
@@ -131,9 +132,9 @@ class PostgresqlDatabase:
         except Exception as error:
             work.fail(_readable(error))
 
-    def _read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any], *, budget_ms: float) -> None:
+    def _read_on(self, cursor: psycopg.Cursor[Any], work: Work[Any]) -> None:
         try:
-            self._transaction(cursor, _begin_read(budget_ms), work.run, "ROLLBACK")
+            self._transaction(cursor, BEGIN_READ, work.run, "ROLLBACK")
         except Exception as error:
             work.fail(_readable(error))
 
@@ -229,6 +230,18 @@ class PostgresqlDatabase:
                 ready.select()
 
 
+def _pool(url: str, size: int, options: str) -> ConnectionPool[Connection]:
+    return ConnectionPool(
+        url,
+        connection_class=Connection,
+        min_size=1,
+        max_size=size,
+        timeout=POOL_TIMEOUT_S,
+        kwargs={"autocommit": True, "options": options},
+        open=False,
+    )
+
+
 def gather_statistics(url: str) -> None:
     """What autovacuum does a minute or more after a bulk change, at once. Raises: psycopg.OperationalError."""
     with psycopg.connect(url, autocommit=True) as connection:  # without the time limit of a unit
@@ -237,7 +250,7 @@ def gather_statistics(url: str) -> None:
 
 def _begin_read(deadline_ms: float) -> str:
     timeout_ms = max(1, int(deadline_ms))  # zero would mean none
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout={timeout_ms}"
+    return f"{BEGIN_READ}; SET LOCAL statement_timeout={timeout_ms}"
 
 
 def _until_done(attempt: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kiungo.base.time import Clock
-from kiungo.kernel.database.interface import READ_DEADLINE_MS, CommitObserver, Wakes
+from kiungo.kernel.database.interface import BRIEF_MS, READ_DEADLINE_MS, CommitObserver, Wakes
 from kiungo.kernel.database.sqlite_writer import BUSY_TIMEOUT_MS, PROGRESS_STEPS, Writer, readable
 from kiungo.kernel.database.unit import Engine, Unit
 from kiungo.kernel.database.work import Work, async_work, sync_work
@@ -122,9 +122,9 @@ class SqliteDatabase:
         except sqlite3.OperationalError as error:
             raise readable(error) from error
 
-    async def brief_read(self, function: Callable[[Unit], T], *, budget_ms: float) -> T:
+    async def brief_read(self, function: Callable[[Unit], T], *, is_one_statement: bool = False) -> T:
         # Work is what counts, not what else this machine does; but nor may a slow disk hold the loop.
-        stop_at, wait_until = time.thread_time() + budget_ms / 1_000, time.monotonic() + BRIEF_WAIT_S
+        stop_at, wait_until = time.thread_time() + BRIEF_MS["sqlite"] / 1_000, time.monotonic() + BRIEF_WAIT_S
         return self._read(function, lambda: time.thread_time() > stop_at or time.monotonic() > wait_until, BRIEF_STEPS)
 
     def gather_statistics(self, changed_rows: int) -> None:
