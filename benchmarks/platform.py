@@ -13,17 +13,19 @@ from kiungo.kernel.secrets import new_key
 def serve(url: str, folder: Path, *, mode: str = "serve", more: Mapping[str, str] | None = None) -> Server:
     """`kiungo serve` on a database; `dev` may also deliver webhooks to loopback; `more` variables connect systems."""
     port = int((more or {}).get("KIUNGO_PORT") or free_port())
-    signing = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    secrets_file = folder / "secrets.key"
+    secrets_file, signing_file = folder / "secrets.key", folder / "signing.pem"
     if not secrets_file.exists():
         secrets_file.write_text(new_key())
+        signing_file.write_bytes(
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
     environment = {
         "KIUNGO_DATABASE_URL": url,
         "KIUNGO_DATA_DIR": str(folder / "data"),
         "KIUNGO_PORT": str(port),
-        "KIUNGO_SIGNING_KEY": signing.decode(),
+        "KIUNGO_SIGNING_KEY": signing_file.read_text(),
         "KIUNGO_SECRETS_KEY": secrets_file.read_text(),
         "KIUNGO_LOG_LEVEL": "warning",
         "KIUNGO_RATE_UNAUTHENTICATED_PER_MINUTE": "100000000",

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from kiungo.kernel.auth.keys import create_key
 from kiungo.kernel.database import Database, Unit, migrate, open_database
 
 ENGINES = ("sqlite", "postgresql")
+SERVERS = {"sqlite": 1, "postgresql": 2}
 SIZES = (1_000, 16_000, 64_000)
 SEARCH_CONNECTIONS = 8
 CONNECTIONS = 32
@@ -60,18 +62,21 @@ def _measured(here: Place, people: int, chosen: argparse.Namespace) -> Run:
     bare = _bare(here.folder, seconds)
     searches: dict[str, Figures] = {}
     others: dict[str, Figures] = {}
-    with platform.serve(here.url, here.folder) as server:
+    servers = chosen.servers or SERVERS[here.engine]
+    with ExitStack() as stack:
+        serving = [stack.enter_context(platform.serve(here.url, here.folder)) for _ in range(servers)]
 
         def measure(requests: list[Request], lasting: int, connections: int) -> Figures:
-            _warm(server.url, key, requests[0])
+            for server in serving:
+                _warm(server.url, key, requests[0])
             return drive(
-                server.url,
+                [server.url for server in serving],
                 requests,
                 key=key,
                 folder=here.folder,
                 seconds=lasting,
                 connections=connections,
-                cpu_s=lambda: server.cpu_s() + here.other_cpu_s(),
+                cpu_s=lambda: sum(server.cpu_s() for server in serving) + here.other_cpu_s(),
             )
 
         for name, query in queries.MIX.items():
@@ -85,8 +90,8 @@ def _measured(here: Place, people: int, chosen: argparse.Namespace) -> Run:
                 continue
             others[name] = measure(requests, seconds, SEARCH_CONNECTIONS if name == BUNDLE else CONNECTIONS)
             _tell(name, others[name])
-        memory_mb = server.resident_mb()
-    return Run(here.engine, people, loading, searches, others, bare, bundle(0, people)[1], memory_mb)
+        memory_mb = max(server.resident_mb() for server in serving)
+    return Run(here.engine, servers, people, loading, searches, others, bare, bundle(0, people)[1], memory_mb)
 
 
 def _key(unit: Unit) -> str:
@@ -134,7 +139,7 @@ def _bare(folder: Path, seconds: int) -> Figures:
     """The yardstick of this run: an endpoint that does nothing."""
     with platform.bare(folder) as server:
         return drive(
-            server.url,
+            [server.url],
             [("GET", "/", "")],
             key="none",
             folder=folder,
@@ -162,6 +167,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, help="for each interaction")
     parser.add_argument("--query-seconds", type=int, help="for each query")
     parser.add_argument("--growth", action="store_true", help="searches only; that part of the file is written anew")
+    parser.add_argument("--servers", type=int, help="processes on one database; one on SQLite, two on PostgreSQL")
     parser.add_argument("--connections", type=int, default=SEARCH_CONNECTIONS, help="for each query")
     parser.add_argument("--only", default="", help="what has this in its name, told on the screen and not written")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent.parent / "FHIR_RESULTS.md")

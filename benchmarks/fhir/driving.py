@@ -1,10 +1,11 @@
 """Requests at a server by wrk: how many a second, how long each took, what it cost the server."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks.load import SCRIPTS, require_wrk, told_by_wrk
 
@@ -36,7 +37,7 @@ HEADS = ["answers/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "errors"]
 
 
 def drive(
-    url: str,
+    urls: Sequence[str],
     requests: Iterable[Request],
     *,
     key: str,
@@ -45,13 +46,21 @@ def drive(
     connections: int,
     cpu_s: Callable[[], float],
 ) -> Figures:
-    """Send these requests round and round. Shapes: (method, path, body), the body in one line or empty."""
+    """Send these requests round and round, to all servers at once.
+
+    Shapes: (method, path, body), the body in one line or empty.
+    """
     file = folder / "requests.tsv"
     file.write_text("".join("\t".join(one) + "\n" for one in requests))
-    arguments = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
+    arguments = [require_wrk(), f"-t{len(urls)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     told, used_s = told_by_wrk(
-        [*arguments, "-s", str(SCRIPTS / "requests.lua"), url],
-        os.environ | {"BENCH_REQUESTS": str(file), "BENCH_API_KEY": key},
+        [*arguments, "-s", str(SCRIPTS / "requests.lua"), urls[0]],
+        os.environ
+        | {
+            "BENCH_REQUESTS": str(file),
+            "BENCH_API_KEY": key,
+            "BENCH_PORTS": " ".join(str(urlsplit(url).port) for url in urls),
+        },
         cpu_s,
     )
     return figures_of(told, used_s)

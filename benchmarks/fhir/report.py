@@ -31,9 +31,10 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One engine with one population. Units: `memory_mb` of the server after everything."""
+    """One engine with one population. Units: `memory_mb` of the largest of the servers after everything."""
 
     engine: str
+    servers: int
     people: int
     loading: Loading
     searches: Mapping[str, Figures]
@@ -101,7 +102,8 @@ class Report:
         return [
             "## Beside Medplum 5.0",
             "",
-            "Its rates were measured on two cores of the same kind, on durable PostgreSQL, with 54,000 resources.",
+            "Its rates were measured on two cores of the same kind, on durable PostgreSQL, with 54,000 resources."
+            " Kiungo's are those of all its processes on the database: one on SQLite, two on PostgreSQL.",
             "",
             *_table(["patients", "engine", "what", "Medplum/s", "Kiungo/s", "times", "wanted", ""], rows),
         ]
@@ -180,13 +182,15 @@ def _judged(run: Run) -> list[list[str]]:
 def _run(run: Run) -> list[str]:
     loading = run.loading
     count, size = loading.resources, loading.database_bytes
+    several = f", {run.servers} servers" if run.servers > 1 else ""
     told = (
         f"{count:,} resources loaded in {loading.took_s:,.1f} s ({count / loading.took_s:,.0f}/s, ",
         f"{loading.cpu_s / count * 1e6:,.0f} µs of processor time each); the database has {size / 1e6:,.1f} MB ",
-        f"({size / count:,.0f} bytes for each). The server held {run.memory_mb:,.0f} MB at the end.",
+        f"({size / count:,.0f} bytes for each). ",
+        f"{'One' if several else 'The'} server held {run.memory_mb:,.0f} MB at the end.",
     )
     return [
-        f"## {run.engine}, {run.people:,} patients",
+        f"## {run.engine}, {run.people:,} patients{several}",
         "",
         "".join(told),
         "",

@@ -1,5 +1,5 @@
 -- Requests from a file, one in a line: method, path, body, with tabs between. `@N@` in a body becomes a number that
--- never comes twice, so that each write is a change.
+-- never comes twice, so that each write is a change. Each thread has a server of its own.
 local requests = {}
 for line in io.lines(os.getenv("BENCH_REQUESTS")) do
   local method, path, body = line:match("^([^\t]*)\t([^\t]*)\t(.*)$")
@@ -7,6 +7,21 @@ for line in io.lines(os.getenv("BENCH_REQUESTS")) do
 end
 local headers = { ["Content-Type"] = "application/fhir+json", ["X-API-Key"] = os.getenv("BENCH_API_KEY") }
 local at = 0
+local ports = {}
+for port in os.getenv("BENCH_PORTS"):gmatch("%d+") do
+  ports[#ports + 1] = port
+end
+local threads = 0
+
+function setup(thread)
+  threads = threads + 1
+  thread.addr = wrk.lookup("127.0.0.1", ports[threads])[1]
+  thread:set("first", (threads - 1) * 1000000000)
+end
+
+function init(_)
+  at = first
+end
 
 function request()
   at = at + 1

@@ -15,7 +15,7 @@ def test_a_run_with_errors_names_them() -> None:
     told = {"requests": 9, "duration_us": 1_000_000, "errors": 0, "p50_us": 1, "p95_us": 1, "p99_us": 1}
     good, bad = figures_of(told, 1.0), figures_of(told | {"errors": 2}, 1.0)
     report = Report({}, quick=True)
-    report.add(Run("sqlite", 3, Loading(1, 1.0, 1.0, 1), {"search": good}, {"create": bad}, good, 1, 1.0))
+    report.add(Run("sqlite", 1, 3, Loading(1, 1.0, 1.0, 1), {"search": good}, {"create": bad}, good, 1, 1.0))
     assert report.failures() == ["sqlite, 3 patients, create: 2 of 9 requests"]
 
 
