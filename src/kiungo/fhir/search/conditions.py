@@ -253,10 +253,11 @@ def _same_rows(one: Parameter, other: Parameter) -> bool:
 
 def _has_test(scope: Scope, has: Has, rid: str) -> Sql:
     other = scope.within(has.parameter.type)
-    by = _references_by(scope, has.parameter.sources, "f")
-    inner = test(other, has.inner, "f.sort_ms", "f.rid")
+    f = "g" if rid == "f.rid" else "f"  # not the name of the one that stands around it, which it would hide
+    by = _references_by(scope, has.parameter.sources, f)
+    inner = test(other, has.inner, f"{f}.sort_ms", f"{f}.rid")
     text = (
-        f"EXISTS (SELECT 1 FROM fhir_resource t {joined(scope.engine)} fhir_reference f ON {by.text} "
-        f"AND f.target = t.target WHERE t.rid = {rid} AND {inner.text})"
+        f"EXISTS (SELECT 1 FROM fhir_resource t {joined(scope.engine)} fhir_reference {f} ON {by.text} "
+        f"AND {f}.target = t.target WHERE t.rid = {rid} AND {inner.text})"
     )
     return Sql(text, (*by.parameters, *inner.parameters))

@@ -13,7 +13,7 @@ from kiungo.fhir.search.asked import Condition, Has, Predicate
 from kiungo.fhir.search.conditions import Driver, driver, is_drivable, is_probed, match_driver, test
 from kiungo.fhir.search.matching import Match, Scope, reference_targets, token_condition
 from kiungo.fhir.search.own_columns import is_own_date, own_column_test, own_date_bounds
-from kiungo.fhir.search.sql import Sql
+from kiungo.fhir.search.sql import Sql, shallow
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -155,7 +155,8 @@ def sample(unit: "Unit", candidate: Driver) -> int:
     """How many rows a driver has, counted up to the sample's limit."""
     rows = candidate.counted or candidate.sql
     text = f"SELECT count(*) FROM (SELECT 1 FROM ({rows.text}) q LIMIT {SAMPLE_MAX}) w"
-    return int(unit.value(text, rows.parameters))
+    asked = shallow(Sql(text, rows.parameters))
+    return int(unit.value(asked.text, asked.parameters))
 
 
 def begins_with_compartment(scope: Scope, conditions: list[Condition]) -> bool:

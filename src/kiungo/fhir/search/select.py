@@ -19,7 +19,7 @@ from kiungo.fhir.search.matching import Scope
 from kiungo.fhir.search.ordering import Ordering, ordering
 from kiungo.fhir.search.planner import Plan, counted, plan, tests_sql
 from kiungo.fhir.search.query import parse_query
-from kiungo.fhir.search.sql import NOTHING, Sql, joined
+from kiungo.fhir.search.sql import NOTHING, Sql, joined, shallow
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -63,7 +63,7 @@ def run(unit: "Unit", scope: Scope, query: Query, after: list[Any] | None = None
     )
     rows: list[tuple[Any, ...]] = []
     if first is not None:
-        found = bodies_sql(scope, first, order)
+        found = shallow(bodies_sql(scope, first, order))
         rows = unit.rows(found.text, found.parameters)
     if len(rows) <= query.count:
         rows = _page(unit, scope, chosen, order, after, query.count + 1)
@@ -142,7 +142,7 @@ def _page(
     unit: "Unit", scope: Scope, chosen: Plan, order: Ordering, after: list[Any] | None, limit: int
 ) -> list[tuple[Any, ...]]:
     """Rows of (sort values..., columns...)."""
-    sql = page_sql(scope, chosen, order, after, limit)
+    sql = shallow(page_sql(scope, chosen, order, after, limit))
     return unit.rows(sql.text, sql.parameters)
 
 
@@ -224,7 +224,8 @@ def _count(unit: "Unit", scope: Scope, chosen: Plan, *, estimate: bool) -> int:
         inner = f"SELECT DISTINCT d.rid FROM ({rows.text}) d WHERE 1 = 1{tests.text}"
         parameters = (*rows.parameters, *tests.parameters)
     limit = f" LIMIT {TOTAL_ESTIMATE_MAX}" if estimate else ""
-    return int(unit.value(f"SELECT count(*) FROM ({inner}{limit}) q", parameters))
+    asked = shallow(Sql(f"SELECT count(*) FROM ({inner}{limit}) q", parameters))
+    return int(unit.value(asked.text, asked.parameters))
 
 
 def _stored(type_name: str, row: tuple[Any, ...]) -> Stored:

@@ -1,7 +1,9 @@
 """Pieces of SQL with their parameters, and how pieces are put together on each engine."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from kiungo.kernel import json
@@ -16,11 +18,55 @@ class Sql:
 
 
 NOTHING = Sql("")
+DEPTH_SAFE = 6
+_PARENTHESES = re.compile(r"[()]")
 
 
 def union(parts: Sequence[Sql]) -> Sql:
     """All rows of several SELECTs."""
     return Sql(" UNION ALL ".join(part.text for part in parts), tuple(p for part in parts for p in part.parameters))
+
+
+def shallow(sql: Sql) -> Sql:
+    """The same statement; where it is nested deeply, its derived tables are named in front of it.
+
+    SQLite's parser has a stack of 100, of which a condition within a condition takes up to 26. A table of FROM
+    refers to nothing around it, so it may stand anywhere.
+    """
+    if sql.text.count("(SELECT") <= DEPTH_SAFE:
+        return sql
+    named: list[Sql] = []
+    main = _without_tables(sql.text, iter(sql.parameters), named)
+    if not named:
+        return sql
+    head = ", ".join(f"w{number} AS ({part.text})" for number, part in enumerate(named))
+    return Sql(f"WITH {head} {main.text}", tuple(p for part in (*named, main) for p in part.parameters))
+
+
+def _without_tables(text: str, parameters: Iterator[Any], named: list[Sql]) -> Sql:
+    """The text with names for its derived tables, which are added to `named`, those within others first."""
+    written: list[str] = []
+    values: list[Any] = []
+    while True:
+        before, begins, rest = text.partition("FROM (SELECT")
+        written.append(before)
+        values += islice(parameters, before.count("?"))
+        if not begins:
+            return Sql("".join(written), tuple(values))
+        end = _closing(rest)
+        named.append(_without_tables("SELECT" + rest[:end], parameters, named))
+        written.append(f"FROM w{len(named) - 1}")
+        text = rest[end + 1 :]
+
+
+def _closing(text: str) -> int:
+    """Where the parenthesis is closed that was opened before the text."""
+    depth = 1
+    for found in _PARENTHESES.finditer(text):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return found.start()
+    raise AssertionError(f"a parenthesis is not closed: {text}")
 
 
 def joined(engine: str) -> str:
