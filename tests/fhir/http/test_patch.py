@@ -55,6 +55,20 @@ def test_both_kinds_of_patch(server: Server, path: str) -> None:
     assert server.search_ids("/Patient?gender=male&birthdate=1990") == [path.rsplit("/", maxsplit=1)[-1]]
 
 
+def test_what_a_patch_empties_is_no_element_any_more(server: Server, path: str) -> None:
+    kept = server.ask("GET", path).json()
+    add = {"op": "add", "path": "/contact", "value": [{"name": {"family": "Kin", "given": ["A", "B"]}}]}
+    server.ask("PATCH", path, [add], headers=JSON_PATCH)
+    given = {"op": "remove", "path": "/contact/0/name/given/0"}
+    family = {"op": "remove", "path": "/contact/0/name/family"}
+    one = server.ask("PATCH", path, [given, given], headers=JSON_PATCH).json()
+    assert one["contact"] == [{"name": {"family": "Kin"}}]
+    none = server.ask("PATCH", path, [family], headers=JSON_PATCH).json()
+    assert {k: v for k, v in none.items() if k != "meta"} == {k: v for k, v in kept.items() if k != "meta"}
+    empty = server.ask("PATCH", path, [{"op": "add", "path": "/contact", "value": []}], headers=JSON_PATCH)
+    assert code_of(empty) == (400, "RESOURCE_INVALID"), "what is sent empty is refused as in any other body"
+
+
 def test_what_a_patch_may_not_do(server: Server, path: str) -> None:
     refused = [
         ([{"op": "replace", "path": "/gender", "value": "m"}], 400),

@@ -40,8 +40,29 @@ class Patch:
         """The resource after the patch. Raises: Incorrect, naming the operation."""
         if isinstance(self.content, list):
             changed: Any = json_patch(resource, self.content)
+            if not _has_empty(self.content):
+                _leave_out_empty(changed)  # JSON Patch leaves [] where FHIR has no element at all
             return changed if isinstance(changed, dict) else {}
         return fhirpath_patch(resource, self.content)
+
+
+def _has_empty(value: Any) -> bool:
+    """Whether a list or object in it has nothing; the operations of a patch may be nothing."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(one in ({}, []) or _has_empty(one) for one in inner)
+
+
+def _leave_out_empty(value: Any) -> None:
+    """Take out the lists and objects that have nothing, those within others first."""
+    if isinstance(value, dict):
+        for name, inner in list(value.items()):
+            _leave_out_empty(inner)
+            if inner in ({}, []):
+                del value[name]
+    elif isinstance(value, list):
+        for inner in value:
+            _leave_out_empty(inner)
+        value[:] = [inner for inner in value if inner not in ({}, [])]
 
 
 def parse_patch(media_type: str, body: bytes) -> Patch:
