@@ -1,5 +1,6 @@
 """Amounts are found in whatever usual unit they were sent."""
 
+import json
 from urllib.parse import quote
 
 import pytest
@@ -52,3 +53,14 @@ def test_a_quantity_is_found_in_every_unit_of_its_kind(server: Server) -> None:
     assert found(f"8867-4$5400|{UCUM}|mg", "code-value-quantity") == {"g", "mg"}
     assert found(f'value-quantity eq "5.4|{UCUM}|g"', "_filter") == {"g", "mg"}
     assert server.ask("GET", "/Observation?value-quantity=5_4").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"), [("70", ["69.5", "70"]), ("ne70", ["70.5"]), ("70.5", ["70.5"]), ("70.0", ["70"])]
+)
+def test_a_number_stands_for_a_range_without_its_upper_end(server: Server, asked: str, found: list[str]) -> None:
+    for value in ("69.5", "70", "70.5"):
+        body = json.dumps({**observation("Patient/p", id=value), "valueQuantity": {"unit": "kg"}})
+        body = body.replace('"unit"', f'"value": {value}, "unit"')
+        assert server.ask("PUT", f"/Observation/{value}", body.encode()).status_code == 201
+    assert sorted(server.search_ids(f"/Observation?value-quantity={asked}")) == found

@@ -204,6 +204,8 @@ def number_bounds(kind: str, value: Value) -> Number:
         raise _wrong(f"{parts[0][:40]!r} is not a number") from None
     if value.prefix == "ap":
         low, high = exact - abs(exact) / 10, exact + abs(exact) / 10
+    elif low < high:
+        high = math.nextafter(high, -math.inf)  # 100 stands for [99.5, 100.5)
     extra = ""
     parameters: tuple[Any, ...] = ()
     if len(parts) == 3 and parts[1]:
