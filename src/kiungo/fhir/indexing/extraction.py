@@ -6,6 +6,7 @@ The paths of all parameters of a type are merged into one tree, so that each ele
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from kiungo.fhir import definitions
@@ -154,6 +155,13 @@ def _compile(type_name: str) -> _Plan:
 
 
 _plans: dict[str, _Plan] = {}
+
+
+@cache
+def holds_addresses(parameter: Parameter) -> bool:
+    """Whether all elements of a parameter are canonicals, which name another resource by its URL, not its id."""
+    leaves = {leaf for path in parameter.paths for _, leaf in ways(parameter.type, path)}
+    return bool(leaves) and leaves <= {"canonical", "uri", "url"}
 
 
 def ways(type_name: str, path: Path) -> list[tuple[tuple[Move, ...], str]]:

@@ -9,7 +9,15 @@ import re
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.indexing.parameters import OWN_COLUMNS, Parameter
 from kiungo.fhir.search.asked import AllOf, AnyOf, Chain, Condition, Not, Predicate, Value
-from kiungo.fhir.search.grammar import PREFIXED_KINDS, get_parameter, not_supported, parse_condition, unescape, wrong
+from kiungo.fhir.search.grammar import (
+    PREFIXED_KINDS,
+    get_parameter,
+    not_supported,
+    parse_condition,
+    refuse_addresses,
+    unescape,
+    wrong,
+)
 from kiungo.fhir.search.known import STANDARD, Known
 
 FILTER_LENGTH_MAX = 4_000
@@ -143,6 +151,7 @@ def _chained(
     parameter = get_parameter(type_name, code, known)
     if parameter.kind != "reference":
         raise _wrong(f"goes on after {head}, which is not a reference")
+    refuse_addresses(parameter)
     targets = (only,) if only in parameter.targets else parameter.targets
     inner: list[tuple[str, Condition]] = []
     problem = None

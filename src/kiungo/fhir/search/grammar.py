@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir import definitions
+from kiungo.fhir.indexing.extraction import holds_addresses
 from kiungo.fhir.indexing.parameters import INDEXED_KINDS, OWN_COLUMNS, Parameter, parameters_of
 from kiungo.fhir.search.asked import (
     SEARCH_NOT_SUPPORTED,
@@ -138,6 +139,7 @@ def get_parameter(type_name: str, code: str, known: Known = STANDARD) -> Paramet
 def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: int, known: Known) -> Chain:
     if parameter.kind != "reference":
         raise wrong(parameter.code, "is not a reference, so nothing can follow it", "Leave out the dot")
+    refuse_addresses(parameter)
     if modifier and modifier not in parameter.targets:
         near = ", ".join(parameter.targets[:6])
         raise wrong(parameter.code, f"never refers to {modifier[:40]}", f"It refers to {near}")
@@ -155,6 +157,14 @@ def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: in
     return Chain(parameter, tuple(inner))
 
 
+def refuse_addresses(parameter: Parameter) -> None:
+    """What is named by URL is not joined by id: no row would ever be found."""
+    if holds_addresses(parameter):
+        raise not_supported(
+            parameter.code, "holds canonical URLs, which chains do not follow; search by the URL, or use _include"
+        )
+
+
 def _has(type_name: str, name: str, value: str, depth: int, known: Known) -> Has:
     parts = name.split(":", 3)
     if len(parts) < 4:
@@ -165,6 +175,7 @@ def _has(type_name: str, name: str, value: str, depth: int, known: Known) -> Has
     parameter = get_parameter(other, code, known)
     if parameter.kind != "reference" or (parameter.targets and type_name not in parameter.targets):
         raise wrong(name, f"{other}.{code} does not refer to {type_name}", "Name a reference to this type")
+    refuse_addresses(parameter)
     return Has(parameter, parse_condition(other, rest, value, depth + 1, known))
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from kiungo.fhir.definitions import type_ids, type_names
 from kiungo.fhir.indexing.extraction import extract
 from kiungo.fhir.indexing.own_values import add_rows
-from kiungo.fhir.indexing.values import split_reference, target_of
+from kiungo.fhir.indexing.values import split_reference, target_of, url_target
 from kiungo.fhir.model import Stored
 from kiungo.fhir.search.asked import Include, Query
+from kiungo.fhir.search.canonicals import addresses, is_addressed, named_by, names
 from kiungo.fhir.search.matching import Scope
 from kiungo.kernel import json
 
@@ -68,6 +69,7 @@ def included(
 def _forward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -> list[Stored]:
     """What the resources of the include's source type refer to by its parameters."""
     wanted: dict[str, dict[str, None]] = {}
+    named: dict[str, None] = {}
     sources = {source.key: source for p in include.parameters for source in p.sources}
     for stored in page:
         if include.source not in (None, stored.type) or not stored.body:
@@ -78,13 +80,18 @@ def _forward(unit: "Unit", scope: Scope, include: Include, page: list[Stored]) -
         for parameter in include.parameters:
             if parameter.is_own:
                 add_rows(rows, parameter, tree)
+        urls = {target for key, target in rows.reference if key in sources and target & 0xFF == 0}
+        if urls:
+            named |= dict.fromkeys(addresses(tree, urls))
         for key, target in sorted(rows.reference):
             source, place = sources.get(key), literal.get(target)
             if source is None or place is None or source.target_type not in (None, target & 0xFF):
                 continue
             if include.target in (None, place[0]):
                 wanted.setdefault(place[0], {})[place[1]] = None
-    return [stored for type_name, ids in wanted.items() for stored in _by_id(unit, scope, type_name, list(ids))]
+    found = [stored for type_name, ids in wanted.items() for stored in _by_id(unit, scope, type_name, list(ids))]
+    types = dict.fromkeys(target for parameter in include.parameters for target in parameter.targets)
+    return found + named_by(unit, scope, [name for name in types if include.target in (None, name)], named)
 
 
 def _literal_references(tree: Any) -> Iterator[tuple[int, tuple[str, str]]]:
@@ -115,7 +122,10 @@ def _backward(
     unit: "Unit", scope: Scope, include: Include, page: list[Stored], visible: Visible
 ) -> tuple[list[Stored], bool]:
     """What the caller may see of what refers to the page's resources by these parameters, and whether it is all."""
-    targets = [target_of(s.type, s.id) for s in page if include.target in (None, s.type)]
+    referred = [stored for stored in page if include.target in (None, stored.type)]
+    ids = {target_of(stored.type, stored.id) for stored in referred}
+    addressed = [tree for tree in map(_addressed, referred) if tree is not None]
+    targets = [*ids, *{url_target(tree["url"]) for tree in addressed}]
     keys = sorted({scope.key(source) for p in include.parameters for source in p.sources})
     found: list[Stored] = []
     is_all = True
@@ -133,7 +143,24 @@ def _backward(
                 seen, complete = _all_visible(unit, referring, values, visible)
             is_all = is_all and complete
         found += seen
+    if addressed:
+        found = [stored for stored in found if _refers(json.loads(stored.body), ids, addressed)]
     return found, is_all
+
+
+def _addressed(stored: Stored) -> dict[str, Any] | None:
+    """The body of a resource that others may name by its URL."""
+    if not is_addressed(stored.type) or not stored.body:
+        return None
+    tree = json.loads(stored.body)
+    return tree if isinstance(tree, dict) and isinstance(tree.get("url"), str) else None
+
+
+def _refers(tree: Any, ids: set[int], addressed: list[dict[str, Any]]) -> bool:
+    """Whether it names one of these: an address may be that of another version."""
+    return any(target in ids for target, _ in _literal_references(tree)) or any(
+        names(tree, other) for other in addressed
+    )
 
 
 def _all_visible(unit: "Unit", referring: str, values: tuple[int, ...], visible: Visible) -> tuple[list[Stored], bool]:
