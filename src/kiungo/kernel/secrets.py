@@ -53,7 +53,10 @@ class Keyring:
         return f"Keyring(primary={self.primary!r}, {len(self.keys)} keys)"
 
     def seal(self, tenant: int, name: str, value: bytes) -> str:
-        """Encrypt a value for exactly this tenant and name; returns `v1.<key id>.<base64url>`."""
+        """Encrypt a value for exactly this tenant and name; returns `v1.<key id>.<base64url>`.
+
+        Raises: ValueError, when it is too long.
+        """
         if len(value) > SECRET_BYTES_MAX:
             raise ValueError(f"a secret has at most {SECRET_BYTES_MAX} bytes")
         nonce = os.urandom(NONCE_BYTES)

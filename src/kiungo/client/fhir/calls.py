@@ -105,7 +105,10 @@ class FhirCalls:
         return _resource((yield from self._send("GET", f"{where}/_history", query=pairs_of(query))))
 
     def page_after(self, bundle: Resource) -> Steps[Resource | None]:
-        """The page a bundle links to; credentials are sent to the server they are for, and to no other."""
+        """The page a bundle links to; credentials are sent to the server they are for, and to no other.
+
+        Raises: RefusedByServer.
+        """
         url = next((link["url"] for link in bundle.get("link", ()) if link.get("relation") == "next"), None)
         if url is None:
             return None

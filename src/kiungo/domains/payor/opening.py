@@ -93,7 +93,10 @@ class Openings:
     def on_file(
         self, unit: Unit, tenant: int, claim: Claim, *, claim_id: str, plan_id: str, ruling: Ruling | None
     ) -> Case:
-        """Open a claim that is already on file, for a person's decision. The family must be held."""
+        """Open a claim that is already on file, for a person's decision. The family must be held.
+
+        Raises: NotFound INSURANCE_NOT_FOUND.
+        """
         found = members.find(unit, tenant, claim.member_id)
         if found is None:
             raise insurance_not_found(claim.member_id)

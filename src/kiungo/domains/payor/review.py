@@ -98,7 +98,10 @@ class ReviewDesk:
         return changed
 
     def provide_information(self, unit: Unit, call: Call, claim_id: str, *, text: str) -> ClaimRow:
-        """The provider's answer; the claim goes back to the desk."""
+        """The provider's answer; the claim goes back to the desk.
+
+        Raises: NotFound CLAIM_NOT_FOUND, Conflict CLAIM_STATE.
+        """
         access.refuse_anonymous(call, "Answering a reviewer")
         known = claims.find(unit, call.tenant, claim_id)
         if known is None or not access.sees(call, known.provider_id):
@@ -110,7 +113,10 @@ class ReviewDesk:
         return self._store(unit, call, replace(row, desk="open"))
 
     def reopen(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
-        """Take a decision back: its accumulators are reversed and the claim waits again."""
+        """Take a decision back: its accumulators are reversed and the claim waits again.
+
+        Raises: Conflict CLAIM_STATE.
+        """
         access.refuse_bound(call)
         row = voiding.hold(unit, call, claim_id)
         if row.state == "under_review" or row.payment_id is not None:

@@ -25,7 +25,7 @@ class _Unfit(Exception):
 
 
 def negated(items: Collection) -> Collection:
-    """`-x`."""
+    """`-x`. Raises: Incorrect FHIRPATH_EXECUTION."""
     item = singleton(items, "-")
     if item is None:
         return []

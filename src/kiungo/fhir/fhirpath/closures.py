@@ -18,7 +18,10 @@ NOTHING: Collection = []
 
 
 def truth_of(items: Collection) -> bool | None:
-    """A collection as a condition: empty is unknown, one item that is no boolean counts as true."""
+    """A collection as a condition: empty is unknown, one item that is no boolean counts as true.
+
+    Raises: Incorrect FHIRPATH_EXECUTION.
+    """
     if not items:
         return None
     if len(items) > 1:
@@ -119,7 +122,7 @@ def head_member(name: str) -> Items:
 
 
 def indexed(position: Items) -> Step:
-    """`[position]`."""
+    """`[position]`. Raises: Incorrect FHIRPATH_EXECUTION."""
 
     def step(run: Run, items: Collection, this: Collection) -> Collection:
         index = singleton(position(run, this), "An index")

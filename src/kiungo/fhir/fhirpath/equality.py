@@ -231,7 +231,10 @@ def union(run: Run, left: Collection, right: Collection) -> Collection:
 
 
 def contains(items: Collection, wanted: Collection) -> bool | None:
-    """`contains`, and `in` the other way round: None when nothing is looked for."""
+    """`contains`, and `in` the other way round: None when nothing is looked for.
+
+    Raises: Incorrect FHIRPATH_EXECUTION.
+    """
     if not wanted:
         return None
     if len(wanted) > 1:

@@ -244,7 +244,10 @@ class _Parser:
 
 
 def type_named(argument: Expr) -> tuple[str, str]:
-    """Namespace and name of a type written as a function's argument: `Patient`, `FHIR.Patient`."""
+    """Namespace and name of a type written as a function's argument: `Patient`, `FHIR.Patient`.
+
+    Raises: Incorrect FHIRPATH_SEMANTIC.
+    """
     if isinstance(argument, Member):
         return "", argument.name
     if isinstance(argument, Path) and isinstance(argument.head, Member):

@@ -50,7 +50,7 @@ class Lookups:
         return found
 
     async def resolve(self, reference: Resource, root: Resource, *, optional: bool) -> Resource | None:
-        """What a reference points to: a contained resource, or one of this server."""
+        """What a reference points to: a contained resource, or one of this server. Raises: Incorrect."""
         text = str(reference.get("reference", ""))
         if text.startswith("#"):
             contained = (c for c in root.get("contained", ()) if c.get("id") == text[1:])
@@ -69,7 +69,10 @@ class Lookups:
             raise
 
     async def search(self, type_name: str, given: dict[str, Argument], at: Resource | None) -> Resource:
-        """The page of a search as a Bundle; `at` is the resource that `_reference` refers back to."""
+        """The page of a search as a Bundle; `at` is the resource that `_reference` refers back to.
+
+        Raises: Incorrect.
+        """
         self._searches += 1
         if self._searches > SEARCHES_MAX:
             raise too_costly(f"The question makes more than {SEARCHES_MAX} searches")

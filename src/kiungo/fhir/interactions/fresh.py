@@ -62,7 +62,7 @@ def _asked(store: Store, call: Call, entry: Entry) -> Prepared:
 
 @contextmanager
 def placing(entry: Entry) -> Iterator[None]:
-    """An error inside says which entry it is about."""
+    """An error inside says which entry it is about. Raises: that error."""
     try:
         yield
     except KiungoError as error:

@@ -106,7 +106,7 @@ def arguments(request: Request, allowed: Iterable[str]) -> Arguments:
 
 
 def given(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The names and values of a Parameters resource. Shapes: a part is a list of pairs."""
+    """The names and values of a Parameters resource. Shapes: a part is a list of pairs. Raises: Incorrect."""
     found: list[tuple[str, Any]] = []
     listed = parameters.get("parameter", [])
     for entry in listed if isinstance(listed, list) else []:

@@ -57,7 +57,7 @@ _PREFIXED = re.compile(r"([a-z]{2})(?=[-+0-9.])")
 
 
 def parse_condition(type_name: str, name: str, value: str, depth: int = 0, known: Known = STANDARD) -> Condition:
-    """One condition from its name and value, chains and `_has` included."""
+    """One condition from its name and value, chains and `_has` included. Raises: Incorrect."""
     if depth > DEPTH_MAX:
         raise wrong(name, f"chains deeper than {DEPTH_MAX} steps", "Search in several steps")
     # A parameter of R4's means the same to every tenant, and most conditions are asked again and again.
@@ -158,7 +158,7 @@ def _chain(parameter: Parameter, modifier: str, rest: str, value: str, depth: in
 
 
 def refuse_addresses(parameter: Parameter) -> None:
-    """What is named by URL is not joined by id: no row would ever be found."""
+    """What is named by URL is not joined by id: no row would ever be found. Raises: Incorrect SEARCH_NOT_SUPPORTED."""
     if holds_addresses(parameter):
         raise not_supported(
             parameter.code, "holds canonical URLs, which chains do not follow; search by the URL, or use _include"

@@ -107,7 +107,10 @@ def _present(scope: Scope, parameter: Parameter, source: Source) -> Match:
 
 
 def token_condition(value: Value, source: Source) -> tuple[int | None, int | None]:
-    """(code's hash, system's hash) a token value asks for; None where it does not care."""
+    """(code's hash, system's hash) a token value asks for; None where it does not care.
+
+    Raises: Incorrect SEARCH_VALUE_WRONG.
+    """
     parts = value.parts
     system: int | None = None
     if len(parts) > 2:
@@ -148,7 +151,10 @@ def _one_or_many(table: str, column: str, key: int, wanted: list[int]) -> Match:
 
 
 def reference_targets(parameter: Parameter, source: Source, value: Value) -> list[int]:
-    """The target numbers a reference value may mean: an id alone may be of any type the parameter allows."""
+    """The target numbers a reference value may mean: an id alone may be of any type the parameter allows.
+
+    Raises: Incorrect SEARCH_VALUE_WRONG.
+    """
     text = value.text
     parts = values.split_reference(text)
     if parts is not None and parts[0] is None:

@@ -69,7 +69,10 @@ def _order(item: dict[str, Any]) -> tuple[tuple[int, str], ...]:
 
 
 def value_set_of(resource: dict[str, Any]) -> ValueSet:
-    """A value set's rules from its resource; one with an expansion only is the list of its codes."""
+    """A value set's rules from its resource; one with an expansion only is the list of its codes.
+
+    Raises: Incorrect VALUE_SET_WRONG.
+    """
     url, version = resource.get("url", ""), resource.get("version", "")
     compose = resource.get("compose") or {}
     if not compose.get("include") and "expansion" in resource:

@@ -60,7 +60,7 @@ class Unit:
         return self._cursor.rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
+        """Run one statement for each row of parameters. Raises: IntegrityViolation."""
         if not rows:
             return
         try:

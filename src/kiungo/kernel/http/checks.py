@@ -14,7 +14,10 @@ ONCE_ONLY = frozenset(
 
 
 def check_public(endpoints: Sequence[Endpoint], public: Sequence[str]) -> None:
-    """Every route has a scope or stands in the list, and the list names only routes that are there."""
+    """Every route has a scope or stands in the list, and the list names only routes that are there.
+
+    Raises: ValueError.
+    """
     without = {repr(endpoint) for endpoint in endpoints if endpoint.public}
     if without - set(public):
         raise ValueError(f"routes without a scope and not listed as public: {sorted(without - set(public))}")

@@ -28,6 +28,7 @@ def repeated(unit: Unit, tenant: int, key: str, body_hash: bytes) -> Journal | N
 
 
 def must_be_open(unit: Unit, tenant: int, held: Journal) -> None:
+    """Refuse to settle what is no hold, or was settled. Raises: Conflict LEDGER_HOLD_SETTLED."""
     by = journal_by(unit, tenant, "settles", held.id)
     if held.phase != "held" or by is not None:
         why = f"was settled by journal {by}" if by is not None else "is not a hold"
@@ -35,6 +36,7 @@ def must_be_open(unit: Unit, tenant: int, held: Journal) -> None:
 
 
 def must_be_reversible(unit: Unit, tenant: int, wrong: Journal) -> None:
+    """Refuse to reverse a hold, a reversal, or what was reversed. Raises: Conflict LEDGER_NOT_REVERSIBLE."""
     by = journal_by(unit, tenant, "reverses", wrong.id)
     if wrong.phase != "posted" or wrong.reverses is not None or by is not None:
         why = (

@@ -70,14 +70,17 @@ def standard_signature(key: bytes, webhook_id: str, timestamp_s: int, body: byte
 
 
 def unsigned_body(members: bytes, sequence: int) -> bytes:
-    """A rendered JSON object with its sequence number, and its signature still empty, as last members."""
+    """A rendered JSON object with its sequence number, and its signature still empty, as last members.
+
+    Raises: ValueError.
+    """
     if not (members.startswith(b'{"') and members.endswith(b"}")):
         raise ValueError("a webhook's payload is a JSON object with at least one member")
     return members[:-1] + b',"sequence":%d,' % sequence + _UNSIGNED_END
 
 
 def signed_body(key: bytes, unsigned: bytes) -> bytes:
-    """The body as sent: the empty signature replaced by the one over the body with it empty."""
+    """The body as sent: the empty signature replaced by the one over the body with it empty. Raises: ValueError."""
     if not unsigned.endswith(_UNSIGNED_END):
         raise ValueError("this body does not end with an empty webhook_signature")
     return unsigned[:-2] + document_signature(key, unsigned).encode() + b'"}'

@@ -59,7 +59,7 @@ class NotificationJobs:
         return keep
 
     def report(self, job: Job) -> Effect | None:
-        """Apply a delivery report; one that is faster than our own answer comes again a moment later."""
+        """Apply a delivery report; one that is faster than our own answer comes again a moment later. Raises: Retry."""
         said = DeliveryReport(job.args["provider_id"], job.args["status"], job.args["reason"])
 
         def apply(unit: Unit) -> None:
