@@ -215,7 +215,10 @@ def steps_of(unit: Unit, tenant: int, booking_no: str) -> list[Row]:
 
 
 def refresh(unit: Unit, tenant: int, booking_no: str) -> str:
-    """Derive a settlement's state from its legs, and keep it; returns the state. Raises: NotFound NOT_SETTLED."""
+    """Derive a settlement's state from its legs, and keep it; returns the state.
+
+    Raises: NotFound SETTLEMENT_NOT_FOUND.
+    """
     row = unit.row(
         "SELECT s.state, s.reason, s.version, (SELECT coalesce(sum(p.accrued_minor - p.committed_minor), 0)"
         " FROM settlement_share AS p WHERE p.tn = s.tn AND p.booking_no = s.booking_no AND p.role <> 'fee')"
