@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -14,6 +14,7 @@ from kiungo.app.registry import TENANT, ConnectorSettings
 from kiungo.app.sample_data import FACILITY_KEY
 from kiungo.domains.vems.settlement import store
 
+NAIROBI = timezone(timedelta(hours=3))
 TODAY = datetime.now(UTC).date()
 
 
@@ -131,4 +132,4 @@ def test_the_payors_payment_is_found(running: Stage, http: httpx.Client) -> None
     assert run.status_code == 201, run.text
     paid = until(lambda: claim_of(http, number), lambda found: found["paidAmount"] is not None)
     assert (paid["paidAmount"], paid["state"]) == (16000, "closed")
-    assert paid["paymentDate"] == TODAY.isoformat()
+    assert paid["paymentDate"] == datetime.now(NAIROBI).date().isoformat(), "the national scheme's own day"

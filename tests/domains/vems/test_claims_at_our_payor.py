@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kiungo.base.errors import Conflict
 from kiungo.base.time import SystemClock
 from kiungo.domains.payor.payments import pay
 from kiungo.domains.vems import answers
@@ -154,6 +155,60 @@ def test_payment_is_noticed_and_ends_the_polling(world: World) -> None:
     assert row.payment_date is not None
     assert world.topics[-1] == "booking.claim_paid"
     assert world.heard.events[-1].payload["paidMinor"] == 3_100_000
+
+
+def _noticed(world: World, claim_id: str, number: str) -> None:
+    told = {"event_type": "claim_status_update", "claim_id": claim_id, "booking_no": number, "new_status": "approved"}
+    sent = json.dumps(told)
+    signature = "sha256=" + hmac.new(SECRET.encode(), sent, hashlib.sha256).hexdigest()
+    headers = {"x-webhook-signature": signature, "webhook-id": f"about {claim_id} {len(world.topics)}"}
+    world.database.write(lambda unit: world.vems.claims.receive(unit, 1, "hcms", headers, sent))
+    world.run()
+
+
+def test_a_second_claim_that_the_payer_refuses_takes_nothing_from_the_first(world: World) -> None:
+    number = world.book().row.booking_no
+    first = world.payor.submit(**HOSPITAL_CLAIM, booking_no=number)["claim"]["claim_id"]
+    world.poll()
+    again = world.payor.submit(**{**HOSPITAL_CLAIM, "provider_claim_id": "again"}, booking_no=number)["claim"]
+    assert again["status"] == "rejected"
+    world.poll()
+    _noticed(world, again["claim_id"], number)
+    world.poll()
+    row = world.claim(number)
+    assert (row.reference, row.status, row.approved_minor, row.version) == (first, "approved", 3_100_000, 1)
+    assert world.topics == ["booking.created", "booking.claim_submitted", "booking.claim_approved"]
+
+
+def test_a_claim_that_was_replaced_is_followed_in_the_new_one(world: World) -> None:
+    number = world.book().row.booking_no
+    old = world.payor.submit(**HOSPITAL_CLAIM, booking_no=number)["claim"]["claim_id"]
+    world.poll()
+    new = world.payor.submit(**{**HOSPITAL_CLAIM, "diagnosis_code": "CA40.0"}, booking_no=number, replaces=old)["claim"]
+    assert new["status"] == "approved"
+    world.poll()
+    for told in (new["claim_id"], old):
+        _noticed(world, told, number)
+    world.poll()
+    row = world.claim(number)
+    assert (row.reference, row.status, row.approved_minor) == (new["claim_id"], "approved", 3_100_000)
+    assert world.shown(number)["approvalStatus"] == "approved"
+
+
+def test_one_claim_pays_one_booking(world: World) -> None:
+    first, second = (world.book(claimID=one).row.booking_no for one in ("one", "two"))
+    claim_id = world.payor.submit(**HOSPITAL_CLAIM, booking_no=first)["claim"]["claim_id"]
+    linked = lambda unit: world.vems.claims.link(unit, CALL, second, claim_id)  # noqa: E731
+    world.database.write(linked)  # before anything is known of whose it is
+    world.poll()
+    assert (world.claim(first).status, world.claim(second).status) == ("approved", "unknown")
+    with pytest.raises(Conflict) as refused:
+        world.database.write(linked)
+    assert refused.value.code == "CLAIM_LINKED"
+    with pytest.raises(Conflict):
+        world.database.write(lambda unit: world.vems.claims.link(unit, CALL, first, "CLM-20260101-OTHER1"))
+    world.poll()
+    assert world.topics.count("booking.claim_approved") == 1
 
 
 def test_we_submit_it_ourselves_once(world: World) -> None:

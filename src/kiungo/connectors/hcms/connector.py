@@ -9,6 +9,9 @@ from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.ports.payer import Capabilities, Claim, Query, Report
 
 
+REPLACED_MAX = 20
+
+
 class HcmsPayer:
     """A payer behind the HCMS claims API."""
 
@@ -39,17 +42,16 @@ class HcmsPayer:
 
     def statuses(self, queries: Sequence[Query]) -> Mapping[str, Report]:
         """Claims by booking number. Raises: Unavailable PAYER_AWAY."""
-        if self._settings.batch_max > 1:
-            return self._listed([query.booking_no for query in queries])
+        one_by_one = self._settings.batch_max == 1  # such a payer may not list claims by booking
+        listed = [query.booking_no for query in queries if not (one_by_one and query.reference)]
         reports: dict[str, Report] = {}
+        for start in range(0, len(listed), self._settings.batch_max):
+            reports |= self._listed(listed[start : start + self._settings.batch_max])
         for query in queries:
-            if query.reference:
-                found = self._client.claim(query.reference)
-                claim = found.get("claim") if found else None
-                if isinstance(claim, dict):
-                    reports[query.booking_no] = mapping.report(claim, query.booking_no)
-            else:
-                reports.update(self._listed([query.booking_no]))
+            if query.reference and query.booking_no not in reports:
+                found = self._current(query.reference, query.booking_no)
+                if found is not None:
+                    reports[query.booking_no] = found
         return reports
 
     def check_notice(self, headers: Mapping[str, str], body: bytes) -> None:
@@ -57,16 +59,29 @@ class HcmsPayer:
         webhook.check(self._settings, headers, body)
 
     def read_notice(self, body: bytes) -> Sequence[Report]:
-        """Read the claim a webhook is about. Raises: Unavailable PAYER_AWAY."""
+        """Read the claim a webhook is about, or what replaced it. Raises: Unavailable PAYER_AWAY."""
         about = mapping.subject(body)
-        found = self._client.claim(about.claim_id) if about else None
-        claim = found.get("claim") if found else None
-        if about is None or not isinstance(claim, dict):
-            return ()
-        return (mapping.report(claim, about.booking_no),)
+        found = self._current(about.claim_id, about.booking_no) if about is not None else None
+        return (found,) if found is not None else ()
+
+    def _current(self, reference: str, booking_no: str) -> Report | None:
+        """A claim by its number, or the one that replaced it; one of another booking says nothing about this."""
+        for _ in range(REPLACED_MAX):
+            answer = self._client.claim(reference)
+            claim = answer.get("claim") if answer else None
+            if not isinstance(claim, dict) or claim.get("booking_no", booking_no) not in (booking_no, None, ""):
+                return None
+            following = claim.get("replaced_by")
+            if claim.get("void") is not True or not isinstance(following, str) or not following:
+                return mapping.report(claim, booking_no)
+            reference = following
+        return None
 
     def _listed(self, numbers: Sequence[str]) -> dict[str, Report]:
-        """The newest claim of each booking that is not void, or the newest void one. The list is newest first."""
+        """The claim that decides each booking: an approved one, else the newest, and a void one only when alone.
+
+        The payer refuses a second claim of a booking, which takes nothing from the first. The list is newest first.
+        """
         found = self._client.claims_of(",".join(numbers)).get("claims")
         chosen: dict[str, Report] = {}
         for claim in found if isinstance(found, list) else ():
@@ -74,9 +89,13 @@ class HcmsPayer:
             if number not in numbers:
                 continue
             report = mapping.report(claim, number)
-            if number not in chosen or (chosen[number].said == "void" and report.said != "void"):
+            if number not in chosen or _rank(report) > _rank(chosen[number]):
                 chosen[number] = report
         return chosen
+
+
+def _rank(report: Report) -> int:
+    return 0 if report.said == "void" else 2 if report.status == "approved" else 1
 
 
 def open_payer(settings: HcmsSettings, egress: EgressPolicy) -> HcmsPayer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
-from kiungo.base.errors import Detail, NotFound, define
+from kiungo.base.errors import Conflict, Detail, NotFound, define
 from kiungo.base.time import SECOND_US
 from kiungo.domains.vems import deciding
 from kiungo.domains.vems.desk import Booked, BookingDesk
@@ -23,6 +23,7 @@ from kiungo.kernel.jobs import Effect, Handler, Job, enqueue
 from kiungo.ports.payer import Payer, Report
 
 PAYER_UNKNOWN = define("PAYER_UNKNOWN", NotFound, "No payer of this name is connected.")
+CLAIM_LINKED = define("CLAIM_LINKED", Conflict, "The claim belongs to another booking, or the booking has another.")
 CLAIM_NOT_FOLLOWED = define("CLAIM_NOT_FOLLOWED", NotFound, "The booking has no claim that is followed.")
 
 NOTICE = "vems.payer_notice"
@@ -76,7 +77,7 @@ class ClaimDesk:
     def link(self, unit: Unit, call: Call, booking_no: str, reference: str, *, payer: str | None = None) -> ClaimRow:
         """A facility says under which number the payer has the claim: the booking is fixed, and we ask at once.
 
-        Raises: NotFound BOOKING_NOT_FOUND, PAYER_UNKNOWN; Incorrect for an empty reference.
+        Raises: NotFound BOOKING_NOT_FOUND, PAYER_UNKNOWN; Incorrect for an empty reference; Conflict CLAIM_LINKED.
         """
         if not reference.strip() or len(reference) > 128:
             raise invalid([Detail("reference", "The reference field is required.")])
@@ -86,6 +87,7 @@ class ClaimDesk:
         if name not in self.payers:
             raise payer_unknown(name)
         row = claims.find(unit, call.tenant, booking_no) or self._inserted(unit, call.tenant, booked.row, name)
+        _refuse_taken(unit, call.tenant, row, name, reference.strip())
         row = replace(row, payer=name, reference=reference.strip(), next_poll_us=unit.now_us, state="open")
         claims.update(unit, call.tenant, row)
         self._fix(
@@ -154,7 +156,11 @@ class ClaimDesk:
         def effect(unit: Unit) -> None:
             for report in reports:
                 row = claims.find(unit, job.tenant, report.booking_no)
-                if row is not None and row.payer == name:
+                if row is None or row.payer != name:
+                    continue
+                if _is_of_a_second_claim(row, report):
+                    claims.update(unit, job.tenant, replace(row, next_poll_us=row.next_poll_us and unit.now_us))
+                else:
                     self.apply(unit, job.tenant, row, report, "notice")
 
         return effect
@@ -207,6 +213,35 @@ class ClaimDesk:
             last_poll_us=None,
             deadline_us=unit.now_us + self.policy.deadline_days * DAY_S * SECOND_US,
             note=None,
+        )
+
+
+def _is_of_a_second_claim(row: ClaimRow, report: Report) -> bool:
+    """Whether it is about another claim than the one that pays the booking, and approves nothing in its place.
+
+    What became of ours is then asked of the payer: a claim sent twice is refused the second time, and that refusal
+    takes nothing from the first.
+    """
+    stands = row.status in ("approved", "partially_paid")
+    return stands and report.reference != row.reference and report.status in ("pending", "rejected")
+
+
+def _refuse_taken(unit: Unit, tenant: int, row: ClaimRow, payer: str, reference: str) -> None:
+    """One claim pays one booking, and a booking whose claim is decided has its claim. Raises: Conflict."""
+    unit.lock(f"vems:claim:{tenant}:{payer}:{reference}")
+    if claims.is_of_another(unit, tenant, payer, reference, row.booking_no):
+        raise Conflict(
+            CLAIM_LINKED,
+            f"{payer} has {reference[:64]} for another booking",
+            field="reference",
+            hint="Submit a claim for this booking, with its bookingNo",
+        )
+    if row.status not in ("unknown", "pending", "rejected") and (row.payer, row.reference) != (payer, reference):
+        raise Conflict(
+            CLAIM_LINKED,
+            f"{row.payer} has decided {row.reference}, which is this booking's claim",
+            field="reference",
+            hint="Where the payer has replaced its claim, that is learned from the payer",
         )
 
 

@@ -63,6 +63,12 @@ def find(unit: Unit, tenant: int, booking_no: str) -> ClaimRow | None:
     return ClaimRow(*row) if row else None
 
 
+def is_of_another(unit: Unit, tenant: int, payer: str, reference: str, booking_no: str) -> bool:
+    """Whether another booking's claim has this number at the payer."""
+    sql = "SELECT 1 FROM vems_claim WHERE tn = ? AND payer = ? AND reference = ? AND booking_no <> ? LIMIT 1"
+    return unit.value(sql, (tenant, payer, reference, booking_no)) is not None
+
+
 def take_due(unit: Unit, tenant: int, payer: str, limit: int) -> list[ClaimRow]:
     """Claims to ask about now, each taken by one caller only for a while."""
     locking = " FOR UPDATE SKIP LOCKED" if unit.engine == "postgresql" else ""
