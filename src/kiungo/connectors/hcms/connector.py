@@ -8,7 +8,6 @@ from kiungo.connectors.hcms.settings import HcmsSettings
 from kiungo.kernel.clients import EgressPolicy, Outbound, make_client
 from kiungo.ports.payer import Capabilities, Claim, Query, Report
 
-
 REPLACED_MAX = 20
 
 

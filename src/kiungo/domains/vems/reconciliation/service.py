@@ -48,7 +48,7 @@ def ingest(legs: Legs, unit: Unit, tenant: int, rail: str, statement: AccountSta
     if not _keep_statement(unit, tenant, rail, statement):
         return Ingested(0, 0)
     legs.take(unit, tenant, [reference for line in statement.lines for reference in line.references])
-    new = matched = 0
+    fresh: list[StatementLine] = []
     for line in statement.lines:
         added = unit.execute(
             "INSERT INTO bank_line (tn, rail, line_id, statement_id, booked_on, currency, amount_minor, body)"
@@ -58,9 +58,11 @@ def ingest(legs: Legs, unit: Unit, tenant: int, rail: str, statement: AccountSta
                 line.amount.minor, json.dumps([list(line.references), line.party, line.text]),
             ),
         )  # fmt: skip
-        new += added
-        matched += bool(added) and _match(legs, unit, tenant, rail, line)
-    return Ingested(new, matched)
+        if added:
+            fresh.append(line)
+    # A payment before its return: some banks list the newest line first.
+    fresh.sort(key=lambda line: (line.booked_on, line.amount.minor > 0))
+    return Ingested(len(fresh), sum(_match(legs, unit, tenant, rail, line) for line in fresh))
 
 
 def open_lines(unit: Unit, tenant: int, rail: str, currency: str | None = None) -> list[StatementLine]:
@@ -164,7 +166,7 @@ def _pay(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine, le
 def _return(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine, leg: Leg) -> bool:
     answer = Answer("failed", line.text or "the bank returned the payment", "payee", receipt=line.line_id)
     notice = Notice(leg.reference, answer, leg.amount, returned=True)
-    if apply_notice(legs, unit, tenant, rail, notice, source="statement").startswith("refused"):
+    if apply_notice(legs, unit, tenant, rail, notice, source="statement") not in ("applied", "repeated"):
         return False
     use_line(unit, tenant, rail, line.line_id, "return", leg.reference, who="reference")
     return True

@@ -25,6 +25,8 @@ SENT: Final[frozenset[LegState]] = frozenset({"submitting", "submitted", "unknow
 UNPAID: Final[tuple[LegState, ...]] = ("waiting", "held", "failed", "returned")
 # Causes that money or a mended credential removes: what failed for them is paid again without a person.
 SELF_MENDING: Final = ("funds", "credential")
+# It was paid after all, and our float at the rail does not cover it: money put there books it, nobody pays it again.
+UNCOVERED: Final = "uncovered"
 LOWERED: Final = "the approval was lowered before it was paid"
 DEAD: Final[frozenset[LegState]] = frozenset({"cancelled", "replaced"})
 

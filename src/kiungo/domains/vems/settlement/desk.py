@@ -6,6 +6,7 @@ Money decisions need two of them: one proposes with the evidence, another confir
 from typing import Literal
 
 from kiungo.base.errors import Conflict, Forbidden
+from kiungo.domains.vems.rules.settlement_states import UNCOVERED
 from kiungo.domains.vems.settlement import store
 from kiungo.domains.vems.settlement.errors import LEG_STATE, TWO_PERSONS_NEEDED
 from kiungo.domains.vems.settlement.model import Leg, LegState
@@ -83,6 +84,10 @@ def pay_again(settlements: Settlements, unit: Unit, call: Call, reference: str) 
     if leg.state not in ("failed", "returned"):
         raise Conflict(
             LEG_STATE, f"Leg {reference} is {leg.state}", hint="Only failed and returned legs are paid again"
+        )
+    if leg.cause == UNCOVERED:
+        raise Conflict(
+            LEG_STATE, f"Leg {reference} was paid after all", hint=f"Put money at {leg.rail}, and it is booked"
         )
     audit.record(unit, call, "pay_again", kind="SettlementLeg", id=reference)
     return settlements.replace(unit, call.tenant, leg)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from kiungo.base.time import SECOND_US
-from kiungo.domains.vems.rules.settlement_states import SELF_MENDING, SENT
+from kiungo.domains.vems.rules.settlement_states import SELF_MENDING, SENT, UNCOVERED
 from kiungo.domains.vems.settlement import store
 from kiungo.domains.vems.settlement.legs import order_of
 from kiungo.domains.vems.settlement.model import Leg
-from kiungo.domains.vems.settlement.notices import apply_notice, context_of, refuse_notice
+from kiungo.domains.vems.settlement.notices import apply_notice, book_uncovered, context_of, refuse_notice
 from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel.database import Database, Unit
 from kiungo.kernel.jobs import Dead, Effect, Handler, Job
@@ -101,6 +101,10 @@ class SettlementJobs:
         waiting = self.database.read(lambda unit: store.waiting_legs(unit, tenant, payee=job.args.get("payee")))
         if "scheduled_us" in job.args:
             self.database.write(lambda unit: self._sweep(unit, tenant))
+        uncovered = self.database.read(lambda unit: store.uncovered(unit, tenant))
+        for reference in uncovered:
+            book = partial(book_uncovered, self.settlements.legs, tenant=tenant, reference=reference)
+            self.database.write(book)
         for reference, payee_id in waiting:
             self.database.write(
                 partial(self.settlements.release, tenant=tenant, reference=reference, payee_id=payee_id)
@@ -112,9 +116,11 @@ class SettlementJobs:
 
         def again(unit: Unit) -> None:
             leg = store.find_leg(unit, job.tenant, job.args["reference"])
-            if leg is not None and leg.state == "failed" and leg.cause in SELF_MENDING:
+            if leg is None or leg.cause == UNCOVERED:
+                return
+            if leg.state == "failed" and leg.cause in SELF_MENDING:
                 self.settlements.replace(unit, job.tenant, leg)
-            elif leg is not None and leg.state in ("failed", "returned"):
+            elif leg.state in ("failed", "returned"):
                 self.settlements.settle_claim(unit, job.tenant, leg)
 
         return again

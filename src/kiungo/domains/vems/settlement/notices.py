@@ -6,14 +6,16 @@ amount, the receiver and the rail's own id are those of that leg; a large sum co
 
 from collections.abc import Mapping
 
+from kiungo.base.errors import Conflict
 from kiungo.base.money import Money
 from kiungo.domains.vems.model import contract_date
-from kiungo.domains.vems.rules.settlement_states import SENT
+from kiungo.domains.vems.rules.settlement_states import SENT, UNCOVERED
 from kiungo.domains.vems.settlement import accounts, store
 from kiungo.domains.vems.settlement.legs import Legs
 from kiungo.domains.vems.settlement.model import REFERENCE_LENGTH, Leg
 from kiungo.kernel import ledger
 from kiungo.kernel.database import Unit
+from kiungo.kernel.ledger.model import LEDGER_BALANCE_TOO_LOW
 from kiungo.ports.payment import Answer, Notice
 
 ID = "originator_conversation_id"
@@ -107,16 +109,27 @@ def _paid_before(unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str)
 
 
 def _paid_after_all(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
-    """The rail said failed, or persons did, and the money moved all the same."""
+    """The rail said failed, or persons did, and the money moved all the same.
+
+    An order leaves once, so its money moves once: what was booked before is not booked again, also when it came back.
+    """
+    if leg.paid_journal is not None:
+        return "repeated"
     if leg.state == "failed":
         to = accounts.payable(leg.payee_id)
         after = "posted"
-    else:  # replaced or returned: the payee was paid once more, and owes it back
+    else:  # replaced: the payee was paid once more, and owes it back
         to, after = accounts.owed(leg.payee_id), ""
-    journal = accounts.move(
-        unit, tenant, key=f"leg/{leg.reference}/late", kind="settlement.late_payment", memo=leg.booking_no,
-        moves=[(to, accounts.cash(leg.rail), leg.amount)],
-    )  # fmt: skip
+    try:
+        with unit.savepoint():
+            journal = accounts.move(
+                unit, tenant, key=f"leg/{leg.reference}/late", kind="settlement.late_payment", memo=leg.booking_no,
+                moves=[(to, accounts.cash(leg.rail), leg.amount)],
+            )  # fmt: skip
+    except Conflict as refusal:
+        if refusal.code != LEDGER_BALANCE_TOO_LOW:
+            raise
+        return _uncovered(unit, tenant, leg, notice, source)
     assert journal is not None, "a leg moves more than nothing"
     if after:
         store.advance(
@@ -134,13 +147,37 @@ def _paid_after_all(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notic
     return "applied: paid twice, claimed back"
 
 
+def _uncovered(unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
+    """The money moved and our books have none left at the rail: kept, and booked once money was put there."""
+    if leg.cause != UNCOVERED:
+        reason = f"paid after all, says the {source}; our float at {leg.rail} does not cover it"
+        unit.execute(
+            "UPDATE settlement_leg SET cause = ?, reason = ?, receipt = ?, updated_us = ?"
+            " WHERE tn = ? AND reference = ?",
+            (UNCOVERED, reason, notice.answer.receipt, unit.now_us, tenant, leg.reference),
+        )
+        store.step(unit, tenant, leg.booking_no, "paid_uncovered", reference=leg.reference, detail=reason)
+    return "kept: our float does not cover it"
+
+
+def book_uncovered(legs: Legs, unit: Unit, tenant: int, reference: str) -> None:
+    """Try again to book a payment that was made and that our float did not cover."""
+    legs.take(unit, tenant, [reference])
+    leg = store.find_leg(unit, tenant, reference)
+    if leg is not None and leg.cause == UNCOVERED and leg.paid_journal is None:
+        notice = Notice(reference, Answer("paid", receipt=leg.receipt), leg.amount)
+        _paid_after_all(legs, unit, tenant, leg, notice, "rail")
+
+
 def _returned(legs: Legs, unit: Unit, tenant: int, leg: Leg, notice: Notice, source: str) -> str:
     """The receiver's bank sent the money back."""
     if leg.state in SENT:
         legs.to_posted(unit, tenant, leg, Answer("paid", receipt=notice.answer.receipt), source=source)
         leg = store.get_leg(unit, tenant, leg.reference)
-    if leg.state != "posted":
+    if leg.state == "returned":
         return "repeated"
+    if leg.state != "posted":
+        return "kept: the payment that came back is not known"
     assert leg.paid_journal is not None, "a posted leg has its journal"
     journal = ledger.reverse(
         unit, tenant, leg.paid_journal, f"leg/{leg.reference}/returned", effective=contract_date(unit.now_us),

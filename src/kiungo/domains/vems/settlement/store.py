@@ -6,7 +6,7 @@ from typing import Any
 
 from kiungo.base.errors import Conflict, NotFound
 from kiungo.base.money import Money
-from kiungo.domains.vems.rules.settlement_states import LOWERED, SELF_MENDING, allows, settlement_state
+from kiungo.domains.vems.rules.settlement_states import LOWERED, SELF_MENDING, UNCOVERED, allows, settlement_state
 from kiungo.domains.vems.settlement.errors import LEG_NOT_FOUND, LEG_STATE, SETTLEMENT_NOT_FOUND
 from kiungo.domains.vems.settlement.model import Leg, LegState, SettlementRow, ShareRow
 from kiungo.kernel import json
@@ -148,6 +148,16 @@ def taken_back(unit: Unit, tenant: int, booking_no: str, payee_id: str) -> list[
         f" AND l.replaced_by IS NULL AND l.cause NOT IN ({healing})",
         (tenant, booking_no, payee_id, LOWERED, *SELF_MENDING),
     )
+
+
+def uncovered(unit: Unit, tenant: int) -> list[str]:
+    """Legs whose money moved without our float covering it, oldest first."""
+    rows = unit.rows(
+        "SELECT reference FROM settlement_leg WHERE tn = ? AND state IN ('failed', 'replaced') AND cause = ?"
+        " AND paid_journal IS NULL ORDER BY updated_us, reference",
+        (tenant, UNCOVERED),
+    )
+    return [reference for (reference,) in rows]
 
 
 def stand_for(unit: Unit, tenant: int, legs: Sequence[Leg], reference: str) -> None:
