@@ -12,7 +12,6 @@ from kiungo.domains.vems.settlement import desk
 from kiungo.domains.vems.settlement.model import Leg
 from kiungo.domains.vems.settlement.notices import apply_notice
 from kiungo.ports.payment import AccountStatement, Answer, Notice, StatementLine
-
 from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, World, booking, kes, person
 
 DAY = date(2026, 3, 2)
