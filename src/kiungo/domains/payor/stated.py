@@ -57,6 +57,8 @@ FIELDS: Final = frozenset(TEXTS_MAX) | {
     "units",
     "other_payer_paid",
 }
+OF_A_LINE: Final = ("modifiers", "units", "other_payer_paid")
+"""Beside `lines` these would say nothing: what another payer paid is never dropped in silence."""
 LINE_FIELDS: Final = frozenset(
     {"procedure_code", "procedure_description", "amount", "date_of_service", "units", "modifiers", "other_payer_paid"}
 )
@@ -263,6 +265,9 @@ def _lines(sent: Mapping[str, Any], texts: Mapping[str, str], problems: _Problem
     lines = sent.get("lines")
     if lines is None:
         return (_line(sent, "", problems, texts),)
+    for name in OF_A_LINE:
+        if sent.get(name) is not None:
+            problems.add(name, "belongs to a line: say it for each of lines")
     if not isinstance(lines, list) or not 1 <= len(lines) <= LINES_MAX:
         problems.add("lines", f"must be a list of 1 to {LINES_MAX} lines")
         return ()

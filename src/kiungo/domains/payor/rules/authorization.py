@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kiungo.domains.payor.book import code_set
-from kiungo.domains.payor.model import Finding, Line
+from kiungo.domains.payor.model import Authorization, Finding, Line
 from kiungo.domains.payor.rules.case import Case, LineSheet, Sheet, used_by_member
 
 STEP = "prior_authorization"
@@ -45,18 +45,31 @@ def _problem(case: Case, line: Line, taken: int) -> tuple[str, str] | None:
         return "197", f"Procedure code {line.procedure} needs a prior authorization and the claim names none"
     if known is None or known.member_id != case.member.member_id:
         return "197", f"Prior authorization {number} is not on file for this member"
-    in_time = known.valid_from <= line.service_date and (
-        known.valid_until is None or line.service_date <= known.valid_until
-    )
-    if not in_time:
+    if not _holds(known, line):
         return "197", f"Prior authorization {number} does not hold on {line.service_date}"
-    if known.codes and line.procedure not in code_set(*known.codes):
+    if not _names(known, line):
         return "198", f"Prior authorization {number} is not for procedure code {line.procedure}"
     if known.units is not None:
         used = used_by_member(case, bucket_of(number), LIFETIME) + taken
         if used + line.units > known.units:
             return "198", f"Prior authorization {number} has {max(0, known.units - used)} units left"
     return None
+
+
+def permits(case: Case, line: Line) -> bool:
+    """Whether a line's service is one that the claim's authorization is for, however many units are left of it."""
+    known = case.authorization
+    mine = known is not None and known.member_id == case.member.member_id
+    return known is not None and mine and _holds(known, line) and _names(known, line)
+
+
+def _holds(known: Authorization, line: Line) -> bool:
+    begun = known.valid_from <= line.service_date
+    return begun and (known.valid_until is None or line.service_date <= known.valid_until)
+
+
+def _names(known: Authorization, line: Line) -> bool:
+    return not known.codes or line.procedure in code_set(*known.codes)
 
 
 def _finding(case: Case, sheet: Sheet, line_sheet: LineSheet, reason: str, text: str) -> Finding:

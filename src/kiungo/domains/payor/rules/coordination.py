@@ -22,15 +22,15 @@ REASON_PRIOR_PAYER = "23"
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
     """Take the prior payer's payment into account, or ask for it where we are not the first to pay."""
-    stated = any(line.prior_paid is not None for line in case.claim.lines)
+    stated = all(line_sheet.line.prior_paid is not None for line_sheet in sheet.open_lines())
     if case.coverage.order > 1 and not stated:
         yield Finding(
             STEP,
             "pend",
-            "Another insurer pays first, and the claim does not say what it paid",
+            "Another insurer pays first, and the claim does not say for each line what it paid",
             reason=REASON_OTHER_PAYER_FIRST,
             review="Payment of the first insurer is needed to decide",
-            resolve="Send what the first insurer paid for each line",
+            resolve="Send what the first insurer paid for each line, 0.00 where it paid nothing",
         )
         return
     for line_sheet in sheet.open_lines():

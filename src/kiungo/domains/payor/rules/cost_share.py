@@ -79,17 +79,17 @@ def check_deductible(case: Case, sheet: Sheet) -> Iterator[Finding]:
 
 
 def check_copay(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    """A fixed sum for each visit, once for each day and benefit."""
+    """A fixed sum for each visit, once for each day and benefit, of whichever lines it takes to reach it."""
     plan = case.book.plan
-    paid_for: set[tuple[str, str]] = set()
+    taken: dict[tuple[str, str], int] = {}
     for line_sheet in sheet.open_lines():
         benefit = benefit_for(plan, line_sheet.line)
         copay = benefit.copay if benefit and benefit.copay is not None else plan.copay
         visit = (line_sheet.line.service_date, benefit.name if benefit else "")
-        if not copay or visit in paid_for or line_sheet.left <= 0:
+        part = min(line_sheet.left, (copay.minor if copay else 0) - taken.get(visit, 0))
+        if part <= 0:
             continue
-        paid_for.add(visit)
-        part = min(line_sheet.left, copay.minor)
+        taken[visit] = taken.get(visit, 0) + part
         yield _share(sheet, line_sheet, PR_COPAY, part, f"Copay for the visit: {_text(sheet, part)}")
 
 

@@ -18,10 +18,18 @@ def entries_of(case: Case, sheet: Sheet) -> tuple[Entry, ...]:
     """One entry for each accumulator the claim moves; lines that were denied move none."""
     sums: dict[tuple[str, str, str], int] = {}
     for line_sheet in sheet.open_lines():
+        if _is_ruled_out(case, line_sheet):
+            continue
         _shares(case, line_sheet, sums)
         _limits(case, line_sheet, sums)
         _authorization(case, line_sheet, sums)
     return tuple([Entry(*key, amount) for key, amount in sums.items() if amount])
+
+
+def _is_ruled_out(case: Case, line_sheet: LineSheet) -> bool:
+    """A reviewer who allows nothing of a line denies it: it uses up no visit."""
+    allowed = case.ruling.allowed.get(line_sheet.line.number) if case.ruling is not None else None
+    return allowed is not None and allowed.minor == 0
 
 
 def _add(sums: dict[tuple[str, str, str], int], key: tuple[str, str, str], amount: int) -> None:
@@ -56,6 +64,6 @@ def _authorization(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str,
     known = case.authorization
     if known is None or known.units is None:
         return
-    if authorization.needs(case, line_sheet.line):
+    if authorization.needs(case, line_sheet.line) and authorization.permits(case, line_sheet.line):
         key = (case.member.member_id, authorization.bucket_of(known.number), authorization.LIFETIME)
-        _add(sums, key, line_sheet.line.units)
+        _add(sums, key, line_sheet.accepted_units)
