@@ -89,8 +89,12 @@ def account_statement(statement: Statement) -> AccountStatement:
         if not entry.is_pending:
             for place, part in enumerate(entry.parts or (Part(entry.amount),)):
                 lines.append(_line(entry, part, place, seen))
+    # Some banks write the same id on every statement, and begin their numbers anew each year.
+    statement_id = statement.statement_id
+    if statement.number:
+        statement_id = f"{statement_id}/{statement.number}/{statement.closing_on}"
     return AccountStatement(
-        statement.account, statement.statement_id, statement.opening, statement.closing, statement.opening_on,
+        statement.account, statement_id, statement.opening, statement.closing, statement.opening_on,
         statement.closing_on, tuple(lines),
     )  # fmt: skip
 

@@ -126,7 +126,9 @@ def parse_statement(body: bytes, profile: Profile, *, account: str, currency: st
     balances = [_money(row["balance"], currency, "balance") for row in rows]
     opening = balances[0] - entries[0].signed
     first, last = entries[0].booked_on, entries[-1].booked_on
-    return Statement(account, f"{first:%Y%m%d}-{last:%Y%m%d}", 0, opening, first, balances[-1], last, entries)
+    # An export later the same day has more rows: it is another statement, whose known lines are known by themselves.
+    statement_id = f"{first:%Y%m%d}-{last:%Y%m%d}-{len(rows)}-{balances[-1].minor}"
+    return Statement(account, statement_id, 0, opening, first, balances[-1], last, entries)
 
 
 def parse_answer(body: bytes, profile: Profile, *, message_id: str, original_message_id: str) -> FileAnswer:
@@ -169,13 +171,20 @@ def _cell(column: Column, transfer: Transfer, file: PaymentFile, profile: Profil
 def _entry(row: Mapping[str, str], profile: Profile, currency: str) -> Entry:
     booked_on = _day(row["booked_on"], profile)
     paid_in, paid_out = row.get("paid_in", "").strip(), row.get("paid_out", "").strip()
-    if bool(paid_in.strip("0.,")) == bool(paid_out.strip("0.,-")):
+    if bool(paid_in.strip("0.,-")) == bool(paid_out.strip("0.,-")):
         raise malformed(STANDARD, "a row has neither or both of money in and money out", field="amount")
-    into = bool(paid_in.strip("0.,"))
+    into = bool(paid_in.strip("0.,-"))
+    is_taken_back = into and paid_in.startswith("-")  # a credit taken back; a minus is usual where money goes out
     amount = _money((paid_in if into else paid_out).lstrip("-"), currency, "amount")
     part = Part(amount, row.get("end_to_end", ""), row.get("party", ""), row.get("text", ""))
     return Entry(
-        booked_on, booked_on, amount, "credit" if into else "debit", row.get("reference", ""), "", parts=(part,)
+        booked_on,
+        booked_on,
+        amount,
+        "credit" if into and not is_taken_back else "debit",
+        row.get("reference", ""),
+        "",
+        parts=(part,),
     )
 
 

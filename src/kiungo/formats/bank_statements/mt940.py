@@ -85,7 +85,7 @@ def _statement(fields: list[tuple[str, str]]) -> Statement:
     single = dict(fields)
     opening, opening_on = _balance(single.get("60F") or single.get("60M"), "60F")
     closing, closing_on = _balance(single.get("62F") or single.get("62M"), "62F")
-    number = single.get("28C", single.get("28", "0")).partition("/")[0].strip()
+    number, _, page = (part.strip() for part in single.get("28C", single.get("28", "0")).partition("/"))
     if not number.isdecimal():
         raise malformed(STANDARD, "its statement number is not a number", field="28C")
     entries: list[Entry] = []
@@ -96,8 +96,10 @@ def _statement(fields: list[tuple[str, str]]) -> Statement:
         elif tag == "86" and before == "61":  # after the closing balance it speaks of the whole statement
             entries[-1] = _with_information(entries[-1], content)
         before = tag
+    page = page if page.isdecimal() and int(page) > 1 else ""  # a statement of several messages
+    statement_id = single.get("20", "").strip() + (f":{int(page)}" if page else "")
     return Statement(
-        single.get("25", "").strip(), single.get("20", "").strip(), int(number), opening, opening_on, closing,
+        single.get("25", "").strip(), statement_id, int(number), opening, opening_on, closing,
         closing_on, tuple(entries),
     )  # fmt: skip
 

@@ -4,8 +4,9 @@ A statement is the last word about money: a line with our reference and amount c
 it back marks the payment as returned.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from kiungo.base.errors import Conflict, Incorrect, NotFound
@@ -48,21 +49,47 @@ def ingest(legs: Legs, unit: Unit, tenant: int, rail: str, statement: AccountSta
     if not _keep_statement(unit, tenant, rail, statement):
         return Ingested(0, 0)
     legs.take(unit, tenant, [reference for line in statement.lines for reference in line.references])
-    fresh: list[StatementLine] = []
-    for line in statement.lines:
+    added = (_add_line(unit, tenant, rail, statement, line) for line in _told_apart(statement.lines))
+    fresh = [line for line in added if line is not None]
+    # A payment before its return: some banks list the newest line first.
+    fresh.sort(key=lambda line: (line.booked_on, line.amount.minor > 0))
+    return Ingested(len(fresh), sum(_match(legs, unit, tenant, rail, line) for line in fresh))
+
+
+def _told_apart(lines: Sequence[StatementLine]) -> Iterator[StatementLine]:
+    """Lines with ids of their own: two that say the same are two, such as two charges of one day."""
+    seen: Counter[tuple[str, date, int]] = Counter()
+    for line in lines:
+        said = (line.line_id, line.booked_on, line.amount.minor)
+        seen[said] += 1
+        yield line if seen[said] == 1 else replace(line, line_id=f"{line.line_id}#{seen[said]}")
+
+
+def _add_line(
+    unit: Unit, tenant: int, rail: str, statement: AccountStatement, line: StatementLine
+) -> StatementLine | None:
+    """Keep a line, and return it as kept; None for one that another statement brought.
+
+    A bank gives one reference to a payment, its charge and its return: another day or amount is another line.
+    """
+    for line_id in (line.line_id, f"{line.line_id}@{line.booked_on}:{line.amount.minor}"):
         added = unit.execute(
             "INSERT INTO bank_line (tn, rail, line_id, statement_id, booked_on, currency, amount_minor, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
-                tenant, rail, line.line_id, statement.statement_id, line.booked_on.isoformat(), line.amount.currency,
+                tenant, rail, line_id, statement.statement_id, line.booked_on.isoformat(), line.amount.currency,
                 line.amount.minor, json.dumps([list(line.references), line.party, line.text]),
             ),
         )  # fmt: skip
         if added:
-            fresh.append(line)
-    # A payment before its return: some banks list the newest line first.
-    fresh.sort(key=lambda line: (line.booked_on, line.amount.minor > 0))
-    return Ingested(len(fresh), sum(_match(legs, unit, tenant, rail, line) for line in fresh))
+            return replace(line, line_id=line_id)
+        known = unit.row(
+            "SELECT booked_on, amount_minor FROM bank_line WHERE tn = ? AND rail = ? AND line_id = ?",
+            (tenant, rail, line_id),
+        )
+        if known is not None and tuple(known) == (line.booked_on.isoformat(), line.amount.minor):
+            return None
+    return None
 
 
 def open_lines(unit: Unit, tenant: int, rail: str, currency: str | None = None) -> list[StatementLine]:
