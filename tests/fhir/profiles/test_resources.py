@@ -288,3 +288,25 @@ def test_compiled_profiles_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch
             assert check.check({"resourceType": "Patient", "active": True}, [one["url"]]).errors
     assert len(check.library._plans) == 20
     assert len(check.library._trees) == 20
+
+
+def capability(kind: str, *formats: str) -> Json:
+    definition = "http://hl7.org/fhir/SearchParameter/AllergyIntolerance-clinical-status"
+    parameter = {"name": "clinical-status", "type": kind, "definition": definition}
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "draft",
+        "date": "2026-01-01",
+        "kind": "requirements",
+        "description": "what is asked of a server",
+        "fhirVersion": "4.0.1",
+        "format": list(formats),
+        "rest": [{"mode": "server", "resource": [{"type": "AllergyIntolerance", "searchParam": [parameter]}]}],
+    }
+
+
+def test_what_a_server_says_of_itself() -> None:
+    """R4 writes its formats in short, and a search parameter has the type of its definition."""
+    assert errors(capability("token", "json", "xml", "application/fhir+json")) == []
+    assert errors(capability("token", "yaml")) == ["CapabilityStatement.format[0]"]
+    assert errors(capability("date", "json")) == ["CapabilityStatement.rest[0].resource[0].searchParam[0].type"]

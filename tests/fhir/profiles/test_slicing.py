@@ -170,3 +170,22 @@ def test_slices_within_slices(places: Places) -> None:
     assert places(patient(telecom=[home, work]), made) == []
     assert places(patient(telecom=[work]), made) == ["Patient"]
     assert places(patient(telecom=[home, home]), made) == ["Patient"]
+
+
+def test_what_has_no_code_is_in_no_slice_of_a_value_set(places: Places) -> None:
+    """A value without a coding is in no value set, so that an open slicing takes it beside the slice."""
+    head = {"id": "Patient.maritalStatus", "min": 0}
+    sliced = profile(
+        "Patient",
+        head,
+        {"id": "Patient.communication", "slicing": slicing(("value", "language"))},
+        {"id": "Patient.communication:spoken", "sliceName": "spoken", "max": "1"},
+        {
+            "id": "Patient.communication:spoken.language",
+            "binding": {"strength": "required", "valueSet": "http://hl7.org/fhir/ValueSet/administrative-gender"},
+        },
+    )
+    coded = {"language": {"coding": [{"system": "http://hl7.org/fhir/administrative-gender", "code": "male"}]}}
+    plain = {"language": {"text": "Kikuyu"}}
+    assert places(patient(communication=[plain, coded, plain]), sliced) == []
+    assert places(patient(communication=[coded, coded]), sliced) == ["Patient"]

@@ -9,6 +9,9 @@ from kiungo.base.time import TurnedClock
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.fhir.terminology import Terminologies, Terminology
+from kiungo.fhir.terminology.model import Filter
+from kiungo.fhir.terminology.shelves import value_set_of
+from kiungo.fhir.terminology.tree import of_resource
 from kiungo.kernel.auth.principal import system_call
 from kiungo.kernel.database import Database
 
@@ -163,3 +166,21 @@ def test_a_runaway_pattern_is_refused(stepped_database: Database, terminology: T
     store(stepped_database, value_set("http://example.org/slow", rule))
     with pytest.raises(Incorrect, match="repeats"):
         terminology.codes("http://example.org/slow")
+
+
+def test_a_filter_that_is_not_of_r4_is_refused_and_not_taken_for_equality() -> None:
+    rule = {"system": ANIMALS, "filter": [{"property": "concept", "op": "descendent-leaf", "value": "animal"}]}
+    with pytest.raises(Incorrect, match="descendent-leaf"):
+        value_set_of({"url": "http://example.org/leaves", "compose": {"include": [rule]}})
+
+
+def test_codes_without_case_subsume_without_case(stepped_database: Database, terminology: Terminology) -> None:
+    store(stepped_database, code_system(url="http://example.org/loose", caseSensitive=False))
+    asked = [("HEN", "hen"), ("ANIMAL", "Hen"), ("owl", "BIRD"), ("OWL", "HEN")]
+    found = [terminology.subsumes("http://example.org/loose", one, other) for one, other in asked]
+    assert found == ["equivalent", "subsumes", "subsumed-by", "not-subsumed"]
+
+
+def test_a_filter_may_ask_for_children() -> None:
+    held = of_resource(code_system())
+    assert [one.code for one in held.matching((Filter("child", "=", "hen"),), (), active_only=False)] == ["bird"]

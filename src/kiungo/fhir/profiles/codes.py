@@ -36,11 +36,11 @@ class Codes:
         self._until_s = 0.0
 
     def holds(self, url: str, value: Any, type_name: str) -> bool | None:
-        """Whether a value has a code of the value set; None when it cannot be known."""
+        """Whether a value has a code of the value set; None when it cannot be known, False when it has no code."""
         answers = [self._terminology.holds(url, system, code) for system, code in codings_of(value, type_name)]
         if True in answers:
             return True
-        return None if None in answers else (False if answers else None)
+        return None if None in answers else False
 
     def check_coding(self, o: Json, at: At, run: Run) -> None:
         """Note a code that its own system does not have."""

@@ -131,7 +131,21 @@ def _check_codes(rule: Json, at: At, run: Run) -> None:
 def check_parameter(o: Json, at: At, run: Run) -> None:
     """A search parameter is of the type of the one it derives from, where that is known."""
     check_expression(o.get("expression"), (at, "expression", -1), run)
-    origin, kind = o.get("derivedFrom"), o.get("type")
+    _check_kind(o.get("type"), o.get("derivedFrom"), at, run)
+
+
+def check_capability(o: Json, at: At, run: Run) -> None:
+    """A search parameter that a server says it has is of the type that its definition says."""
+    for number, rest in enumerate(objects(o.get("rest"))):
+        here: At = (at, "rest", number)
+        for index, resource in enumerate(objects(rest.get("resource"))):
+            for place, one in enumerate(objects(resource.get("searchParam"))):
+                where: At = ((here, "resource", index), "searchParam", place)
+                _check_kind(one.get("type"), one.get("definition"), where, run)
+
+
+def _check_kind(kind: Any, origin: Any, at: At, run: Run) -> None:
+    """A parameter's type is that of its definition, where that is known."""
     if origin.__class__ is not str or kind.__class__ is not str:
         return
     own = run.library.conformance.find("SearchParameter", str(origin))

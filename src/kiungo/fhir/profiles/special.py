@@ -7,6 +7,7 @@ from kiungo.fhir.profiles.attachments import check_attachment
 from kiungo.fhir.profiles.bundles import check_bundle
 from kiungo.fhir.profiles.definitional import (
     check_canonical,
+    check_capability,
     check_code_system,
     check_parameter,
     check_structure,
@@ -36,6 +37,7 @@ SPECIAL: dict[str, Special] = {
     "CodeSystem": check_code_system,
     **dict.fromkeys(("Age", "Count", "Distance", "Duration", "Quantity"), check_coding),
     "Observation": check_vital_sign,
+    "CapabilityStatement": check_capability,
     "SearchParameter": check_parameter,
     "StructureDefinition": check_structure,
     "ValueSet": check_value_set,

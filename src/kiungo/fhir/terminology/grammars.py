@@ -12,8 +12,9 @@ UCUM = "http://unitsofmeasure.org"
 MEDIA_TYPES = "urn:ietf:bcp:13"
 LANGUAGES = "urn:ietf:bcp:47"
 TIME_ZONES = "https://www.iana.org/time-zones"
+# R4 names its own formats in short where a server says which it takes (CapabilityStatement.format).
 _MEDIA_TYPE = re.compile(
-    r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[\w!#$&^.+-]{1,127}(\s*;\s*[\w!#$&^.+-]+=(\"[^\"]*\"|[^\s;\"]+))*"
+    r"json|xml|ttl|[A-Za-z0-9][\w!#$&^.+-]{0,126}/[\w!#$&^.+-]{1,127}(\s*;\s*[\w!#$&^.+-]+=(\"[^\"]*\"|[^\s;\"]+))*"
 )
 _LANGUAGE = re.compile(
     r"(?:[a-zA-Z]{2,3}(?:-[a-zA-Z]{3}){0,3}|[a-zA-Z]{4,8})(?:-[a-zA-Z]{4})?(?:-(?:[a-zA-Z]{2}|\d{3}))?"

@@ -221,16 +221,12 @@ class Terminology:
 
         def look(reading: Reading) -> str:
             codes = _system(reading, system, version)
-            for code in (code_a, code_b):
-                if not codes.has(code):
-                    raise NotFound(
-                        CONCEPT_UNKNOWN, f"{system} has no code {code[:80]!r}", field="code", hint="Check its spelling"
-                    )
-            if code_a == code_b:
+            one, other = (_known(codes, system, code) for code in (code_a, code_b))
+            if one == other:
                 return "equivalent"
-            if codes.is_above(code_a, code_b):
+            if codes.is_above(one, other):
                 return "subsumes"
-            return "subsumed-by" if codes.is_above(code_b, code_a) else "not-subsumed"
+            return "subsumed-by" if codes.is_above(other, one) else "not-subsumed"
 
         return self._in(look, unit)
 
@@ -264,6 +260,14 @@ class Terminology:
                 hint="Store it, or install the guide it belongs to",
             )
         return found
+
+
+def _known(codes: CodeSystem, system: str, code: str) -> str:
+    """The code as its system spells it. Raises: NotFound CONCEPT_UNKNOWN."""
+    found = codes.find(code)
+    if found is None:
+        raise NotFound(CONCEPT_UNKNOWN, f"{system} has no code {code[:80]!r}", field="code", hint="Check its spelling")
+    return found.code
 
 
 def _system(reading: Reading, system: str, version: str | None) -> CodeSystem:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 VERSIONS_MAX = 50
+OPERATORS = ("=", "is-a", "descendent-of", "is-not-a", "regex", "in", "not-in", "generalizes", "exists")
 RULES_MAX = 500
 MAPS_MAX = 500
 # Finds a stored conformance resource: (unit, tenant, type, canonical address) to all its versions.
@@ -112,6 +113,14 @@ def _rule(part: dict[str, Any]) -> Rule:
     filters = tuple(
         Filter(f.get("property", ""), f.get("op", "="), str(f.get("value", ""))) for f in part.get("filter", ())
     )
+    for wanted in filters:
+        if wanted.op not in OPERATORS:
+            raise Incorrect(
+                VALUE_SET_WRONG,
+                f"The filter {wanted.op[:40]!r} is none of R4",
+                field="compose.include.filter.op",
+                hint=f"R4 has {', '.join(OPERATORS)}",
+            )
     return Rule(part.get("system"), part.get("version"), codes, filters, tuple(part.get("valueSet", ())))
 
 

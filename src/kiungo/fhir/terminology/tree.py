@@ -92,6 +92,8 @@ class TreeSystem:
             return (concept.display,)
         if name == "parent":
             return self.parents.get(concept.code, ())
+        if name == "child":
+            return tuple(code for code, above in self.parents.items() if concept.code in above)
         return tuple(value for known, value in concept.properties if known == name)
 
 
