@@ -13,6 +13,7 @@ from typing import Any
 from kiungo.base.errors import KiungoError
 from kiungo.base.money import Money
 from kiungo.connectors.sha.profile import Profile
+from kiungo.fhir.indexing.values import TIME_MIN, date_span
 from kiungo.ports.payer import ApprovedService, Claim, ClaimStatus, Report
 
 Resource = dict[str, Any]
@@ -42,20 +43,24 @@ def bundle(claim: Claim, profile: Profile) -> Resource:
 
 def responses(found: Mapping[str, Any], profile: Profile) -> dict[str, Report]:
     """Reports by booking number; of several responses to one claim the newest counts."""
-    newest: dict[str, tuple[str, Report]] = {}
+    newest: dict[str, tuple[int, Report]] = {}
     for resource in _resources(found, "ClaimResponse"):
         booking_no = _identified(_request(resource), profile.booking_system)
         if booking_no is None:
             continue
-        created = str(resource.get("created", ""))
+        created = _moment(resource.get("created"))
         if booking_no not in newest or newest[booking_no][0] <= created:
             newest[booking_no] = (created, _report(resource, booking_no))
     return {booking_no: report for booking_no, (_, report) in newest.items()}
 
 
 def with_payments(reports: Mapping[str, Report], found: Mapping[str, Any], profile: Profile) -> dict[str, Report]:
-    """The reports with what was paid: the sum of a claim's notices, on the day of the last."""
+    """The reports with what was paid: the sum of a claim's payments, on the day of the last notice.
+
+    A payment that is told as paid and then as cleared has two notices, and counts once.
+    """
     paid = dict(reports)
+    counted: set[tuple[str, str]] = set()
     for resource in _resources(found, "PaymentNotice"):
         booking_no = _identified(_request(resource), profile.booking_system)
         status = resource.get("paymentStatus", {}).get("coding", [{}])[0].get("code")
@@ -63,10 +68,30 @@ def with_payments(reports: Mapping[str, Report], found: Mapping[str, Any], profi
         if booking_no not in paid or status not in PAID or amount is None or resource.get("status") != "active":
             continue
         before = paid[booking_no]
-        together = amount if before.paid is None else before.paid + amount
+        payment = (booking_no, _payment(resource))
+        is_new = payment not in counted
+        counted.add(payment)
+        together = before.paid if not is_new else amount if before.paid is None else before.paid + amount
         day = max(str(resource.get("paymentDate", ""))[:10], before.payment_date or "")
         paid[booking_no] = replace(before, paid=together, payment_date=day or None)
     return paid
+
+
+def _moment(value: Any) -> int:
+    """When something was created, whatever its offset; what is no date is older than everything. Units: ms."""
+    try:
+        return date_span(str(value))[0]
+    except (ValueError, OverflowError):
+        return TIME_MIN
+
+
+def _payment(notice: Mapping[str, Any]) -> str:
+    """What tells one payment from another: the payment a notice names, else the notice itself."""
+    payment = notice.get("payment")
+    payment = payment if isinstance(payment, dict) else {}
+    identifier = payment.get("identifier")
+    named = identifier.get("value") if isinstance(identifier, dict) else None
+    return str(named or payment.get("reference") or f"notice {notice.get('id')}")
 
 
 def _organization(claim: Claim, profile: Profile) -> Resource:
