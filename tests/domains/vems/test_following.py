@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kiungo.base.money import Money
 from kiungo.base.time import SECOND_US, TurnedClock
 from kiungo.connectors.sha.twin import ShaTwin, Verdict
-from kiungo.domains.vems import steps
+from kiungo.domains.vems import correcting, steps
 from kiungo.domains.vems.desk import Booked
 from kiungo.domains.vems.events import DECISIONS, TOPICS
 from kiungo.domains.vems.loading import load_sample
@@ -27,6 +27,7 @@ from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import json, schedule
 from kiungo.kernel.auth import system_call
+from kiungo.kernel.auth.principal import Call, Principal
 from kiungo.kernel.database import Database
 from kiungo.kernel.jobs.worker import run_due
 from kiungo.kernel.sandbox import Faults, SteppedTransport
@@ -336,6 +337,45 @@ def test_what_was_set_by_hand_holds_and_the_report_is_kept(world: World) -> None
     assert [(payload["approvedMinor"], payload["version"]) for payload in told] == [(3_100_000, 1)]
     trail = world.database.read(lambda unit: bookings.steps_of(unit, 1, number))
     assert trail[-1].text == "sha says rejected; what was set by hand holds"
+
+
+def test_the_same_sum_cut_otherwise_over_the_services_is_another_decision(world: World) -> None:
+    world.twin.decide = lambda claim: Verdict(items={1: Decimal("15000.00"), 2: Decimal("4000.00")})
+    number = world.submitted()
+    world.turn(hours=0.5)
+    world.twin.rule(number, Verdict(items={1: Decimal("4000.00"), 2: Decimal("15000.00")}))
+    world.turn(hours=1)
+    told = [event.payload for event in world.heard.events if event.topic in DECISIONS]
+    assert [[line["approvedMinor"] for line in payload["lines"]] for payload in told] == [
+        [1_500_000, 400_000],
+        [400_000, 1_500_000],
+    ]
+    world.turn(hours=1)
+    assert len([event for event in world.heard.events if event.topic in DECISIONS]) == 2, "the same again is nothing"
+
+
+def test_what_two_persons_corrected_holds_also_when_the_payer_approves_another_part(world: World) -> None:
+    world.twin.decide = lambda claim: Verdict(items={1: Decimal("15000.00"), 2: Decimal("4000.00")})
+    number = world.submitted()
+    world.turn(hours=0.5)
+    desk, amount = world.vems.desk, Money(1_000_000, "KES")
+    ann, ben = (
+        Call(Principal(1, name, "session", name, scopes=frozenset({"override:bookings"})), "r1", "test")
+        for name in ("ann", "ben")
+    )
+    world.database.write(lambda unit: correcting.propose(desk, unit, ann, number, amount, "delivered in part"))
+    world.database.write(lambda unit: correcting.confirm(desk, unit, ben, number, amount))
+    world.twin.rule(number, Verdict(items={1: Decimal("15000.00"), 2: Decimal("3000.00")}))
+    world.turn(hours=1)
+    told = [event.payload["approvedMinor"] for event in world.heard.events if event.topic in DECISIONS]
+    assert told == [1_900_000, 1_000_000]
+    assert world.claim(number).approved_minor == 1_800_000, "what the payer says is kept"
+    world.database.write(
+        lambda unit: steps.override(desk, unit, CALL, number, reason="the payer decides again", approval="pending")
+    )
+    world.twin.rule(number, Verdict())
+    world.turn(hours=1)
+    assert world.approval(number) == "approved"
 
 
 def test_cash_has_no_claim_and_a_cancelled_booking_is_not_asked_about(world: World) -> None:

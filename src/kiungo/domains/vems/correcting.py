@@ -66,7 +66,8 @@ def confirm(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approved
     proposals.refuse_old(unit, proposal.at_us, "correction")
     proposals.refuse_proposer(unit, call, proposal.by_id, "correction")
     row = replace(
-        booked.row, approval=_approval(booked, approved), overridden=1, updated_us=unit.now_us
+        booked.row, approval=_approval(booked, approved), overridden=1, decided_by_hand=1,
+        updated_us=unit.now_us,
     )  # fmt: skip
     booked = Booked(row, booked.lines)
     bookings.update(unit, call.tenant, row)

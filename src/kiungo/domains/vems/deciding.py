@@ -7,7 +7,7 @@ from typing import Any
 from kiungo.base.money import Money
 from kiungo.domains.vems import events
 from kiungo.domains.vems.desk import Booked, BookingDesk
-from kiungo.domains.vems.rules.following import Judged, judge
+from kiungo.domains.vems.rules.following import Judged, judge, split_of
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel import audit
@@ -105,7 +105,8 @@ def _decide(
     report: Report,
     source: str,
 ) -> tuple[ClaimRow, Booked]:
-    same = (row.status, row.approved_minor) == (judged.approval, judged.approved.minor)
+    split = split_of(report)
+    same = (row.status, row.approved_minor) == (judged.approval, judged.approved.minor) and row.split in (None, split)
     decided = replace(
         row,
         state="decided",
@@ -113,12 +114,13 @@ def _decide(
         approved_minor=judged.approved.minor,
         decided_on=report.decided_on or row.decided_on,
         reason=report.reason,
+        split=split,
     )
     if same:
         return decided, booked
     decided = replace(decided, version=row.version + 1)
     _keep(unit, call, decided, report, source)
-    if booked.row.overridden and booked.row.approval not in ("pending", row.status):
+    if booked.row.decided_by_hand:
         text = f"{row.payer} says {judged.approval}; what was set by hand holds"
         bookings.note(unit, call.tenant, row.booking_no, "claim.reported", text, by=call.principal.name)
         return decided, booked

@@ -268,6 +268,7 @@ class BookingDesk:
             booking_id=existing.booking_id,
             revision=existing.revision + 1,
             overridden=existing.overridden,
+            decided_by_hand=existing.decided_by_hand,
             created_us=existing.created_us,
             updated_us=unit.now_us,
         )

@@ -15,7 +15,7 @@ import structlog
 from kiungo.base.errors import KiungoError, Unavailable
 from kiungo.base.time import SECOND_US
 from kiungo.domains.vems.desk import Booked, BookingDesk
-from kiungo.domains.vems.rules.following import FollowPolicy, next_poll_s
+from kiungo.domains.vems.rules.following import FollowPolicy, next_poll_s, split_of
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel.auth import system_call
@@ -220,7 +220,9 @@ def _says_something(row: ClaimRow, report: Report) -> bool:
         return True
     if report.status == "pending":
         return False
-    return row.status != report.status or report.approved is None or report.approved.minor != row.approved_minor
+    if row.status != report.status or report.approved is None or report.approved.minor != row.approved_minor:
+        return True
+    return row.split != split_of(report)
 
 
 def _held(unit: Unit, tenant: int, row: ClaimRow) -> ClaimRow | None:

@@ -12,6 +12,7 @@ from kiungo.domains.vems.model import ApprovalState, BookingState
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
 from kiungo.domains.vems.rules.booking import may_become
 from kiungo.domains.vems.store import bookings
+from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
@@ -99,6 +100,7 @@ def override(
         state=cast("BookingState", state or old.state),
         approval=cast("ApprovalState", approval or old.approval),
         overridden=1,
+        decided_by_hand=_by_hand(old, approval),
         updated_us=unit.now_us,
     )
     booked = Booked(row, booked.lines)
@@ -114,6 +116,13 @@ def override(
     if row.approval not in (old.approval, "pending"):
         deciding.decide_by_hand(desk, unit, call, booked, reason=reason, approved=approved)
     return booked
+
+
+def _by_hand(old: BookingRow, approval: str | None) -> int:
+    """Whether a person's decision stands after an override; one to pending gives the decision back to the payer."""
+    if approval in (None, old.approval):
+        return old.decided_by_hand
+    return int(approval != "pending")
 
 
 def check_override(*, reason: str, state: str | None, approval: str | None, approved: Money | None) -> None:

@@ -66,6 +66,30 @@ def test_money_the_payer_told_of_is_not_booked_twice(office: Office) -> None:
     assert (proof["items"], proof["books"], proof["unexplained"]) == ([], 31_000, 0)
 
 
+def test_money_the_payer_told_of_and_the_bank_cut_otherwise_is_booked_once(office: Office) -> None:
+    number = office.approved()
+    whole = Money(3_100_000, "KES")
+    office.world.database.write(
+        lambda unit: office.world.settlements.remit(unit, 1, number, rail="bank", amount=whole, key=f"{number}/1:31000")
+    )
+    upload(office, camt(statement((1_000_000, "", "SHA"), (2_150_000, "", "SHA"))))
+    first, second = sorted(line_ids(office), key=lambda line: line_amount(office, line))
+    office.post(REMIT, {"lineId": first, "settlementNo": number})
+    proof = office.get("/rails/bank/proof")["data"]
+    assert (proof["books"], proof["unexplained"]) == (31_000, 0)
+    assert {item["amount"] for item in proof["items"]} == {21_000, -21_500}
+    office.post(REMIT, {"lineId": second, "settlementNo": number})
+    proof = office.get("/rails/bank/proof")["data"]
+    assert (proof["items"], proof["books"], proof["unexplained"]) == ([], 31_500, 0)
+    assert settled(office, number)["remittedAmount"] == 31_000
+    assert office.world.balance("suspense") == -50_000, "more came than was told and owed"
+
+
+def line_amount(office: Office, line: str) -> float:
+    """What a line in the queue comes to."""
+    return next(found["amount"] for found in office.get("/rails/bank/queue")["data"] if found["lineId"] == line)
+
+
 def test_what_cannot_be_a_remittance_is_refused(office: Office) -> None:
     number = delivered(office, "cash")
     upload(office, camt(statement((-700, "", "CHARGES"))))

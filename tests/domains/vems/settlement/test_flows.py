@@ -141,3 +141,40 @@ def test_money_of_a_part_that_was_lowered_pays_the_part_that_was_raised(world: W
     assert world.settlement("VB1/V999").remitted_minor == 500_000
     assert world.balance("receivable:SHA") == 0
     assert due_to(world, VENDOR) == 666_666
+
+
+def test_money_that_is_lowered_and_rises_to_the_same_sum_again_is_booked_each_time(world: World) -> None:
+    """What a part gave to another one and what then arrives for it anew are two things, though the sum is the same."""
+    world.fund("100000.00")
+    two(world, "booking.claim_approved", 500_000, 500_000)
+    two(world, "booking.claim_paid", 500_000, 500_000, paidMinor=1_000_000, version=2)
+    two(world, "booking.claim_approved", 0, 1_000_000, version=3)
+    assert world.settlement(f"VB1/{VENDOR}").remitted_minor == 0
+    two(world, "booking.claim_approved", 500_000, 1_000_000, version=4)
+    two(world, "booking.claim_paid", 500_000, 1_000_000, paidMinor=1_500_000, version=5)
+    assert world.settlement(f"VB1/{VENDOR}").remitted_minor == 500_000
+    assert world.balance("receivable:SHA") == 0
+
+
+def test_no_more_is_paid_out_than_arrived_when_a_later_decision_is_cut_otherwise(world: World) -> None:
+    """Two lines of one vendor with different proportions: the first is paid, then the second is approved too."""
+    world.fund("100000.00")
+    lean = {"vendorMinor": 100_000, "facilityMinor": 1_350_000}
+
+    def decided(first: int, second: int, version: int) -> None:
+        lines = [line(1, approved=first), line(2, approved=second) | lean]
+        happen(world, "booking.claim_approved", lines, mode="other_insurances", version=version)
+
+    def ordered() -> int:
+        return sum(leg.due.minor for leg in world.legs("VB1"))
+
+    decided(1_500_000, 0, 1)
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_500_000, version=2)
+    assert ordered() == 1_450_000
+    decided(1_500_000, 1_500_000, 3)
+    assert ordered() == 1_450_000, "nothing more has arrived"
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=1_600_000, version=4)
+    assert 1_450_000 < ordered() <= 1_550_000
+    happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=3_000_000, version=5)
+    assert ordered() == 2_900_000
+    assert world.settlement("VB1").state == "settled"

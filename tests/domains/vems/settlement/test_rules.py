@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kiungo.domains.vems.reconciliation.matching import Candidate, references_in, suggest
 from kiungo.domains.vems.rules.settlement_modes import MODES, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_routing import Route, choose
-from kiungo.domains.vems.rules.settlement_shares import entitlements
+from kiungo.domains.vems.rules.settlement_shares import dues_of, entitlements
 from kiungo.domains.vems.rules.settlement_states import STEPS, allows, settlement_state
 from kiungo.domains.vems.settlement.model import Preference, SettlementPolicy
 from kiungo.ports.payment import Capabilities, Destination, StatementLine
@@ -29,6 +29,32 @@ def test_shares_sum_to_the_base_end_exact_and_never_fall_while_it_grows(vendor, 
         assert parts[2] - before[2] >= -3
         before = parts
     assert before == (vendor, facility, fee)
+
+
+ACCRUED = st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+
+
+@given(st.lists(st.tuples(ACCRUED, st.integers(0, 100)), min_size=1, max_size=8))
+def test_dues_never_exceed_what_arrived_and_end_exact_when_all_did(decisions) -> None:
+    """Each decision may raise the shares in other proportions, and then some more of all of it arrives."""
+    committed, base, accrued = [0, 0], 0, (0, 0, 0)
+
+    def pay() -> None:
+        dues = dues_of([("vendor", accrued[0], committed[0]), ("facility", accrued[1], committed[1]),
+                        ("fee", accrued[2], 0)], base)  # fmt: skip
+        assert dues[2] == 0
+        for place in (0, 1):
+            committed[place] += dues[place]
+            assert dues[place] >= 0
+        assert sum(committed) <= base
+
+    for more, percent in decisions:
+        accrued = tuple(had + new for had, new in zip(accrued, more, strict=True))
+        base = max(base, sum(accrued) * percent // 100)
+        pay()
+    base = sum(accrued)
+    pay()
+    assert committed == list(accrued[:2])
 
 
 @pytest.mark.parametrize("base", [-1, 101])

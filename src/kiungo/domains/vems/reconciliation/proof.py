@@ -115,7 +115,8 @@ def _not_on_a_statement(unit: Unit, tenant: int, rail: str, currency: str) -> li
         f" AND b.used_for = f.{{key}} AND b.{PLACED})"
     )
     funding = unit.rows(
-        "SELECT f.key, f.amount_minor FROM settlement_funding AS f WHERE f.tn = ? AND f.rail = ? AND f.currency = ?"
+        "SELECT f.key, f.amount_minor - f.seen_minor FROM settlement_funding AS f"
+        " WHERE f.tn = ? AND f.rail = ? AND f.currency = ? AND f.seen_minor < f.amount_minor"
         + unseen.format(used_as="funding", key="key") + " ORDER BY f.key",
         (tenant, rail, currency),
     )  # fmt: skip

@@ -67,6 +67,11 @@ def judge(lines: Sequence[BookedLine], report: Report) -> Judged:
     return Judged("approved" if approved == whole else "partially_paid", approved, parts, excess)
 
 
+def split_of(report: Report) -> str:
+    """What a report approves of each service, in a form to compare: the same sum cut otherwise is another decision."""
+    return ";".join(f"{one.code if one.number is None else one.number}={one.approved.minor}" for one in report.services)
+
+
 def next_poll_s(policy: FollowPolicy, failures: int, rng: Random, *, retry_after_s: float | None = None) -> float:
     """How long to wait before asking about a claim again: the interval, or after failures full jitter up to a cap.
 

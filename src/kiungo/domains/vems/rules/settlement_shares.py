@@ -31,3 +31,21 @@ def entitlements(shares: Sequence[tuple[Role, int]], base_minor: int) -> tuple[i
     if sum(parts) != base_minor:
         raise ValueError("the shares have no fee to take the residual")
     return tuple(parts)
+
+
+def dues_of(shares: Sequence[tuple[Role, int, int]], base_minor: int) -> tuple[int, ...]:
+    """What each share may be paid now of a cumulative base, beyond what is committed to it; together never too much.
+
+    A decision line by line can change the proportions after some was paid: then one share holds more than its part of
+    the base, and what the others lack is cut to what is left of it. Shapes: (role, accrued, committed). Units: minor.
+    Raises: ValueError as `entitlements`.
+    """
+    wanted = entitlements([(role, accrued) for role, accrued, _ in shares], base_minor)
+    lacking = [
+        0 if role == "fee" else max(entitled - committed, 0)
+        for (role, _, committed), entitled in zip(shares, wanted, strict=True)
+    ]
+    fee = sum(entitled for (role, _, _), entitled in zip(shares, wanted, strict=True) if role == "fee")
+    left = max(base_minor - fee - sum(committed for role, _, committed in shares if role != "fee"), 0)
+    together = sum(lacking)
+    return tuple(lacking) if together <= left else tuple(minor * left // together for minor in lacking)

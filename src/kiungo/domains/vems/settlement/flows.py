@@ -90,9 +90,10 @@ class SettlementFlows:
             amount = min(part - received[place], new)
             if amount > 0:
                 new -= amount
+                # The version too: what arrived for a part can be lowered and rise to the same sum again.
                 self.settlements.remit(
-                    unit, event.tenant, row.booking_no, rail=self.collection_rail,
-                    amount=Money(amount, currency), key=f"{row.booking_no}/{received[place] + amount}",
+                    unit, event.tenant, row.booking_no, rail=self.collection_rail, amount=Money(amount, currency),
+                    key=f"{row.booking_no}/{said['version']}:{received[place] + amount}",
                 )  # fmt: skip
 
     def _decide(

@@ -20,7 +20,7 @@ from random import Random
 
 from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_modes import Plan, base_minor, plan_of
-from kiungo.domains.vems.rules.settlement_shares import entitlements
+from kiungo.domains.vems.rules.settlement_shares import dues_of, entitlements
 from kiungo.domains.vems.rules.settlement_states import UNPAID
 from kiungo.domains.vems.settlement import accounts, excess, store
 from kiungo.domains.vems.settlement.checking import check
@@ -290,11 +290,10 @@ class Settlements:
         """Make legs for what may be paid now and is not in a leg yet."""
         row = store.get_settlement(unit, tenant, booking_no)
         base = row.approved_minor if row.pays_on == "approval" else min(row.remitted_minor, row.approved_minor)
-        wanted = entitlements([(share.role, share.accrued_minor) for share in row.shares], base)
+        dues = dues_of([(share.role, share.accrued_minor, share.committed_minor) for share in row.shares], base)
         # Payees in order: two bookings of the same payees lock them alike.
-        for share, entitled in sorted(zip(row.shares, wanted, strict=True), key=lambda pair: pair[0].payee_id):
-            due = entitled - share.committed_minor
-            if share.role == "fee" or due <= 0:
+        for share, due in sorted(zip(row.shares, dues, strict=True), key=lambda pair: pair[0].payee_id):
+            if due == 0:
                 continue
             unit.lock(f"payee/{tenant}/{share.payee_id}")
             unit.execute(

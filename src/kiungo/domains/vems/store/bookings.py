@@ -15,7 +15,10 @@ StepKind = Literal["step", "message", "posting"]
 
 @dataclass(frozen=True, slots=True)
 class BookingRow:
-    """A row of vems_booking. Units: `*_us` microseconds UTC; `booked_for_us` is the first service's moment."""
+    """A row of vems_booking. Units: `*_us` microseconds UTC; `booked_for_us` is the first service's moment.
+
+    Shapes: `overridden` says that a person set anything by hand, `decided_by_hand` that it was what is approved.
+    """
 
     booking_no: str
     booking_id: str
@@ -37,6 +40,7 @@ class BookingRow:
     claimed_us: int | None
     created_us: int
     updated_us: int
+    decided_by_hand: int = 0
 
     @property
     def total(self) -> Money:

@@ -14,7 +14,11 @@ TAKEN_US = 120 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """A row of vems_claim. Shapes: `next_poll_us` None means nobody asks any more; `note` why it is overdue."""
+    """A row of vems_claim. Shapes: `next_poll_us` None means nobody asks any more; `note` why it is overdue.
+
+    `split` is what was approved of each service (see rules/following.py), `kept_minor` what of the payment the payer
+    kept back for earlier claims.
+    """
 
     booking_no: str
     payer: str
@@ -34,6 +38,8 @@ class ClaimRow:
     last_poll_us: int | None
     deadline_us: int
     note: str | None
+    split: str | None = None
+    kept_minor: int | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(ClaimRow))
