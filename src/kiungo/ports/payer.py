@@ -73,7 +73,10 @@ class ApprovedService:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a payer says about a claim. None means it does not say; days are YYYY-MM-DD."""
+    """What a payer says about a claim. None means it does not say; days are YYYY-MM-DD.
+
+    Shapes: `paid` is the money it sent, `kept` what it kept back of the payment for earlier claims, each in all.
+    """
 
     booking_no: str
     reference: str
@@ -85,6 +88,7 @@ class Report:
     payment_date: str | None = None
     reason: str | None = None
     services: tuple[ApprovedService, ...] = ()
+    kept: Money | None = None
 
 
 class Payer(Protocol):

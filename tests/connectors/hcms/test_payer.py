@@ -155,3 +155,11 @@ def test_settings_are_checked() -> None:
             HcmsSettings(**{"base_url": "http://x", **wrong})
     with pytest.raises(ValueError, match="base_url"):
         HcmsSettings()
+
+
+def test_what_was_kept_back_is_told_apart_from_what_was_sent() -> None:
+    payment = {"payment_date": "2024-10-20", "paid_amount": 0, "recovered_amount": "1000.00"}
+    report = mapping.report({**GUIDE, "paid": True, "payment": payment}, "VB1")
+    assert (report.paid, report.kept) == (Money(0, "KES"), Money(100_000, "KES"))
+    whole = mapping.report({**GUIDE, "paid": True, "payment": {"payment_date": "2024-10-20"}}, "VB1")
+    assert (whole.paid, whole.kept) == (Money(100_000, "KES"), None)

@@ -60,6 +60,8 @@ def test_what_is_owed_back_is_kept_back_first(house: House) -> None:
     }
     assert (told[small]["paid_amount"].text(), told[small]["recovered_amount"].text()) == ("0.00", "200.00")
     assert (told[large]["paid_amount"].text(), told[large]["recovered_amount"].text()) == ("800.00", "800.00")
+    shown = json.loads(house.row(large).wire)["payment"]
+    assert (shown["paid_amount"], shown["recovered_amount"]) == (800, 800)
     row = house.row(large)
     stored = house.database.read(
         lambda unit: house.payor.repository.read(unit, system_call(1), "ExplanationOfBenefit", row.benefit_fhir).body

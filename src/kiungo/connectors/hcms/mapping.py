@@ -53,11 +53,12 @@ def report(claim: Mapping[str, Any], booking_no: str) -> Report:
         status="rejected" if void or said == "rejected" else "approved" if approved is not None else "pending",
         said="void" if void else said,
         approved=None if void else approved,
-        paid=approved if payment else None,
+        paid=amount(payment["paid_amount"], currency) if "paid_amount" in payment else approved if payment else None,
         decided_on=decided,
         payment_date=str(payment["payment_date"]) if "payment_date" in payment else None,
         reason=str(reason) if reason else None,
         services=() if void else _services(claim, currency),
+        kept=amount(payment.get("recovered_amount"), currency),
     )
 
 

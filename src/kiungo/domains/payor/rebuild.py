@@ -1,10 +1,13 @@
 """A claim as the store holds it, put together again from its FHIR resources, its steps and its payment."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from kiungo.domains.payor import view
 from kiungo.domains.payor.book import Plan
 from kiungo.domains.payor.mapping import claim as claim_mapping
+from kiungo.domains.payor.mapping import terms
 from kiungo.domains.payor.mapping.decision import Ids, result_of
 from kiungo.domains.payor.model import Adjudication, Claim
 from kiungo.domains.payor.store import desk, payments
@@ -39,7 +42,7 @@ def read(unit: Unit, call: Call, repository: Repository, row: ClaimRow) -> OnFil
         row=row,
         claim=claim_mapping.from_fhir(claim),
         result=result_of(benefit, row.state),
-        standing=standing_of(unit, call.tenant, row),
+        standing=_with_what_was_kept(standing_of(unit, call.tenant, row), benefit),
     )
 
 
@@ -68,6 +71,16 @@ def standing_of(unit: Unit, tenant: int, row: ClaimRow) -> Standing:
         replaced_by=row.replaced_by,
         payment=payment.shown() if payment else None,
     )
+
+
+def _with_what_was_kept(standing: Standing, benefit: Mapping[str, Any]) -> Standing:
+    """What was sent for a claim and what was kept back of it, where the two differ."""
+    kept = benefit.get("payment", {}).get("adjustment")
+    if standing.payment is None or kept is None:
+        return standing
+    sent = terms.read_money(benefit["payment"]["amount"])
+    told = {"paid_amount": sent, "recovered_amount": terms.read_money(kept)}
+    return replace(standing, payment={**standing.payment, **told})
 
 
 def wire_of(on_file: OnFile, plan: Plan) -> bytes:

@@ -51,7 +51,7 @@ class Standing:
     voided_us: int | None = None
     void_reason: str | None = None
     replaced_by: str | None = None
-    payment: Mapping[str, str] | None = None
+    payment: Mapping[str, str | Money] | None = None
     first_approval_by: str | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from kiungo.base.money import Money
 from kiungo.domains.vems import events
 from kiungo.domains.vems.desk import Booked, BookingDesk
-from kiungo.domains.vems.rules.following import Judged, judge, split_of
+from kiungo.domains.vems.rules.following import Judged, judge, kept_of, split_of
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel import audit
@@ -76,6 +76,7 @@ def decision(
         "reference": row.reference if row else None,
         "approvedMinor": judged.approved.minor,
         "paidMinor": row.paid_minor if row else None,
+        "keptMinor": row.kept_minor if row else None,
         "decidedOn": row.decided_on if row else None,
         "paymentDate": row.payment_date if row else None,
         "reason": reason,
@@ -139,11 +140,17 @@ def _decide(
 def _pay(
     desk: BookingDesk, unit: Unit, call: Call, row: ClaimRow, booked: Booked, report: Report, source: str
 ) -> ClaimRow:
-    """Money the payer says it sent; a smaller sum than before would be a clawback, and is told as it is."""
-    if report.paid is None or (report.paid.minor, report.payment_date) == (row.paid_minor, row.payment_date):
+    """Money the payer says it sent, or kept back; a smaller sum than before is told as it is."""
+    kept = kept_of(report)
+    known = (row.paid_minor, row.kept_minor or 0, row.payment_date)
+    if report.paid is None or (report.paid.minor, kept, report.payment_date) == known:
         return replace(row, payment_date=report.payment_date or row.payment_date)
     paid = replace(
-        row, paid_minor=report.paid.minor, payment_date=report.payment_date or row.payment_date, version=row.version + 1
+        row,
+        paid_minor=report.paid.minor,
+        kept_minor=kept,
+        payment_date=report.payment_date or row.payment_date,
+        version=row.version + 1,
     )
     _keep(unit, call, paid, report, source)
     judged = judge(booked.lines, report)
@@ -151,7 +158,8 @@ def _pay(
         judged = replace(judged, approved=Money(row.approved_minor or 0, row.currency))
     more = decision(paid, booked, judged, paid.version, reason=report.reason, payer=row.payer)
     day = f" on {paid.payment_date}" if paid.payment_date else ""
-    desk.tell(unit, call, booked, PAID, f"{row.payer} paid {report.paid}{day}", more)
+    back = f", and kept {report.kept} back" if kept else ""
+    desk.tell(unit, call, booked, PAID, f"{row.payer} paid {report.paid}{day}{back}", more)
     return paid
 
 
@@ -162,6 +170,7 @@ def _keep(unit: Unit, call: Call, row: ClaimRow, report: Report, source: str) ->
         "said": report.said,
         "approved": report.approved,
         "paid": report.paid,
+        **({"kept": report.kept} if kept_of(report) else {}),
         "decidedOn": report.decided_on,
         "paymentDate": report.payment_date,
         "reason": report.reason,

@@ -11,7 +11,7 @@
     booking.claim_approved       the payer approved all of it
     booking.claim_partially_paid the payer approved or paid a part of it
     booking.claim_rejected       the payer approved nothing (`reason`)
-    booking.claim_paid           the payer says it sent money (`paidMinor`, `paymentDate`)
+    booking.claim_paid           the payer says it sent money (`paidMinor`, `keptMinor`, `paymentDate`)
     booking.claim_overdue        the payer did not decide before the deadline; a person must look
     contract.changed             a contract was made or changed (its payload is the contract)
 

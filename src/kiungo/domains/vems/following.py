@@ -251,7 +251,7 @@ def _is_over(row: ClaimRow, *, reports_payment: bool) -> bool:
         return True
     if row.status not in ("approved", "partially_paid"):
         return False
-    return not reports_payment or (row.paid_minor or 0) >= (row.approved_minor or 0)
+    return not reports_payment or (row.paid_minor or 0) + (row.kept_minor or 0) >= (row.approved_minor or 0)
 
 
 def payer_unknown(name: str) -> NotFound:

@@ -59,7 +59,7 @@ def webhook_body(event: Event) -> dict[str, Any]:
         "approvalStatus": payload["approval"],
         "totalAmount": Money(payload["totalMinor"], payload["currency"]),
     }
-    for name in ("approvedMinor", "paidMinor"):
+    for name in ("approvedMinor", "paidMinor", "keptMinor"):
         if payload.get(name) is not None:
             body[name.removesuffix("Minor") + "Amount"] = Money(payload[name], payload["currency"])
     for name in ("reason", "paymentDate", "payer", "reference"):

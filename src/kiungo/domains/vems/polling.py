@@ -15,7 +15,7 @@ import structlog
 from kiungo.base.errors import KiungoError, Unavailable
 from kiungo.base.time import SECOND_US
 from kiungo.domains.vems.desk import Booked, BookingDesk
-from kiungo.domains.vems.rules.following import FollowPolicy, next_poll_s, split_of
+from kiungo.domains.vems.rules.following import FollowPolicy, kept_of, next_poll_s, split_of
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel.auth import system_call
@@ -216,7 +216,7 @@ def _says_something(row: ClaimRow, report: Report) -> bool:
     """Whether a report differs from what the row has, cheaply: most polls say what the last one said."""
     if row.status == "unknown" or report.reference != row.reference:
         return True
-    if report.paid is not None and report.paid.minor != row.paid_minor:
+    if report.paid is not None and (report.paid.minor, kept_of(report)) != (row.paid_minor, row.kept_minor or 0):
         return True
     if report.status == "pending":
         return False

@@ -94,10 +94,23 @@ def test_what_cannot_be_a_remittance_is_refused(office: Office) -> None:
     number = delivered(office, "cash")
     upload(office, camt(statement((-700, "", "CHARGES"))))
     (line,) = line_ids(office)
-    assert "money that left" in office.post(REMIT, {"lineId": line, "settlementNo": number}, status=400)["message"]
+    assert "cannot be taken back" in office.post(REMIT, {"lineId": line, "settlementNo": number}, status=400)["message"]
     office.post(REMIT, {"lineId": line, "settlementNo": "VB0"}, status=404)
     office.post(REMIT, {"lineId": "none", "settlementNo": number}, status=404)
     office.post("/rails/visa/remittances", {"lineId": line, "settlementNo": number}, status=404)
     office.post(REMIT, {"lineId": 7}, status=422)
     assert settled(office, number)["remittedAmount"] == 0
     assert line_ids(office) == [line]
+
+
+def test_a_line_of_money_the_payer_took_back_makes_it_owe_again(office: Office) -> None:
+    office.world.fund("100000.00")
+    number = delivered(office, "mpesa")
+    upload(office, camt(statement((1_500_000, "", "J KAMAU"), (-500_000, "", "REVERSED"))))
+    first, back = sorted(line_ids(office), key=lambda line: -line_amount(office, line))
+    office.post(REMIT, {"lineId": first, "settlementNo": number})
+    found = office.post(REMIT, {"lineId": back, "settlementNo": number})["data"]
+    assert found["remittedAmount"] == 10_000
+    proof = office.get("/rails/bank/proof")["data"]
+    assert (proof["items"], proof["books"], proof["unexplained"]) == ([], 10_000, 0)
+    office.post(REMIT, {"lineId": back, "settlementNo": number}, status=409)

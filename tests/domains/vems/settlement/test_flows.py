@@ -1,5 +1,6 @@
 """What happens to bookings, settled: decisions line by line, two vendors apart, cash and capitated services."""
 
+from kiungo.domains.vems.settlement import store
 from kiungo.domains.vems.settlement.flows import SettlementFlows
 from kiungo.kernel.outbox import Event
 from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, World
@@ -23,7 +24,8 @@ def happen(world: World, topic: str, lines: list[dict], mode: str = "sha", **mor
         "bookingNo": "VB1", "claimID": "CLM-1", "facility": FACILITY, "mode": mode, "currency": "KES", "lines": lines,
         "payer": "SHA", "version": 1, **more,
     }  # fmt: skip
-    world.database.write(lambda unit: subscriber(unit, Event(1, TENANT, topic, "VB1", unit.now_us, payload)))
+    number = str(payload["bookingNo"])
+    world.database.write(lambda unit: subscriber(unit, Event(1, TENANT, topic, number, unit.now_us, payload)))
     world.settle()
 
 
@@ -178,3 +180,87 @@ def test_no_more_is_paid_out_than_arrived_when_a_later_decision_is_cut_otherwise
     happen(world, "booking.claim_paid", [line(1)], mode="other_insurances", paidMinor=3_000_000, version=5)
     assert ordered() == 2_900_000
     assert world.settlement("VB1").state == "settled"
+
+
+INSURED = {"mode": "other_insurances"}
+
+
+def of(world: World, number: str, topic: str, lines: list[dict], **more: object) -> None:
+    """The same as `happen`, for a booking of another number."""
+    happen(world, topic, lines, bookingNo=number, **INSURED, **more)
+
+
+def test_what_a_payer_kept_back_is_covered_by_what_it_had_sent_too_much(world: World) -> None:
+    """The first claim is paid and then rejected; the second's money is less by that, and yet all of it is paid."""
+    world.fund("100000.00")
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=2)
+    of(world, "VB1", "booking.claim_rejected", [line(1, approved=0)], version=3)
+    float_before = world.balance("cash:mpesa")
+    of(world, "VB2", "booking.claim_approved", [line(1, approved=1_500_000)])
+    for _ in range(2):
+        of(world, "VB2", "booking.claim_paid", [line(1)], paidMinor=500_000, keptMinor=1_000_000, version=2)
+    assert world.settlement("VB2").remitted_minor == 1_500_000
+    assert world.settlement("VB1").remitted_minor == 0
+    assert world.balance("receivable:SHA") == 0
+    assert world.settlement("VB2").state == "settled"
+    paid = 100 * sum(payment.shillings for payment in world.twin.payments)
+    assert world.balance("cash:mpesa") == 10_000_000 + 1_500_000 - paid
+    assert world.balance("cash:mpesa") <= float_before + 500_000
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=4)
+    assert world.balance("cash:mpesa") == 10_000_000 + 1_500_000 - paid, "told again, it came once"
+
+
+def test_what_was_kept_back_for_a_claim_nobody_told_us_of_is_covered_when_we_learn_of_it(world: World) -> None:
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=2)
+    of(world, "VB2", "booking.claim_approved", [line(1, approved=1_500_000)])
+    of(world, "VB2", "booking.claim_paid", [line(1)], paidMinor=500_000, keptMinor=1_000_000, version=2)
+    assert world.settlement("VB2").remitted_minor == 500_000
+    assert world.balance("receivable:SHA") == 1_000_000
+    of(world, "VB1", "booking.claim_rejected", [line(1, approved=0)], version=3)
+    assert world.settlement("VB2").remitted_minor == 1_500_000
+    assert world.balance("receivable:SHA") == 0
+    assert world.settlement("VB2").state == "settled"
+
+
+def test_what_was_kept_back_is_covered_by_what_waits_in_suspense(world: World) -> None:
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_200_000, version=2)
+    of(world, "VB2", "booking.claim_approved", [line(1, approved=1_500_000)])
+    of(world, "VB2", "booking.claim_paid", [line(1)], paidMinor=1_300_000, keptMinor=200_000, version=2)
+    assert (world.settlement("VB2").remitted_minor, world.balance("suspense")) == (1_500_000, 0)
+    assert world.balance("receivable:SHA") == 0
+
+
+def test_another_payer_s_money_covers_nothing(world: World) -> None:
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)], payer="other")
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_200_000, version=2, payer="other")
+    of(world, "VB2", "booking.claim_approved", [line(1, approved=1_500_000)])
+    of(world, "VB2", "booking.claim_paid", [line(1)], paidMinor=1_300_000, keptMinor=200_000, version=2)
+    assert (world.settlement("VB2").remitted_minor, world.balance("suspense")) == (1_300_000, -200_000)
+
+
+def test_money_that_did_not_come_after_all_is_taken_off_the_books(world: World) -> None:
+    world.fund("20000.00")
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_200_000, version=2)
+    before = world.balance("cash:mpesa")
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=700_000, version=3)
+    assert world.balance("cash:mpesa") == before - 500_000
+    assert (world.settlement("VB1").remitted_minor, world.balance("suspense")) == (700_000, 0)
+    assert world.balance("receivable:SHA") == 300_000
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=4)
+    assert (world.settlement("VB1").remitted_minor, world.balance("receivable:SHA")) == (1_000_000, 0)
+    assert world.balance("cash:mpesa") == before - 200_000
+
+
+def test_money_taken_back_that_the_float_does_not_have_stays_and_is_told(world: World) -> None:
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=2)
+    before = world.balance("cash:mpesa")
+    assert before < 1_000_000
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=0, version=3)
+    assert (world.balance("cash:mpesa"), world.settlement("VB1").remitted_minor) == (before, 1_000_000)
+    trail = world.database.read(lambda unit: store.steps_of(unit, TENANT, "VB1"))
+    assert "KES 10000.00 less than is booked" in trail[-1][-1]

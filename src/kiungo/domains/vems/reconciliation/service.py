@@ -4,6 +4,7 @@ A statement is the last word about money: a line with our reference and amount c
 it back marks the payment as returned.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,9 +44,13 @@ class Ingested:
 
 
 def ingest(legs: Legs, unit: Unit, tenant: int, rail: str, statement: AccountStatement) -> Ingested:
-    """Take a statement in; the same one again changes nothing. Raises: Incorrect STATEMENT_WRONG."""
+    """Take a statement in; the same one again changes nothing.
+
+    Raises: Incorrect STATEMENT_WRONG, also for another account's.
+    """
     _check(statement)
     unit.lock(f"statement/{tenant}/{rail}")
+    _check_account(unit, tenant, rail, statement)
     if not _keep_statement(unit, tenant, rail, statement):
         return Ingested(0, 0)
     legs.take(unit, tenant, [reference for line in statement.lines for reference in line.references])
@@ -105,13 +110,15 @@ def open_lines(unit: Unit, tenant: int, rail: str, currency: str | None = None) 
 
 def suggestions(unit: Unit, tenant: int, rail: str) -> list[tuple[StatementLine, Sequence[Suggestion]]]:
     """The queue for a person: every open line with the payments it might be."""
-    legs = [
-        leg for leg in store.legs_in(unit, tenant, ("submitted", "unknown", "posted"), rail=rail, limit=OPEN_MAX)
-        if not _is_used(unit, tenant, "payment", leg.reference)
-    ]  # fmt: skip
+    legs = store.legs_in(unit, tenant, ("submitted", "unknown", "posted", "returned"), rail=rail, limit=OPEN_MAX)
     candidates = [
         Candidate(leg.reference, -leg.amount, leg.payee_name, contract_date(leg.submitted_us or leg.updated_us))
         for leg in legs
+        if not _is_used(unit, tenant, "payment", leg.reference)
+    ] + [
+        Candidate(leg.reference, leg.amount, leg.payee_name, contract_date(leg.updated_us))
+        for leg in legs
+        if leg.state == "returned" and not _is_used(unit, tenant, "return", leg.reference)
     ]
     bookings = {leg.reference: leg.booking_no for leg in legs}
     return [
@@ -121,22 +128,30 @@ def suggestions(unit: Unit, tenant: int, rail: str) -> list[tuple[StatementLine,
 
 
 def accept(legs: Legs, unit: Unit, call: Call, rail: str, line_id: str, reference: str) -> None:
-    """A person says which payment a line is; amounts must be equal.
+    """A person says which payment a line is, or which payment it brings back; amounts must be equal.
 
     Raises: NotFound; Conflict STATEMENT_LINE_USED; Incorrect STATEMENT_WRONG.
     """
     line = open_line(unit, call.tenant, rail, line_id)
     leg = store.get_leg(unit, call.tenant, reference)
-    if line.amount != -leg.amount or leg.rail != rail:
+    if leg.rail != rail or line.amount not in (leg.amount, -leg.amount):
         raise Incorrect(
             STATEMENT_WRONG,
             f"The line is {line.amount}, the payment {leg.amount}",
             field="reference",
             hint="Check both",
         )
-    if _is_used(unit, call.tenant, "payment", reference):
+    is_return = line.amount == leg.amount
+    if _is_used(unit, call.tenant, "return" if is_return else "payment", reference):
         raise Conflict(STATEMENT_LINE_USED, f"{reference} was found on another line", hint="Read both lines again")
-    _pay(legs, unit, call.tenant, rail, line, leg, who=call.principal.id)
+    place = _return if is_return else _pay
+    if not place(legs, unit, call.tenant, rail, line, leg, who=call.principal.id):
+        raise Incorrect(
+            STATEMENT_WRONG,
+            f"The payment {reference} is {leg.state}: it cannot be what line {line_id} says",
+            field="reference",
+            hint="Read the payment's trail",
+        )
     audit.record(unit, call, "match", kind="BankLine", id=line_id, detail=reference)
 
 
@@ -177,7 +192,7 @@ def _match(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine) 
         if line.amount == -leg.amount and not _is_used(unit, tenant, "payment", reference):
             return _pay(legs, unit, tenant, rail, line, leg, who="reference")
         if line.amount == leg.amount and not _is_used(unit, tenant, "return", reference):
-            return _return(legs, unit, tenant, rail, line, leg)
+            return _return(legs, unit, tenant, rail, line, leg, who="reference")
     return line.amount.minor > 0 and _match_funding(unit, tenant, rail, line)
 
 
@@ -190,12 +205,12 @@ def _pay(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine, le
     return True
 
 
-def _return(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine, leg: Leg) -> bool:
+def _return(legs: Legs, unit: Unit, tenant: int, rail: str, line: StatementLine, leg: Leg, *, who: str) -> bool:
     answer = Answer("failed", line.text or "the bank returned the payment", "payee", receipt=line.line_id)
     notice = Notice(leg.reference, answer, leg.amount, returned=True)
     if apply_notice(legs, unit, tenant, rail, notice, source="statement") not in ("applied", "repeated"):
         return False
-    use_line(unit, tenant, rail, line.line_id, "return", leg.reference, who="reference")
+    use_line(unit, tenant, rail, line.line_id, "return", leg.reference, who=who)
     return True
 
 
@@ -207,8 +222,10 @@ def _match_funding(unit: Unit, tenant: int, rail: str, line: StatementLine) -> b
         (tenant, rail, line.amount.currency, line.amount.minor),
     )
     for (key,) in rows:
-        said = key.partition("/")[2]
-        if any(said in text for text in (*line.references, line.text)) and not _is_used(unit, tenant, "funding", key):
+        # As a word: the key T1 does not stand in the text "T10".
+        said = re.compile(rf"(?<!\w){re.escape(key.partition('/')[2])}(?!\w)")
+        found = any(said.search(text) for text in (*line.references, line.text))
+        if found and not _is_used(unit, tenant, "funding", key):
             use_line(unit, tenant, rail, line.line_id, "funding", key, who="reference")
             return True
     return False
@@ -282,6 +299,21 @@ def _keep_statement(unit: Unit, tenant: int, rail: str, statement: AccountStatem
             (tenant, rail, statement.statement_id, *values, unit.now_us),
         )
     return known is None
+
+
+def _check_account(unit: Unit, tenant: int, rail: str, statement: AccountStatement) -> None:
+    """A rail is one account for each currency: a statement of another one would spoil its balance."""
+    known = unit.value(
+        "SELECT account FROM bank_statement WHERE tn = ? AND rail = ? AND currency = ? ORDER BY seq LIMIT 1",
+        (tenant, rail, statement.opening.currency),
+    )
+    if known is not None and known != statement.account:
+        raise Incorrect(
+            STATEMENT_WRONG,
+            f"The statement is of account {statement.account[:40]}; {rail} is account {known}",
+            field="account",
+            hint="Give it to the rail of that account",
+        )
 
 
 def _check(statement: AccountStatement) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kiungo.base.errors import Detail, Incorrect, NotFound
+from kiungo.base.errors import Detail, NotFound
 from kiungo.domains.vems.errors import invalid
 from kiungo.domains.vems.model import CURRENCY
 from kiungo.domains.vems.reconciliation import service as reconciliation
@@ -16,7 +16,7 @@ from kiungo.domains.vems.routes.describing import AMOUNT, OBJECT, TEXT, fields, 
 from kiungo.domains.vems.routes.reading import Sent
 from kiungo.domains.vems.routes.settlements import API, OWN
 from kiungo.domains.vems.settlement import accounts, desk
-from kiungo.domains.vems.settlement.errors import RAIL_NOT_FOUND, STATEMENT_WRONG
+from kiungo.domains.vems.settlement.errors import RAIL_NOT_FOUND
 from kiungo.domains.vems.settlement.service import Settlements
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
@@ -202,8 +202,7 @@ class StatementApi:
 
 
 def take_in(settlements: Settlements, unit: Unit, call: Call, rail: str, statement: AccountStatement) -> Ingested:
-    """Take a statement in that a person gives us. Raises: Incorrect STATEMENT_WRONG, also for another account's."""
-    _check_account(unit, call.tenant, rail, statement)
+    """Take a statement in that a person gives us. Raises: Incorrect STATEMENT_WRONG."""
     taken = reconciliation.ingest(settlements.legs, unit, call.tenant, rail, statement)
     audit.record(unit, call, "upload", kind="Statement", id=statement.statement_id[:64], detail=rail)
     return taken
@@ -230,19 +229,6 @@ def rail_view(settlements: Settlements, unit: Unit, tenant: int, rail: str) -> d
 def queue_of(unit: Unit, call: Call, rail: str) -> list[dict[str, Any]]:
     """Lines nobody placed, with suggestions."""
     return [views.line(line, suggested) for line, suggested in reconciliation.suggestions(unit, call.tenant, rail)]
-
-
-def _check_account(unit: Unit, tenant: int, rail: str, statement: AccountStatement) -> None:
-    """A rail is one account: a statement of another one would spoil its balance."""
-    known = unit.value("SELECT account FROM bank_statement WHERE tn = ? AND rail = ? ORDER BY seq LIMIT 1",
-                       (tenant, rail))  # fmt: skip
-    if known is not None and known != statement.account:
-        raise Incorrect(
-            STATEMENT_WRONG,
-            f"The statement is of account {statement.account[:40]}; {rail} is account {known}",
-            field="account",
-            hint="Upload it to the rail of that account",
-        )
 
 
 def _told(statement: AccountStatement, taken: Ingested) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def split_of(report: Report) -> str:
     return ";".join(f"{one.code if one.number is None else one.number}={one.approved.minor}" for one in report.services)
 
 
+def kept_of(report: Report) -> int:
+    """What a payer kept back of a payment. Units: minor."""
+    return report.kept.minor if report.kept is not None else 0
+
+
 def next_poll_s(policy: FollowPolicy, failures: int, rng: Random, *, retry_after_s: float | None = None) -> float:
     """How long to wait before asking about a claim again: the interval, or after failures full jitter up to a cap.
 

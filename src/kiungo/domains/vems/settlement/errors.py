@@ -11,6 +11,7 @@ PAYEE_DETAILS_WRONG = define("PAYEE_DETAILS_WRONG", Incorrect, "Payment details 
 PAYEE_DETAILS_STATE = define("PAYEE_DETAILS_STATE", Conflict, "The payment details are not waiting for a decision.")
 TWO_PERSONS_NEEDED = define("TWO_PERSONS_NEEDED", Forbidden, "This step needs a second person.")
 PAYABLE_WRONG = define("PAYABLE_WRONG", Incorrect, "What is to be settled contradicts itself.")
+FUNDING_USED = define("FUNDING_USED", Conflict, "The key of this funding counts for other money already.")
 STATEMENT_WRONG = define("STATEMENT_WRONG", Incorrect, "A statement does not add up, or changes an earlier one.")
 STATEMENT_LINE_NOT_FOUND = define("STATEMENT_LINE_NOT_FOUND", NotFound, "No statement line of this id.")
 STATEMENT_LINE_USED = define("STATEMENT_LINE_USED", Conflict, "The statement line, or the payment, is matched already.")

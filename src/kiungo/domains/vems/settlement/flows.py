@@ -15,9 +15,10 @@ from typing import Any
 
 from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_shares import entitlements
-from kiungo.domains.vems.settlement import accounts, store
+from kiungo.domains.vems.settlement import excess, store
 from kiungo.domains.vems.settlement.model import FEE_PAYEE, Payable, Role, Share
 from kiungo.domains.vems.settlement.service import Settlements
+from kiungo.domains.vems.settlement.told import Told, apply_told
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Event
 
@@ -67,46 +68,33 @@ class SettlementFlows:
             self._decide(unit, event, others, payer=facility, version=1, capitated=False)
 
     def on_paid(self, unit: Unit, event: Event) -> None:
-        """A payer says how much it has sent in all: what is new of it is money for the booking's settlements."""
+        """A payer says how much it has sent, and kept back for other claims, in all; see told.py."""
         said = event.payload
         if said.get("paidMinor") is None:
             return
-        left, currency = int(said["paidMinor"]), str(said["currency"])
-        settled = [
+        currency = str(said["currency"])
+        rows = [
             row for decided in decided_of(said, [line for line in said["lines"] if not line["isCapitated"]], "", False)
             if (row := store.find_settlement(unit, event.tenant, decided.payable.booking_no)) is not None
         ]  # fmt: skip
-        self.settlements.take(unit, event.tenant, settled)
-        settled = [store.get_settlement(unit, event.tenant, row.booking_no) for row in settled]
-        received = [
-            row.remitted_minor + accounts.suspense_of(unit, event.tenant, row.booking_no, currency) for row in settled
-        ]
-        new = left - sum(received)
-        for place, row in enumerate(settled):
-            # The last one takes what is left, so that an overpayment is seen.
-            part = left if place == len(settled) - 1 else min(left, row.approved_minor)
-            left -= part
-            # Money told before may be another settlement's share by now, and yet has come only once.
-            amount = min(part - received[place], new)
-            if amount > 0:
-                new -= amount
-                # The version too: what arrived for a part can be lowered and rise to the same sum again.
-                self.settlements.remit(
-                    unit, event.tenant, row.booking_no, rail=self.collection_rail, amount=Money(amount, currency),
-                    key=f"{row.booking_no}/{said['version']}:{received[place] + amount}",
-                )  # fmt: skip
+        sent, kept = Money(int(said["paidMinor"]), currency), Money(int(said.get("keptMinor") or 0), currency)
+        told = Told(sent, kept, int(said["version"]))
+        apply_told(self.settlements, unit, event.tenant, rows, told, rail=self.collection_rail)
 
     def _decide(
         self, unit: Unit, event: Event, lines: Sequence[Line], *, payer: str, version: int, capitated: bool
     ) -> None:
         parts = decided_of(event.payload, lines, payer, capitated)
-        self.settlements.take(unit, event.tenant, [decided.payable for decided in parts])
+        kept = [] if capitated else excess.uncovered(unit, event.tenant, payer, str(event.payload["currency"]))
+        self.settlements.take(unit, event.tenant, [*(decided.payable for decided in parts), *kept])
         for decided in parts:
             self.settlements.decide(
                 unit, event.tenant, decided.payable, decided.approved, version, by_share=decided.by_share
             )
+        numbers = [decided.payable.booking_no for decided in parts]
         if len(parts) > 1:
-            self.settlements.even_out(unit, event.tenant, [decided.payable.booking_no for decided in parts])
+            self.settlements.even_out(unit, event.tenant, numbers)
+        self.settlements.cover_kept(unit, event.tenant, [row.booking_no for row in kept], numbers)
 
 
 def decided_of(said: Mapping[str, Any], lines: Iterable[Line], payer: str, capitated: bool) -> list[Decided]:

@@ -137,7 +137,7 @@ class ShareRow:
 
 @dataclass(frozen=True, slots=True)
 class SettlementRow:
-    """A settlement as it stands. Units: minor, cumulative."""
+    """A settlement as it stands. Units: minor, cumulative; the payer kept `kept_minor` back for other claims."""
 
     booking_no: str
     claim_ref: str
@@ -151,4 +151,5 @@ class SettlementRow:
     version: int
     state: SettlementState
     reason: str
+    kept_minor: int = 0
     shares: tuple[ShareRow, ...] = field(default=())

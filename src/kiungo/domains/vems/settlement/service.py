@@ -22,7 +22,7 @@ from kiungo.base.money import Money
 from kiungo.domains.vems.rules.settlement_modes import Plan, base_minor, plan_of
 from kiungo.domains.vems.rules.settlement_shares import dues_of, entitlements
 from kiungo.domains.vems.rules.settlement_states import UNPAID
-from kiungo.domains.vems.settlement import accounts, excess, store
+from kiungo.domains.vems.settlement import accounts, excess, funding, store
 from kiungo.domains.vems.settlement.checking import check
 from kiungo.domains.vems.settlement.legs import Legs
 from kiungo.domains.vems.settlement.model import (
@@ -109,14 +109,20 @@ class Settlements:
         for number in excess.even_out(unit, tenant, numbers):
             self._commit(unit, tenant, number)
 
+    def cover_kept(self, unit: Unit, tenant: int, numbers: Sequence[str], others: Sequence[str]) -> None:
+        """Let what arrived too much for `others` pay what their payer kept back of `numbers`; all of them are held."""
+        for number in numbers:
+            if excess.cover(unit, tenant, number, others):
+                self._commit(unit, tenant, number)
+
     def remit(self, unit: Unit, tenant: int, booking_no: str, *, rail: str, amount: Money, key: str) -> SettlementRow:
         """Book money that arrived at a rail for a booking; what nobody owed goes to suspense. The key counts once.
 
-        Raises: NotFound SETTLEMENT_NOT_FOUND.
+        Raises: NotFound SETTLEMENT_NOT_FOUND; Conflict FUNDING_USED for the key of another sum.
         """
         unit.lock(f"settlement/{tenant}/{booking_no}")
         row = store.get_settlement(unit, tenant, booking_no)
-        if not self._first_time(unit, tenant, f"remit/{key}", rail, amount):
+        if not funding.first_time(unit, tenant, f"remit/{key}", rail, amount):
             return row
         self._take(unit, tenant, row)
         expected = Money(min(amount.minor, max(row.approved_minor - row.remitted_minor, 0)), amount.currency)
@@ -137,8 +143,11 @@ class Settlements:
         return store.get_settlement(unit, tenant, booking_no)
 
     def fund(self, unit: Unit, tenant: int, *, rail: str, amount: Money, key: str) -> None:
-        """Book own money put at a rail; waiting legs are tried again. The key counts once."""
-        if not self._first_time(unit, tenant, f"fund/{key}", rail, amount):
+        """Book own money put at a rail; waiting legs are tried again. The key counts once.
+
+        Raises: Conflict FUNDING_USED for the key of another sum.
+        """
+        if not funding.first_time(unit, tenant, f"fund/{key}", rail, amount):
             return
         accounts.move(
             unit, tenant, key=f"fund/{key}", kind="settlement.funding", memo=key,
@@ -367,16 +376,6 @@ class Settlements:
         state = "waiting" if stopped is None else "failed"
         store.step(unit, tenant, booking_no, state, reference=reference, detail=f"{due} for {payee_id}")
         return reference
-
-    def _first_time(self, unit: Unit, tenant: int, key: str, rail: str, amount: Money) -> bool:
-        return (
-            unit.execute(
-                "INSERT INTO settlement_funding (tn, key, rail, currency, amount_minor, at_us)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (tenant, key, rail, amount.currency, amount.minor, unit.now_us),
-            )
-            == 1
-        )
 
     def _release_later(self, unit: Unit, tenant: int, rail: str) -> None:
         jobs.enqueue(unit, "settlement.release", {"rail": rail}, tenant=tenant, key=f"{rail}/{unit.now_us}")

@@ -30,7 +30,7 @@ def find_settlement(unit: Unit, tenant: int, booking_no: str) -> SettlementRow |
     """A settlement with its shares, or None."""
     row = unit.row(
         "SELECT booking_no, claim_ref, payer, mode, currency, pays_on, total_minor, approved_minor, remitted_minor,"
-        " version, state, reason FROM settlement WHERE tn = ? AND booking_no = ?",
+        " version, state, reason, kept_minor FROM settlement WHERE tn = ? AND booking_no = ?",
         (tenant, booking_no),
     )
     if row is None:
