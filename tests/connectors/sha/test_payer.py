@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
+import httpx
 import pytest
 
 from kiungo.base.errors import Incorrect, Unauthenticated, Unavailable
@@ -18,7 +19,7 @@ from kiungo.fhir.validation import validate
 from kiungo.kernel.clients import EgressPolicy
 from kiungo.kernel.sandbox import Faults, serve
 from kiungo.ports.payer import ApprovedService, Claim, ClaimedService, Query
-from tests.connectors.sha.conftest import settings_for
+from tests.connectors.sha.conftest import settings_for, stepped_payer
 
 PROFILE = PROFILES["eclaims-0.1.0"]
 
@@ -111,6 +112,42 @@ def test_unknown_claims_are_left_out_and_many_cost_one_question(payer: ShaPayer,
     found = payer.statuses([Query(claim.booking_no, claim.claim_id) for claim in claims])
     assert set(found) == {claim.booking_no for claim in claims[:20]}
     assert twin.requests == before + 1
+
+
+def test_what_is_on_later_pages_counts_too(payer: ShaPayer, twin: ShaTwin) -> None:
+    claims = [replace(CLAIM, booking_no=f"VB{number:012X}") for number in range(7)]
+    for claim in claims:
+        payer.submit(claim)
+        twin.pay(claim.booking_no, Decimal("20000.00"))
+        twin.pay(claim.booking_no, Decimal("11000.00"))
+    twin.page_max = 3
+    found = payer.statuses([Query(claim.booking_no, claim.claim_id) for claim in claims])
+    assert {report.paid for report in found.values()} == {kes("31000.00")}
+    assert set(found) == {claim.booking_no for claim in claims}
+
+
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        ("http://elsewhere.test/fhir/ClaimResponse?page=2", "elsewhere"),
+        ("http://twin.test.elsewhere.test/fhir", "elsewhere"),
+        ("http://twin.test/fhir/ClaimResponse?page=2", "more than 50 pages"),
+    ],
+)
+def test_a_next_page_is_asked_for_at_the_authority_only_and_not_for_ever(
+    clock: TurnedClock, twin: ShaTwin, link: str, says: str
+) -> None:
+    hosts = set()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        hosts.add(request.url.host)
+        if request.method == "POST":
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 300})
+        return httpx.Response(200, json={"resourceType": "Bundle", "link": [{"relation": "next", "url": link}]})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http, pytest.raises(Unavailable, match=says):
+        stepped_payer(twin, clock, http).statuses([QUERY])
+    assert hosts == {"twin.test"}
 
 
 @pytest.mark.parametrize(

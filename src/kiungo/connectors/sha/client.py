@@ -4,6 +4,7 @@ import base64
 import threading
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
@@ -16,6 +17,7 @@ from kiungo.kernel.clients.counterpart import Counterpart
 from kiungo.ports.payer import CLAIM_REFUSED, PAYER_AWAY
 
 EARLY_S = 10
+PAGES_MAX = 50
 WAIT_S = 60.0
 REFUSALS = (400, 404, 409, 412, 422)
 FORM = "application/x-www-form-urlencoded"
@@ -52,11 +54,29 @@ class ShaClient:
         raise self._authority.away(f"answered {response.status_code}", response)
 
     def search(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-        """A searchset. Raises: Unavailable PAYER_AWAY."""
-        response = self._call("GET", path, query=query)
-        if response.status_code != 200:
-            raise self._authority.away(f"answered {response.status_code}", response)
-        return self._authority.object_in(response)
+        """A searchset with the entries of all its pages. Raises: Unavailable PAYER_AWAY."""
+        entries: list[Any] = []
+        place, asked = path, query
+        for _ in range(PAGES_MAX):
+            response = self._call("GET", place, query=asked)
+            if response.status_code != 200:
+                raise self._authority.away(f"answered {response.status_code}", response)
+            page = self._authority.object_in(response)
+            found = page.get("entry")
+            entries += found if isinstance(found, list) else ()
+            following = _next(page)
+            if following is None:
+                return {**page, "entry": entries}
+            place, asked = self._place_of(following, path, response), {}
+        raise self._authority.away(f"has more than {PAGES_MAX} pages", response)
+
+    def _place_of(self, following: str, path: str, response: httpx.Response) -> str:
+        """The path of a next page. The credential goes to the authority only, wherever a link leads."""
+        base = self._settings.base_url.rstrip("/")
+        url = urljoin(f"{base}/{path.lstrip('/')}", following)
+        if not url.startswith((base + "/", base + "?")):
+            raise self._authority.away("names a next page that is elsewhere", response)
+        return url[len(base) :]
 
     def _call(
         self, method: str, path: str, *, content: bytes = b"", query: Mapping[str, str] | None = None
@@ -97,3 +117,12 @@ class ShaClient:
         issues = self._authority.object_in(response).get("issue")
         said = [str(issue.get("diagnostics", "")) for issue in issues or () if isinstance(issue, dict)]
         return ("; ".join(text for text in said if text) or f"status {response.status_code}")[:300]
+
+
+def _next(page: Mapping[str, Any]) -> str | None:
+    """The link to the next page. Source: FHIR R4, RESTful API, paging."""
+    links = page.get("link")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
+            return str(link["url"])
+    return None

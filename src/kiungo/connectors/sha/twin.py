@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from kiungo.base.time import SECOND_US, Clock, from_us, iso_seconds
 from kiungo.kernel import json
@@ -60,6 +60,7 @@ class ShaTwin:
     decide: Decide = lambda claim: Verdict()
     retry_after_s: int = 120
     down: bool = False
+    page_max: int = 200
     claims: dict[str, Taken] = field(default_factory=dict)
     requests: int = 0
     bundles: int = 0
@@ -154,11 +155,23 @@ class ShaTwin:
         return TwinResponse.json(202, {"message": {"status": "received", "bundle_id": bundle.get("id")}})
 
     def _responses(self, request: TwinRequest) -> TwinResponse:
-        return _searchset([self._response(number) for number in self._wanted(request) if number in self.claims])
+        found = [self._response(number) for number in self._wanted(request) if number in self.claims]
+        return self._page(request, found)
 
     def _payments(self, request: TwinRequest) -> TwinResponse:
         wanted = [number for number in self._wanted(request) if number in self.claims]
-        return _searchset([notice for number in wanted for notice in self.claims[number].payments])
+        return self._page(request, [notice for number in wanted for notice in self.claims[number].payments])
+
+    def _page(self, request: TwinRequest, found: list[dict[str, Any]]) -> TwinResponse:
+        """As many as asked for and allowed, and a link to the rest."""
+        query = dict(request.query)
+        start, size = int(query.get("_offset", "0")), min(int(query.get("_count", "20")), self.page_max)
+        answer: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+        if start + size < len(found):
+            following = urlencode(query | {"_offset": str(start + size)})
+            answer["link"] = [{"relation": "next", "url": f"{request.path.rpartition('/')[2]}?{following}"}]
+        answer["entry"] = [{"resource": resource} for resource in found[start : start + size]]
+        return TwinResponse.json(200, answer)
 
     def _wanted(self, request: TwinRequest) -> list[str]:
         asked = request.query.get("request:identifier", "").split(",")
@@ -205,11 +218,6 @@ def _benefit(amount: Decimal) -> dict[str, Any]:
 
 def _about(booking_no: str) -> dict[str, Any]:
     return {"identifier": {"system": BOOKING_SYSTEM, "value": booking_no}}
-
-
-def _searchset(resources: list[dict[str, Any]]) -> TwinResponse:
-    entries = [{"resource": resource} for resource in resources]
-    return TwinResponse.json(200, {"resourceType": "Bundle", "type": "searchset", "entry": entries})
 
 
 def _outcome(status: int, code: str, text: str) -> TwinResponse:

@@ -51,7 +51,11 @@ class Counterpart:
         """Ask once. Raises: Unavailable when there is no answer."""
         try:
             return self.http.request(
-                method, self.base_url + path, params=dict(query or {}), headers=dict(headers), content=content
+                method,
+                self.base_url + path,
+                params=dict(query) if query else None,  # an empty one would cut off the path's own
+                headers=dict(headers),
+                content=content,
             )
         except CircuitOpen as error:
             raise self._unavailable("failed repeatedly", error.retry_after_s) from None

@@ -9,7 +9,8 @@ import pytest
 from kiungo.base.time import iso_millis
 from kiungo.domains.vems.analytics import payments
 from tests.domains.vems.routes.conftest import Office
-from tests.domains.vems.settlement.world import FACILITY, VENDOR
+from tests.domains.vems.settlement.test_own_equipment import own_booking
+from tests.domains.vems.settlement.world import FACILITY, TENANT, VENDOR, kes
 
 DAY_S = 86_400
 
@@ -68,6 +69,18 @@ def test_figures_are_right_to_the_cent(quarter: Office) -> None:
     assert sides["vendor"]["paidAmount"] == 15000.00
     assert sides["facility"]["payee"] == FACILITY
     assert sides["fee"]["paidAmount"] == sides["fee"]["owedAmount"]
+
+
+def test_a_payee_with_two_roles_is_one_row_and_its_payments_count_once(office: Office) -> None:
+    office.world.fund("200000.00")
+    number = office.booked()
+    office.world.database.write(
+        lambda unit: office.world.settlements.decide(unit, TENANT, own_booking(number), kes("31000.00"), 1)
+    )
+    office.world.settle()
+    sides = {row["role"]: row for row in office.get("/analytics/stakeholders")["data"]}
+    assert set(sides) == {"vendor and facility", "fee"}
+    assert sides["vendor and facility"]["owedAmount"] == sides["vendor and facility"]["paidAmount"] == 30_000
 
 
 def test_periods_begin_and_end_at_midnight_in_nairobi(quarter: Office) -> None:

@@ -86,7 +86,10 @@ class CycleRow:
 
 @dataclass(frozen=True, slots=True)
 class StakeholderRow:
-    """What a side was owed and paid. Units: minor. `open_minor` waits or is on its way."""
+    """What a side was owed and paid. Units: minor. `open_minor` waits or is on its way.
+
+    Shapes: `role` is vendor, facility, fee, or "vendor and facility".
+    """
 
     role: str
     payee_id: str

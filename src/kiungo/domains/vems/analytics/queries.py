@@ -89,7 +89,10 @@ def cycles(unit: Unit, tenant: int, period: Period, facility: str | None = None)
 
 
 def stakeholders(unit: Unit, tenant: int, period: Period, facility: str | None = None) -> list[StakeholderRow]:
-    """What each side was owed and paid for bookings settled since in the period, the largest first."""
+    """What each side was owed and paid for bookings settled since in the period, the largest first.
+
+    A payment is to a payee, whatever it is for: a facility with equipment of its own is one row with both its roles.
+    """
     place, values = _facility(facility)
     within = f"s.tn = ? AND s.created_us >= ? AND s.created_us < ?{place}"
     given = (tenant, period.since_us, period.before_us, *values)
@@ -114,14 +117,18 @@ def stakeholders(unit: Unit, tenant: int, period: Period, facility: str | None =
         )
     )
     names: dict[str, str] = dict(unit.rows("SELECT payee_id, name FROM settlement_payee WHERE tn = ?", (tenant,)))
+    roles: dict[str, dict[str, int]] = defaultdict(dict)
+    for role, payee_id, owed_minor in owed:
+        roles[payee_id][role] = owed_minor
     found = [
         StakeholderRow(
-            role, payee_id, "Our fee" if payee_id == FEE_PAYEE else names.get(str(payee_id), str(payee_id)), owed_minor,
-            owed_minor if role == "fee" else _moved(moved, payee_id, ("posted",)),
+            " and ".join(sorted(parts, reverse=True)), payee_id,
+            "Our fee" if payee_id == FEE_PAYEE else names.get(payee_id, payee_id), sum(parts.values()),
+            sum(parts.values()) if "fee" in parts else _moved(moved, payee_id, ("posted",)),
             _moved(moved, payee_id, ("waiting", "held", "submitting", "submitted", "failed", "returned")),
             _moved(moved, payee_id, ("unknown",)), int(claimed.get(payee_id, 0)),
         )
-        for role, payee_id, owed_minor in owed
+        for payee_id, parts in roles.items()
     ]  # fmt: skip
     return sorted(found, key=lambda row: (-row.owed_minor, row.payee_id))
 
