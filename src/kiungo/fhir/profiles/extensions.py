@@ -1,27 +1,18 @@
 """Extensions: defined, at a place they may stand, and as their definition says.
 
 An unknown extension may be ignored by whoever reads it, so it is a warning; an unknown modifier extension may not,
-so it is an error. Source: FHIR R4 2.4.0 (extensibility), StructureDefinition.context.
+so it is an error. Source: FHIR R4 2.4.0 (extensibility).
 """
 
-from functools import lru_cache
 from typing import Any
 
-from kiungo.fhir import definitions
+from kiungo.fhir.profiles import contexts
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import Node
 from kiungo.fhir.profiles.run import Run
 
 SCHEMES = ("http://", "https://", "urn:", "oid:", "uuid:", "mailto:", "ftp://")
-_BASES = {
-    "Age": "Quantity",
-    "Count": "Quantity",
-    "Distance": "Quantity",
-    "Duration": "Quantity",
-    "MoneyQuantity": "Quantity",
-    "SimpleQuantity": "Quantity",
-}
 
 
 def check(extension: Any, at: At, run: Run) -> None:
@@ -68,7 +59,7 @@ def _check_whole(extension: Json, url: str, at: At, run: Run) -> None:
             words = "modifies meaning and belongs into modifierExtension" if tree.is_modifier else "is no modifier"
             run.error("structure", at, f"{words}: {url}", url)
         _check_parts(extension, tree, url, at, run)
-    _check_context(structure, url, at, run)
+    contexts.check(structure, url, extension, at, run)
     run.library.judge(url, Item(extension, None, "Extension", at), run)
 
 
@@ -94,88 +85,3 @@ def part_url(node: Node) -> str | None:
         for profile in ref.profiles:
             return profile.partition("|")[0]
     return None
-
-
-def _check_context(structure: Json, url: str, at: At, run: Run) -> None:
-    contexts = structure.get("context")
-    if not contexts or at[0] is None:
-        return
-    names = _places(at[0], run) | _ALSO.get(url, frozenset())
-    for one in contexts:
-        kind, expression = one.get("type"), str(one.get("expression", ""))
-        if kind == "extension":
-            if _holding_url(at[0], run) == expression:
-                return
-        elif kind == "fhirpath":
-            return  # any place may be meant; the definition's author tests it
-        elif expression.partition("#")[0] in names or expression in names:
-            return
-    allowed = ", ".join(str(one.get("expression")) for one in contexts[:6])
-    run.error("extension", at, f"may not stand here; {url} belongs to {allowed}", url)
-
-
-# What a type stands under, by the kind of its definition.
-_ABOVE = {"R": ("DomainResource", "Resource"), "B": ("BackboneElement", "Element"), "C": ("Element",)}
-# R4's own definitions carry this one at the type, not at its code as its context says.
-_ALSO = {
-    "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": frozenset({"ElementDefinition.type.code"})
-}
-
-
-def _holding_url(holder: At, run: Run) -> str | None:
-    """The url of the extension around this one."""
-    value: Any = run.scope.resource
-    for name, index in _names(holder, run):
-        value = value.get(name) if value.__class__ is dict else None
-        if index >= 0 and value.__class__ is list and index < len(value):
-            value = value[index]
-    found = value.get("url") if value.__class__ is dict else None
-    return found if found.__class__ is str else None
-
-
-def _names(at: At, run: Run) -> list[tuple[str, int]]:
-    """The steps from the resource at hand to a place."""
-    steps: list[tuple[str, int]] = []
-    link: At | None = at
-    while link is not None and link != run.scope.at:
-        steps.append((link[1], link[2]))
-        link = link[0]
-    steps.reverse()
-    return steps
-
-
-def _places(holder: At, run: Run) -> frozenset[str]:
-    """Every name a context may call this place by: its path, its type, the types above."""
-    kind = str(run.scope.resource.get("resourceType"))
-    return _places_of(kind, tuple(name.lstrip("_") for name, _ in _names(holder, run)))
-
-
-@lru_cache(maxsize=2048)
-def _places_of(resource_type: str, steps: tuple[str, ...]) -> frozenset[str]:
-    kind, path, names = resource_type, resource_type, {resource_type}
-    for step in steps:
-        definition = definitions.find_type(kind)
-        found = next(
-            ((e.name, k) for e in (definition.elements if definition else ()) for key, k in e.written() if key == step),
-            None,
-        )
-        if found is None:
-            return frozenset({path, "Element", "*"})
-        element, inner = found
-        parent, path = kind, f"{path}.{element}"
-        stem = element.removesuffix("[x]")
-        names = {path, f"{parent}.{element}", f"{parent}.{stem}", path.removesuffix("[x]"), inner, "Element"}
-        if "." in inner:
-            names |= {"BackboneElement"}
-        above = definitions.find_type(parent)
-        names |= {f"{one}.{element}" for one in _ABOVE.get(above.kind if above else "", ())}
-        kind = inner
-    if not steps:
-        names |= {"Resource", "Element"}
-        if resource_type not in {"Bundle", "Binary", "Parameters"}:
-            names.add("DomainResource")
-        definition = definitions.find_type(resource_type)
-        if definition is not None and any(e.name == "url" for e in definition.elements):
-            names |= {"CanonicalResource", "MetadataResource"}  # later versions' names for what has an address
-    names |= {_BASES[name] for name in names if name in _BASES}
-    return frozenset(names | {"*"})

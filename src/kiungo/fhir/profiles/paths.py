@@ -25,6 +25,26 @@ def asked(expression: str, *, lenient: bool = False) -> Asked:
     return ask
 
 
+def finds(expression: str, run: Run) -> list[fhirpath.Node]:
+    """The elements a query finds in the resource at hand. Raises: Incorrect, as compiling and evaluating do."""
+    evaluation = _evaluation(run)
+    found = fhirpath.compile(expression).items(evaluation, evaluation.resource)
+    return [one for one in found if isinstance(one, fhirpath.Node)]
+
+
+def holds_beside(expression: str, focus: Item, extension: Mapping[str, Any], run: Run) -> bool:
+    """Whether an expression is true at an element, where `%extension` is one of its extensions. Raises: Incorrect."""
+    scope = run.scope
+    evaluation = fhirpath.evaluation(
+        scope.resource,
+        root=None if scope.root is scope.resource else scope.root,
+        environment={"extension": _node(Item(extension, None, "Extension", focus.at), _evaluation(run))},
+        host=_Host(run),
+        limits=_LIMITS,
+    )
+    return fhirpath.compile(expression).is_true(evaluation, _node(focus, evaluation))
+
+
 def _evaluation(run: Run) -> fhirpath.Run:
     """The evaluation of the resource at hand; made when its first invariant is asked."""
     scope = run.scope
