@@ -98,3 +98,10 @@ def test_a_record_is_asked_for_uscdi_only_with_us_core(tmp_path: Path) -> None:
     path = file(tmp_path, "record.json", bundle)
     told = RUNNER.invoke(app, ["fhir", "uscdi", path])
     assert (told.exit_code, "kiungo fhir install" in told.stderr) == (EXIT_WRONG, True)
+
+
+def test_a_member_that_is_there_twice_is_a_problem_of_the_file(tmp_path: Path) -> None:
+    twice = file(tmp_path, "twice.json", b'{"resourceType": "Patient", "gender": "male", "gender": "female"}')
+    code, found = asked("validate", twice)
+    assert code == EXIT_NO
+    assert "gender" in json.dumps(found)

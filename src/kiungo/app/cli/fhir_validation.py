@@ -113,6 +113,11 @@ class _Both:
         chosen: Terminology = self._local if self._given.find("CodeSystem", system) else self._tenant
         return chosen.knows(system, code, version)
 
+    def misnamed(self, system: str, code: str, version: str | None, display: str) -> str | None:
+        """A code's own display where another one is none of its words; those named on the command line first."""
+        chosen: Terminology = self._local if self._given.find("CodeSystem", system) else self._tenant
+        return chosen.misnamed(system, code, version, display)
+
 
 def _judge(
     read: list[Read], others: list[Read], urls: list[str], source: Source, terminology: Terminology

@@ -13,7 +13,7 @@ from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.packages.policy import Policy, policy
 from kiungo.fhir.profiles.conformance import BaseSource, Layers, chosen
 from kiungo.fhir.profiles.library import Library
-from kiungo.fhir.profiles.membership import known_in
+from kiungo.fhir.profiles.membership import known_in, misnamed_in
 from kiungo.fhir.terminology import Terminologies
 from kiungo.fhir.terminology.shelves import packaged, stored
 from kiungo.kernel.database import Database
@@ -70,6 +70,10 @@ class TenantTerminology:
         if key not in self._known:
             self._known[key] = self._terminology.read(lambda reading: known_in(reading, system, code, version))
         return self._known[key]
+
+    def misnamed(self, system: str, code: str, version: str | None, display: str) -> str | None:
+        """A code's own display where another one is none of its words; None when it is, or that cannot be known."""
+        return self._terminology.read(lambda reading: misnamed_in(reading, system, code, version, display))
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.run import Run
 
 Json = dict[str, Any]
-RIGHT_MAX = 10_000
-RIGHT_S = 1.0
+SEEN_MAX = 10_000
+SEEN_S = 1.0
 
 
 class Terminology(Protocol):
@@ -24,15 +24,18 @@ class Terminology(Protocol):
     def knows(self, system: str, code: str, version: str | None) -> bool | None:
         """Whether a code system has a code; None when its codes are not all here."""
 
+    def misnamed(self, system: str, code: str, version: str | None, display: str) -> str | None:
+        """A code's own display where another one is none of its words; None when it is, or that cannot be known."""
+
 
 class Codes:
     """Judges codes, codings, concepts and quantities against value sets."""
 
-    __slots__ = ("_right", "_terminology", "_until_s")
+    __slots__ = ("_seen", "_terminology", "_until_s")
 
     def __init__(self, terminology: Terminology) -> None:
         self._terminology = terminology
-        self._right: set[tuple[str, str]] = set()
+        self._seen: dict[tuple[str, str, str | None], str | None] = {}
         self._until_s = 0.0
 
     def holds(self, url: str, value: Any, type_name: str) -> bool | None:
@@ -43,29 +46,38 @@ class Codes:
         return None if None in answers else False
 
     def check_coding(self, o: Json, at: At, run: Run) -> None:
-        """Note a code that its own system does not have."""
-        system, code, version = o.get("system"), o.get("code"), o.get("version")
+        """Note a code that its own system does not have, and a display that is not the code's."""
+        system, code, version, display = o.get("system"), o.get("code"), o.get("version"), o.get("display")
         if system.__class__ is not str or code.__class__ is not str:
             return
-        if (system, code) in self._right and time.monotonic() < self._until_s:
+        display = display if display.__class__ is str else None
+        seen = (system, code, display)
+        if seen in self._seen and time.monotonic() < self._until_s:
+            if self._seen[seen] is not None:
+                _misnamed(str(display), str(self._seen[seen]), at, run)
             return
         problem = _system_problem(str(system), run)
         if problem:
             run.error("code-invalid", at, f"has the system {str(system)[:200]}, which {problem}")
             return
-        answer = self._terminology.knows(str(system), str(code), version if isinstance(version, str) else None)
+        named = version if isinstance(version, str) else None
+        answer = self._terminology.knows(str(system), str(code), named)
         if answer is False:
             run.error("code-invalid", at, f"has the code {str(code)[:80]}, which {system} does not have")
-        elif version is None:
-            self._remember(str(system), str(code))
+            return
+        own = self._terminology.misnamed(str(system), str(code), named, display) if display and answer else None
+        if own is not None:
+            _misnamed(str(display), own, at, run)
+        if version is None:
+            self._remember((str(system), str(code), display), own)
 
-    def _remember(self, system: str, code: str) -> None:
-        """Keep what was found right, for a second: most records use the same few codes."""
+    def _remember(self, seen: tuple[str, str, str | None], own: str | None) -> None:
+        """Keep what was found of a code that exists, for a second: most records use the same few codes."""
         now_s = time.monotonic()
-        if now_s > self._until_s or len(self._right) >= RIGHT_MAX:
-            self._right = set()
-            self._until_s = now_s + RIGHT_S
-        self._right.add((system, code))
+        if now_s > self._until_s or len(self._seen) >= SEEN_MAX:
+            self._seen = {}
+            self._until_s = now_s + SEEN_S
+        self._seen[seen] = own
 
     def check(self, item: Item, run: Run, strength: str, url: str, source: str) -> None:
         """Note a code that is not in its value set: an error when required, else a warning."""
@@ -93,6 +105,10 @@ class Codes:
             return
         if not item.value.get("coding") and "extension" not in item.value:
             run.error("code-invalid", item.at, f"has no coding, but one of {url.partition('|')[0]} is required", source)
+
+
+def _misnamed(display: str, own: str, at: At, run: Run) -> None:
+    run.warn("invalid", (at, "display", -1), f"is {display[:120]!r}; the code's own is {own[:120]!r}")
 
 
 def _system_problem(system: str, run: Run) -> str:

@@ -33,7 +33,7 @@ _ABOVE = {"R": ("DomainResource", "Resource"), "B": ("BackboneElement", "Element
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
 # R4's own definitions are narrower than R4's own use of them, and than the same extensions of later versions.
 _ALSO = {
-    _CORE + "structuredefinition-fhir-type": ("ElementDefinition.type.code",),
+    _CORE + "structuredefinition-fhir-type": ("ElementDefinition.type",),
     _CORE + "regex": ("ElementDefinition.type",),
     _CORE + "capabilitystatement-expectation": ("CapabilityStatement",),
     _CORE + "capabilitystatement-prohibited": ("CapabilityStatement",),

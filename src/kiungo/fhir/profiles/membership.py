@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, cast
 from kiungo.base.errors import KiungoError
 from kiungo.fhir.profiles.conformance import Source
 from kiungo.fhir.terminology import composing
-from kiungo.fhir.terminology.grammars import grammars
+from kiungo.fhir.terminology.displays import is_display_of
+from kiungo.fhir.terminology.grammars import GrammarSystem, grammars
 from kiungo.fhir.terminology.imported import ImportedRow
 from kiungo.fhir.terminology.reading import Found, Reading, Remembered
 from kiungo.fhir.terminology.tree import TreeSystem
@@ -28,6 +29,20 @@ def known_in(reading: Reading, system: str, code: str, version: str | None) -> b
     if isinstance(codes, TreeSystem) and codes.is_supplement:
         return False  # it adds to the codes of another system and has none of its own
     return True if codes.has(code) else False if codes.is_complete else None
+
+
+def misnamed_in(reading: Reading, system: str, code: str, version: str | None, display: str) -> str | None:
+    """A code's own display where another one is none of its words; a supplement's words are not asked here."""
+    try:
+        codes = reading.system(system, version)
+    except KiungoError:
+        return None
+    if codes is None or isinstance(codes, GrammarSystem):
+        return None
+    concept = codes.find(code)
+    if concept is None or not concept.display or is_display_of(display, concept):
+        return None
+    return concept.display
 
 
 class _Reading(Reading):
@@ -66,6 +81,10 @@ class LocalTerminology:
             known = self._answers.put(key, (known_in(self._reading, system, code, version),))
         answer: bool | None = known[0]
         return answer
+
+    def misnamed(self, system: str, code: str, version: str | None, display: str) -> str | None:
+        """A code's own display where another one is none of its words; None when it is, or that cannot be known."""
+        return misnamed_in(self._reading, system, code, version, display)
 
     def _look(self, value_set: str, system: str | None, code: str) -> bool | None:
         try:

@@ -29,6 +29,13 @@ def display_in(concept: Concept, language: str | None) -> str:
     return concept.display
 
 
+def is_display_of(text: str, concept: Concept) -> bool:
+    """Whether a text is one of a concept's words, however it is spaced and in capitals or not."""
+    wanted = " ".join(text.casefold().split())
+    known = (concept.display, *(term for kind, _, term in concept.terms if kind != DEFINITION))
+    return any(wanted == " ".join(one.casefold().split()) for one in known)
+
+
 def designations(concept: Concept, wanted: Collection[str] = ()) -> Iterator[Term]:
     """The terms but definitions; only those of the wanted uses and languages, each system|code, where any are named."""
     for term in concept.terms:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.fhir.terminology import composing
 from kiungo.fhir.terminology.composing import Entry
-from kiungo.fhir.terminology.displays import display_in
+from kiungo.fhir.terminology.displays import display_in, is_display_of
 from kiungo.fhir.terminology.grammars import grammars
 from kiungo.fhir.terminology.model import (
     CODE_SYSTEM_UNKNOWN,
@@ -300,16 +300,10 @@ def _judged(
     if not found:
         return Validated(False, f"The code {code[:80]!r} is not in {where}", version=version)
     right = display_in(concept, language) if concept is not None else None
-    if display is not None and concept is not None and not _same(display, concept):
+    if display is not None and concept is not None and not is_display_of(display, concept):
         return Validated(False, f"The code is right, but its display is {right!r}", right, version)
     note = "" if concept is None or concept.active else "The code is right, but is no longer in use (inactive)"
     return Validated(True, note, right, version)
-
-
-def _same(display: str, concept: Concept) -> bool:
-    wanted = " ".join(display.casefold().split())
-    known = (concept.display, *(term for kind, _, term in concept.terms if kind != "definition"))
-    return any(wanted == " ".join(text.casefold().split()) for text in known)
 
 
 def _page(value_set: ValueSet, entries: Iterator[Entry], offset: int, count: int | None) -> Expansion:

@@ -54,6 +54,7 @@ def _read(path: Path) -> Iterator[Read]:
 def _json(name: str, body: bytes) -> Read:
     try:
         resource = json.loads(body)
+        json.refuse_repeats(body, resource)
     except KiungoError as error:
         return Read(name, problem=error)
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
