@@ -61,7 +61,7 @@ def test_lookup_and_validate(animals: Server) -> None:
     found = animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish")
     assert values(found)["display"] == "Fish in water"
     kinds = {part["part"][0]["valueCode"]: part for part in found.json()["parameter"] if part["name"] == "property"}
-    assert kinds["legs"]["part"][1] == {"name": "value", "valueString": "0"}
+    assert kinds["legs"]["part"][1] == {"name": "value", "valueInteger": 0}
     assert animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=dog").status_code == 404
 
     path = "/ValueSet/$validate-code?url=http://example.org/all"
@@ -200,6 +200,92 @@ def test_lookup_takes_a_language_and_properties(animals: Server) -> None:
     assert {part["name"] for part in only} <= {"name", "version", "display", "property"}
     assert animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish&version=none").status_code == 404
     assert animals.ask("GET", f"/CodeSystem/$lookup?system={ANIMALS}&code=fish&date=2020").status_code == 400
+
+
+TREES = "http://example.org/trees"
+USE = "http://terminology.hl7.org/CodeSystem/designation-usage"
+
+
+def trees() -> dict[str, Any]:
+    oak = {
+        "code": "oak",
+        "display": "Oak",
+        "designation": [
+            {"language": "en", "use": {"system": USE, "code": "display"}, "value": "The oak"},
+            {"use": {"code": "latin"}, "value": "Quercus"},
+        ],
+        "property": [
+            {"code": "kin", "valueCode": "tree"},
+            {"code": "seen", "valueDateTime": "2026-01-01"},
+            {"code": "height", "valueDecimal": 20.5},
+            {"code": "rings", "valueInteger": 7},
+            {"code": "same", "valueCoding": {"system": "http://example.org/other", "code": "eiche"}},
+            {"code": "evergreen", "valueBoolean": False},
+            {"code": "note", "valueString": "true"},
+        ],
+    }
+    below = [oak, {"code": "beech", "display": "Beech"}]
+    return code_system(url=TREES, concept=[{"code": "tree", "display": "Tree", "concept": below}])
+
+
+def properties(answer: Any) -> dict[str, list[Any]]:
+    """What a lookup says of each property, in the type it says it."""
+    assert answer.status_code == 200, answer.text
+    found: dict[str, list[Any]] = {}
+    for part in answer.json()["parameter"]:
+        if part["name"] == "property":
+            code, value = part["part"]
+            found.setdefault(code["valueCode"], []).append({k: v for k, v in value.items() if k != "name"})
+    return found
+
+
+def test_lookup_says_properties_in_their_types_and_the_codes_above_and_below(server: Server) -> None:
+    server.create(trees())
+    oak = server.ask("GET", f"/CodeSystem/$lookup?system={TREES}&code=oak")
+    assert properties(oak) == {
+        "kin": [{"valueCode": "tree"}],
+        "seen": [{"valueDateTime": "2026-01-01"}],
+        "height": [{"valueDecimal": 20.5}],
+        "rings": [{"valueInteger": 7}],
+        "same": [{"valueCoding": {"system": "http://example.org/other", "code": "eiche"}}],
+        "evergreen": [{"valueBoolean": False}],
+        "note": [{"valueString": "true"}],
+        "inactive": [{"valueBoolean": False}],
+        "parent": [{"valueCode": "tree"}],
+    }
+    below = server.ask("GET", f"/CodeSystem/$lookup?system={TREES}&code=tree&property=child")
+    assert properties(below) == {"child": [{"valueCode": "oak"}, {"valueCode": "beech"}]}
+    uses = [one["part"][-2]["valueCoding"] for one in oak.json()["parameter"] if one["name"] == "designation"]
+    assert uses == [{"system": USE, "code": "display"}, {"code": "latin"}]
+
+
+def test_designations_are_chosen_by_the_system_of_their_use_too(server: Server) -> None:
+    server.create(trees())
+    server.create(value_set("http://example.org/oaks", [{"system": TREES, "concept": [{"code": "oak"}]}]))
+
+    def chosen(token: str) -> list[str]:
+        path = f"/ValueSet/$expand?url=http://example.org/oaks&designation={token}"
+        (entry,) = server.ask("GET", path).json()["expansion"]["contains"]
+        return [one["value"] for one in entry.get("designation", ())]
+
+    assert chosen(f"{USE}|display") == ["The oak"]
+    assert chosen("http://example.org/no|display") == []
+    assert chosen("latin") == ["Quercus"]
+
+
+def test_a_filter_on_a_property_nobody_has_is_refused_and_a_listed_code_has_to_exist(server: Server) -> None:
+    server.create(trees())
+
+    def expanded(**rule: Any) -> Any:
+        sent = value_set("", [{"system": TREES, **rule}])
+        return post(server, "/ValueSet/$expand", valueSet={"resource": sent})
+
+    refused = expanded(filter=[{"property": "colour", "op": "=", "value": "red"}])
+    assert (refused.status_code, "'colour'" in refused.text) == (422, True)
+    found = expanded(filter=[{"property": "evergreen", "op": "=", "value": "false"}]).json()
+    assert [one["code"] for one in found["expansion"]["contains"]] == ["oak"]
+    listed = expanded(concept=[{"code": "beech"}, {"code": "bench"}]).json()
+    assert [one["code"] for one in listed["expansion"]["contains"]] == ["beech"]
 
 
 def test_translate_asks_for_what_a_target_depends_on(animals: Server) -> None:

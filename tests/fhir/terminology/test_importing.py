@@ -81,7 +81,9 @@ def test_icd_10_cm(stepped_database: Database, tmp_path: Path) -> None:
     terminology = Terminologies(stepped_database).of(1)
     system, concept = terminology.lookup(ICD, "Q00.10")
     assert (system.version, concept.display) == ("2026", "Made-up fever, severe form, left side")
-    assert dict(concept.properties) == {"billable": "true", "parent": "Q00.1"}
+    assert dict(concept.properties) == {"billable": "true"}
+    around = terminology.read(lambda reading: list(reading.system(ICD, None).neighbours("Q00.1")))
+    assert around == [("parent", "Q00"), ("child", "Q00.10")]
     assert terminology.subsumes(ICD, "Q00", "Q00.10") == "subsumes"
     assert terminology.related(ICD, "Q00", above=False) == ["Q00", "Q00.0", "Q00.1", "Q00.10"]
     assert terminology.validate_code(system=ICD, code="Q77").result is False

@@ -8,7 +8,7 @@ from kiungo.base.ids import uuid7
 from kiungo.base.time import SystemClock, iso_seconds
 from kiungo.fhir.terminology import Expansion, Terminology
 from kiungo.fhir.terminology.composing import Entry
-from kiungo.fhir.terminology.displays import designations, display_in
+from kiungo.fhir.terminology.displays import designations, display_in, use_of
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -81,5 +81,5 @@ def _designation(term: tuple[str, str, str]) -> dict[str, Any]:
     kind, language, text = term
     said: dict[str, Any] = {"language": language} if language else {}
     if kind:
-        said["use"] = {"code": kind}
+        said["use"] = use_of(kind)
     return {**said, "value": text}

@@ -5,6 +5,7 @@ Source: FHIR R4 4.7 (terminology service); the OperationDefinitions of CodeSyste
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kiungo.base.errors import Incorrect, Unavailable
@@ -14,7 +15,7 @@ from kiungo.fhir.operations.parameters import Arguments, answer, arguments, reso
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Level, Operation, OperationHandler, Place
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.fhir.terminology import Terminology, Validated
-from kiungo.fhir.terminology.displays import designations, display_in
+from kiungo.fhir.terminology.displays import DEFINITION, designations, display_in, use_of
 from kiungo.fhir.terminology.model import EXPANSION_TOO_COSTLY, ConceptMap, ValueSet
 from kiungo.fhir.terminology.shelves import concept_map_of, value_set_of
 from kiungo.fhir.terminology.translating import Asked, Match, maps_for, translate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 COUNT_MAX = 1_000
+NEIGHBOURS_MAX = 1_000
 _EXPAND = (
     *("url", "valueSet", "valueSetVersion", "filter", "offset", "count", "activeOnly", "includeDesignations"),
     *("displayLanguage", "designation", "excludeNested", "excludeNotForUI", "excludePostCoordinated"),
@@ -106,9 +108,17 @@ async def lookup(store: Store, request: Request, place: Place) -> Response:
         found.append({"name": "display", "valueString": display_in(concept, language)})
         if not wanted or "designation" in wanted:
             found += [_designation(*term) for term in designations(concept)]
-        held = [*concept.properties, ("inactive", str(not concept.active).lower())]
-        held += [("definition", term) for kind, _, term in concept.terms if kind == "definition"]
-        return found + [_property(name, value) for name, value in held if not wanted or name in wanted]
+        held = [_property(name, _typed(value)) for name, value in concept.properties if not concept.typed]
+        held += [_property(name, {key: value}) for name, key, value in concept.typed]
+        if not any(name == "inactive" for name, _ in concept.properties):
+            held.append(_property("inactive", {"valueBoolean": not concept.active}))
+        held += [
+            _property("definition", {"valueString": term}) for kind, _, term in concept.terms if kind == DEFINITION
+        ]
+        stated = {value for name, value in concept.properties if name in ("parent", "child")}
+        neighbours = islice(codes.neighbours(code), NEIGHBOURS_MAX)
+        held += [_property(name, {"valueCode": other}) for name, other in neighbours if other not in stated]
+        return found + [one for one in held if not wanted or one["part"][0]["valueCode"] in wanted]
 
     return answer(await _looked(store, request, look))
 
@@ -297,14 +307,16 @@ def _translated(found: list[Match]) -> list[dict[str, Any]]:
 def _designation(kind: str, language: str, term: str) -> dict[str, Any]:
     part: list[dict[str, Any]] = [{"name": "language", "valueCode": language}] if language else []
     if kind:
-        part.append({"name": "use", "valueCoding": {"code": kind}})
+        part.append({"name": "use", "valueCoding": use_of(kind)})
     return {"name": "designation", "part": [*part, {"name": "value", "valueString": term}]}
 
 
-def _property(name: str, value: str) -> dict[str, Any]:
-    typed = {"valueBoolean": value == "true"} if value in ("true", "false") else {"valueString": value}
-    if name in ("parent", "child"):
-        typed = {"valueCode": value}
+def _typed(value: str) -> dict[str, Any]:
+    """A value of a table of texts: an imported system says no more of it."""
+    return {"valueBoolean": value == "true"} if value in ("true", "false") else {"valueString": value}
+
+
+def _property(name: str, typed: dict[str, Any]) -> dict[str, Any]:
     return {"name": "property", "part": [{"name": "code", "valueCode": name}, {"name": "value", **typed}]}
 
 

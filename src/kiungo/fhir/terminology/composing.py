@@ -90,6 +90,7 @@ def _own_holds(reading: Reading, rule: Rule, code: str) -> bool | None:
     codes = reading.system(rule.system, rule.version)
     if codes is None or any(wanted.property in EXPRESSIONS for wanted in rule.filters):
         return None
+    _refuse_properties(codes, rule)
     if not codes.has(code):
         return False if codes.is_complete else None
     return all(codes.meets(code, wanted) for wanted in rule.filters)
@@ -132,17 +133,33 @@ def _own_entries(reading: Reading, rule: Rule, words: tuple[str, ...], active_on
     version = codes.version if codes is not None else rule.version or ""
     if rule.codes is None:
         _refuse_expressions(rule)
-        for concept in _complete(codes, rule).matching(rule.filters, words, active_only=active_only):
+        complete = _complete(codes, rule)
+        _refuse_properties(complete, rule)
+        for concept in complete.matching(rule.filters, words, active_only=active_only):
             yield Entry(rule.system, version, concept)
         return
     for code, written in rule.codes.items():
         known = codes.glance(code) if codes is not None else None
         if known is not None and active_only and not known.active:
             continue
+        if known is None and codes is not None and codes.is_complete:
+            continue  # listed by mistake: its own system does not have it
         display = written or (known.display if known is not None else code)
         if not words or has_words(words, (code, display)):
             found = Concept(code, display) if known is None else replace(known, code=code, display=display)
             yield Entry(rule.system, version, found)
+
+
+def _refuse_properties(codes: CodeSystem, rule: Rule) -> None:
+    """A filter on what no concept has would answer with nothing, as if that were true."""
+    for wanted in rule.filters:
+        if not codes.has_property(wanted.property):
+            raise Incorrect(
+                VALUE_SET_WRONG,
+                f"A filter asks for {wanted.property[:80]!r}, and {codes.url[:200]} has no such property",
+                field="compose.include.filter",
+                hint="Name a property that the code system declares",
+            )
 
 
 def _refuse_expressions(rule: Rule) -> None:

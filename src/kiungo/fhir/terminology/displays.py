@@ -46,8 +46,17 @@ def designations(concept: Concept, wanted: Collection[str] = ()) -> Iterator[Ter
             yield term
 
 
+def use_of(kind: str) -> dict[str, str]:
+    """The Coding of a term's kind."""
+    system, _, code = kind.rpartition("|")
+    return {"system": system, "code": code} if system else {"code": code}
+
+
 def _is_meant(token: str, kind: str, language: str) -> bool:
     system, mark, code = token.rpartition("|")
     if mark and system == LANGUAGES:
         return language.casefold() == code.casefold()
-    return code in (kind, language) if not mark else code == kind
+    own_system, _, own = kind.rpartition("|")
+    if not mark:
+        return code in (own, language)
+    return code == own and own_system in ("", system)

@@ -50,6 +50,12 @@ class GrammarSystem:
             return pattern(wanted.value).fullmatch(code[:400]) is not None
         return wanted.op in ("=", "is-a") and wanted.property in ("code", "concept") and wanted.value == code
 
+    def neighbours(self, code: str) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def has_property(self, name: str) -> bool:
+        return True
+
     def matching(self, filters: tuple[Filter, ...], words: tuple[str, ...], *, active_only: bool) -> Iterator[Concept]:
         """Only codes the filters themselves name: the others are without end."""
         named = [wanted.value for wanted in filters if wanted.op in ("=", "is-a")]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kiungo.fhir.terminology.model import Concept, Filter, pattern
+from kiungo.fhir.terminology.model import OF_EVERY_CONCEPT, Concept, Filter, pattern
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -64,13 +64,7 @@ class ImportedSystem:
             "SELECT name, value FROM terminology_property WHERE system = ? AND number = ? ORDER BY name, value",
             (self.row.id, number),
         )
-        # Joined crosswise and sorted here: SQLite would read every code of the system to have them in order.
-        parents = self.unit.rows(
-            "SELECT c.code FROM terminology_ancestor a CROSS JOIN terminology_concept c WHERE c.system = a.system "
-            "AND c.number = a.ancestor AND a.system = ? AND a.descendant = ? AND a.direct = 1",
-            (self.row.id, number),
-        )
-        held = (*((str(n), str(v)) for n, v in properties), *(("parent", str(p[0])) for p in sorted(parents)))
+        held = tuple((str(n), str(v)) for n, v in properties)
         return Concept(code, display, bool(active), False, tuple((k, lang, t) for k, lang, t in terms), held)
 
     def glance(self, code: str) -> Concept | None:
@@ -98,6 +92,23 @@ class ImportedSystem:
         text, parameters = self._condition(wanted)
         sql = f"SELECT 1 FROM terminology_concept WHERE system = ? AND number = ? AND {text}"
         return self.unit.value(sql, (self.row.id, found[0], *parameters)) is not None
+
+    def neighbours(self, code: str) -> Iterator[tuple[str, str]]:
+        number = self._number(code)
+        for name, one, other in (("parent", "descendant", "ancestor"), ("child", "ancestor", "descendant")):
+            # Joined crosswise and sorted here: SQLite would read every code of the system to have them in order.
+            rows = self.unit.rows(
+                f"SELECT c.code FROM terminology_ancestor a CROSS JOIN terminology_concept c WHERE c.system = a.system "
+                f"AND c.number = a.{other} AND a.system = ? AND a.{one} = ? AND a.direct = 1",
+                (self.row.id, number),
+            )
+            yield from ((name, str(row[0])) for row in sorted(rows))
+
+    def has_property(self, name: str) -> bool:
+        if name in OF_EVERY_CONCEPT:
+            return True
+        sql = "SELECT 1 FROM terminology_property WHERE system = ? AND name = ? LIMIT 1"
+        return self.unit.value(sql, (self.row.id, name)) is not None
 
     def _stands(self, code: str, wanted: Filter) -> bool:
         """Where one code stands to another: a seek, where a condition would read all descendants."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from kiungo.base.errors import Incorrect, NotFound, define
 
@@ -18,6 +18,8 @@ VALUE_SET_WRONG = define("VALUE_SET_WRONG", Incorrect, "A value set's rules cann
 
 EXPANSION_MAX = 10_000
 DEPTH_MAX = 12
+# What every concept has, for filters. Source: FHIR R4 ValueSet.compose.include.filter, CodeSystem 4.8.9.
+OF_EVERY_CONCEPT = frozenset({"code", "concept", "display", "parent", "child", "definition", "inactive"})
 PATTERN_LENGTH_MAX = 200
 _REPEATED_GROUP = re.compile(r"[*+}]\??\)[*+{]|\)[*+{][^)]*\)[*+{]")
 _WORD = re.compile(r"\w+")
@@ -25,7 +27,11 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """One concept. Shapes: `terms` are (kind, language, term); `properties` are (name, value)."""
+    """One concept.
+
+    Shapes: `terms` are (kind, language, term), where a kind is a code or system|code; `properties` are (name, value),
+    and `typed` the same as a resource wrote them: (name, value[x], value).
+    """
 
     code: str
     display: str
@@ -33,6 +39,7 @@ class Concept:
     abstract: bool = False
     terms: tuple[tuple[str, str, str], ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    typed: tuple[tuple[str, str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,14 @@ class CodeSystem(Protocol):
 
     def meets(self, code: str, wanted: Filter) -> bool:
         """Whether a code of this system meets a filter."""
+        ...
+
+    def neighbours(self, code: str) -> Iterator[tuple[str, str]]:
+        """The codes directly above and below one: ("parent" or "child", code), those above first."""
+        ...
+
+    def has_property(self, name: str) -> bool:
+        """Whether a filter may ask for a property of this system's concepts."""
         ...
 
     def matching(self, filters: tuple[Filter, ...], words: tuple[str, ...], *, active_only: bool) -> Iterator[Concept]:

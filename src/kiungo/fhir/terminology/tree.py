@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kiungo.fhir.terminology.model import Concept, Filter, has_words, pattern
+from kiungo.fhir.terminology.model import OF_EVERY_CONCEPT, Concept, Filter, has_words, pattern
 
 CONCEPTS_MAX = 100_000
 _HIDDEN = ("notSelectable", "abstract")
@@ -23,6 +23,7 @@ class TreeSystem:
     concepts: dict[str, Concept] = field(default_factory=dict)
     parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     is_supplement: bool = False
+    declared: frozenset[str] = frozenset()
 
     def find(self, code: str) -> Concept | None:
         return self.concepts.get(code if self.case_sensitive else self._spelled(code))
@@ -39,6 +40,15 @@ class TreeSystem:
     def meets(self, code: str, wanted: Filter) -> bool:
         concept = self.find(code)
         return concept is not None and self._meets(concept, wanted)
+
+    def neighbours(self, code: str) -> Iterator[tuple[str, str]]:
+        yield from (("parent", above) for above in dict.fromkeys(self.parents.get(code, ())))
+        yield from (("child", below) for below, above in self.parents.items() if code in above)
+
+    def has_property(self, name: str) -> bool:
+        if name in OF_EVERY_CONCEPT or name in self.declared or not self.is_complete:
+            return True
+        return any(name == known for concept in self.concepts.values() for known, _ in concept.properties)
 
     def matching(self, filters: tuple[Filter, ...], words: tuple[str, ...], *, active_only: bool) -> Iterator[Concept]:
         for concept in self.concepts.values():
@@ -86,12 +96,14 @@ class TreeSystem:
         return value in held
 
     def _values(self, concept: Concept, name: str) -> tuple[str, ...]:
-        if name in ("code", "concept"):
-            return (concept.code,)
-        if name == "display":
-            return (concept.display,)
+        if name in ("code", "concept", "display"):
+            return (concept.display if name == "display" else concept.code,)
         if name == "parent":
             return self.parents.get(concept.code, ())
+        if name == "inactive" and not any(known == name for known, _ in concept.properties):
+            return (str(not concept.active).lower(),)
+        if name == "definition":
+            return tuple(term for kind, _, term in concept.terms if kind == "definition")
         if name == "child":
             return tuple(code for code, above in self.parents.items() if concept.code in above)
         return tuple(value for known, value in concept.properties if known == name)
@@ -120,6 +132,9 @@ def of_resource(resource: dict[str, Any]) -> TreeSystem:
         resource.get("content") == "complete",
         resource.get("caseSensitive", True),
         is_supplement=resource.get("content") == "supplement" or "supplements" in resource,
+        declared=frozenset(
+            str(one.get("code")) for kind in ("property", "filter") for one in resource.get(kind, ()) if "code" in one
+        ),
     )
     waiting: list[tuple[dict[str, Any], str | None]] = [(c, None) for c in reversed(resource.get("concept", []))]
     while waiting:
@@ -141,16 +156,25 @@ def of_resource(resource: dict[str, Any]) -> TreeSystem:
 
 def _concept(row: dict[str, Any], code: str) -> Concept:
     properties = tuple((p["code"], _text(_value(p))) for p in row.get("property", ()) if "code" in p)
-    terms = tuple(
-        (d.get("use", {}).get("code", ""), d.get("language", ""), d.get("value", ""))
-        for d in row.get("designation", ())
+    typed = tuple(
+        (p["code"], name, value)
+        for p in row.get("property", ())
+        if "code" in p
+        for name, value in p.items()
+        if name.startswith("value")
     )
+    terms = tuple((_use(d), d.get("language", ""), d.get("value", "")) for d in row.get("designation", ()))
     if "definition" in row:
         terms = (*terms, ("definition", "", row["definition"]))
     held = dict(properties)
     retired = held.get("inactive") == "true" or held.get("status") in _RETIRED
     hidden = any(held.get(name) == "true" for name in _HIDDEN)
-    return Concept(code, row.get("display", code), not retired, hidden, terms, properties)
+    return Concept(code, row.get("display", code), not retired, hidden, terms, properties, typed)
+
+
+def _use(designation: dict[str, Any]) -> str:
+    use = designation.get("use", {})
+    return f"{use['system']}|{use.get('code', '')}" if "system" in use else str(use.get("code", ""))
 
 
 def _value(entry: dict[str, Any]) -> Any:
