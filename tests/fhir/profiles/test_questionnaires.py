@@ -35,7 +35,10 @@ def extension(name: str, **value: Any) -> list[Json]:
 
 TEXT = {"valueString": "abc"}
 CODING = {"valueCoding": {"system": "http://x", "code": "a"}}
+ALONE = extension("questionnaire-optionExclusive", valueBoolean=True)
 OPTIONS = [CODING, {"valueCoding": {"system": "http://x", "code": "b"}}]
+
+NONE_OF_THEM = [CODING, {**OPTIONS[1], "extension": ALONE}]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,12 @@ OPTIONS = [CODING, {"valueCoding": {"system": "http://x", "code": "b"}}]
         ([question(kind="integer")], [answer("q", TEXT)], ["item[0].answer[0].valueString"]),
         ([question(kind="decimal")], [answer("q", {"valueDecimal": Decimal("1.50")})], []),
         ([question(kind="decimal", extension=extension("maxDecimalPlaces", valueInteger=1))], [answer("q", {"valueDecimal": Decimal("1.50")})], ["item[0].answer[0].valueDecimal"]),
+        ([question(kind="decimal")], [answer("q", {"valueInteger": 2})], ["item[0].answer[0].valueInteger"]),
+        ([question(kind="dateTime")], [answer("q", {"valueDate": "2026-01-01"})], ["item[0].answer[0].valueDate"]),
+        ([question(kind="dateTime")], [answer("q", {"valueDateTime": "2026-01-01"})], []),
+        ([question(kind="choice", repeats=True, answerOption=NONE_OF_THEM)], [answer("q", CODING)], []),
+        ([question(kind="choice", repeats=True, answerOption=NONE_OF_THEM)], [answer("q", OPTIONS[1])], []),
+        ([question(kind="choice", repeats=True, answerOption=NONE_OF_THEM)], [answer("q", *OPTIONS)], ["item[0].answer[1]"]),
         ([question(maxLength=2)], [answer("q", TEXT)], ["item[0].answer[0].valueString"]),
         ([question(extension=extension("minLength", valueInteger=4))], [answer("q", TEXT)], ["item[0].answer[0].valueString"]),
         ([question(extension=extension("regex", valueString="[a-c]+"))], [answer("q", TEXT)], []),

@@ -53,6 +53,11 @@ def test_unions_and_keys() -> None:
     keys = columns("getResourceKey()", "generalPractitioner.getReferenceKey(Practitioner)")
     assert rows(view(keys, union)) == [["Patient/p1", "Practitioner/d1", n] for n in ("Mwangi", "Otieno", "A", "B")]
     assert rows(view(columns("generalPractitioner.getReferenceKey(Organization)"))) == [[None]]
+    assert rows(view(columns("generalPractitioner.getReferenceKey('Practitioner')"))) == [["Practitioner/d1"]]
+    with pytest.raises(Incorrect, match="name of a resource type"):
+        read_view(view(columns("generalPractitioner.getReferenceKey(1 + 1)")))
+    with pytest.raises(Incorrect, match="name is not a name a database takes"):
+        read_view({**view(columns("id")), "name": "no; drop"})
 
 
 def test_conditions_and_other_types() -> None:

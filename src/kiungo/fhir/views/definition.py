@@ -34,6 +34,9 @@ def read_view(definition: Any) -> View:
     resource = definition.get("resource")
     if resource not in resource_types():
         raise _wrong("resource", "must name a resource type", "Write the type the rows come from, such as Patient")
+    name = definition.get("name", "")
+    if name != "" and not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise _wrong("name", "is not a name a database takes", "Use letters, digits and _, a letter first")
     constants = _constants(definition.get("constant", []))
     reader = _Reader(frozenset(constants))
     given = _list(definition, "select", "select")
@@ -47,7 +50,7 @@ def read_view(definition: Any) -> View:
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise _wrong("column.name", f"{sorted(repeated)[0]} is there twice", "Give every column a name of its own")
-    return View(definition.get("name", ""), resource, reader.columns(), where, root, constants)
+    return View(name, resource, reader.columns(), where, root, constants)
 
 
 class _Reader:

@@ -9,10 +9,11 @@ from typing import Any
 
 from kiungo.fhir.fhirpath import Expression
 from kiungo.fhir.fhirpath.compiler import compiled
+from kiungo.fhir.fhirpath.errors import senseless
 from kiungo.fhir.fhirpath.functions import FUNCTIONS
 from kiungo.fhir.fhirpath.functions.registry import Arguments, Step, function
 from kiungo.fhir.fhirpath.run import Run
-from kiungo.fhir.fhirpath.syntax import Call, Expr, Member, Path
+from kiungo.fhir.fhirpath.syntax import Call, Expr, Literal, Member, Path
 from kiungo.fhir.fhirpath.values import Collection, Node, Value, unwrap
 from kiungo.fhir.indexing.values import split_reference
 
@@ -89,4 +90,6 @@ def _type_name(tree: Expr) -> str:
         return tree.name
     if isinstance(tree, Path) and isinstance(tree.steps[-1], Member):
         return tree.steps[-1].name
-    return "?"
+    if isinstance(tree, Literal) and isinstance(tree.value, str):
+        return tree.value
+    raise senseless("getReferenceKey takes the name of a resource type", "Write getReferenceKey(Patient)")

@@ -17,10 +17,10 @@ from kiungo.fhir.profiles.run import Run
 
 TYPES: dict[str, tuple[str, ...]] = {
     "boolean": ("Boolean",),
-    "decimal": ("Decimal", "Integer"),
+    "decimal": ("Decimal",),
     "integer": ("Integer",),
     "date": ("Date",),
-    "dateTime": ("DateTime", "Date"),
+    "dateTime": ("DateTime",),
     "time": ("Time",),
     "string": ("String",),
     "text": ("String",),

@@ -7,6 +7,7 @@ from kiungo.fhir.profiles.questionnaires.enabling import objects, value_of
 from kiungo.fhir.profiles.run import Run
 
 OPEN = "open-choice"
+EXCLUSIVE = "http://hl7.org/fhir/StructureDefinition/questionnaire-optionExclusive"
 
 
 def check_permitted(question: Json, kind: str, value: Any, at: At, run: Run, form: Json) -> None:
@@ -33,6 +34,27 @@ def _check_options(options: list[Json], kind: str, value: Any, at: At, run: Run)
         run.error("invariant", at, f"is a {kind}, and the question has no such option")
         return
     run.error("invariant", at, "is not one of the question's options")
+
+
+def check_exclusive(question: Json, answers: list[Any], at: At, run: Run) -> None:
+    """Note an answer that excludes all others, such as "none of these", beside others.
+
+    Source: extension questionnaire-optionExclusive.
+    """
+    if len(answers) < 2:
+        return
+    options = [(value_of(one), one) for one in objects(question.get("answerOption"))]
+    alone = [found for found, one in options if found is not None and _is_exclusive(one)]
+    for index, answer in enumerate(answers):
+        given = value_of(answer) if answer.__class__ is dict else None
+        if given is not None and any(_is_option(given[0], given[1], one) for one in alone):
+            where: At = (at, "answer", index)
+            run.error("invariant", where, f"excludes every other answer, and there are {len(answers)}")
+
+
+def _is_exclusive(option: Json) -> bool:
+    marks = objects(option.get("extension"))
+    return any(mark.get("url") == EXCLUSIVE and mark.get("valueBoolean") is True for mark in marks)
 
 
 def _is_option(kind: str, value: Any, option: tuple[str, Any]) -> bool:

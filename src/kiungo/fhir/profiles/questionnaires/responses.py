@@ -8,6 +8,7 @@ from typing import Any
 from kiungo.fhir.profiles.findings import At, Json, text_of
 from kiungo.fhir.profiles.questionnaires.answers import check_answer, extensions
 from kiungo.fhir.profiles.questionnaires.enabling import Answers, answers_of, is_enabled, listed, objects, walk
+from kiungo.fhir.profiles.questionnaires.options import check_exclusive
 from kiungo.fhir.profiles.run import Run
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -93,6 +94,7 @@ class _Checker:
         if item.get("item"):
             self._run.error("structure", at, "has items of its own; those of a question stand inside its answer")
         self._check_number(question, len(answers), at)
+        check_exclusive(question, answers, at, self._run)
         for index, answer in enumerate(answers):
             if answer.__class__ is not dict:
                 continue
