@@ -11,6 +11,7 @@ from kiungo.fhir.profiles.expressions import check_constraints, check_expression
 from kiungo.fhir.profiles.filters import check_expressions, check_filters, declared_parameters
 from kiungo.fhir.profiles.findings import At, Json
 from kiungo.fhir.profiles.items import elements_of
+from kiungo.fhir.profiles.narrowing import check_narrowing
 from kiungo.fhir.profiles.obligations import check_obligations
 from kiungo.fhir.profiles.questionnaires.enabling import listed, objects
 from kiungo.fhir.profiles.run import Run
@@ -35,6 +36,7 @@ def check_structure(o: Json, at: At, run: Run) -> None:
         run.error("invalid", (at, "type", -1), "is the same as baseDefinition, but a specialization makes a new type")
     check_obligations(o, at, run)
     check_constraints(o, at, run)
+    check_narrowing(o, at, run)
     root = plain if is_known else plain.rpartition("/")[2]
     for part in ("snapshot", "differential"):
         content = o.get(part)
