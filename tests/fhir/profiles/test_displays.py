@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fhir.profiles.conftest import observation, validator
+from tests.fhir.profiles.conftest import HERE, observation, profile, validator
 
 Json = dict[str, Any]
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -53,3 +53,15 @@ def test_every_designation_is_a_display_and_a_definition_is_none() -> None:
 def test_a_code_that_is_not_known_here_and_a_unit_have_no_display_to_compare() -> None:
     assert warnings({"system": "http://snomed.info/sct", "code": "386661006", "display": "anything"}) == []
     assert warnings({"system": "http://unitsofmeasure.org", "code": "mg", "display": "milligrams"}) == []
+
+
+def test_a_required_binding_that_cannot_be_judged_is_said_not_to_be() -> None:
+    bound = profile(
+        "Observation",
+        {"id": "Observation.method", "binding": {"strength": "required", "valueSet": "http://example.org/methods"}},
+    )
+    method = {"coding": [{"system": "http://snomed.info/sct", "code": "1"}]}
+    found = validator(bound).check(observation(method=method), [HERE + "test"])
+    assert not found.errors
+    (said,) = [one for one in found.findings if "http://example.org/methods" in one.message]
+    assert (said.severity, said.location) == ("warning", "Observation.method")

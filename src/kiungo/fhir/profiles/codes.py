@@ -1,7 +1,8 @@
 """Bindings: whether a code belongs to a value set, as far as that can be known here.
 
-A terminology answers yes, no or does not know. Only a definite no is an error; not knowing is not held against
-anybody. Answers come from a port, so that a whole terminology service or none may stand behind it.
+A terminology answers yes, no or does not know. Only a definite no is an error; not knowing is a warning where the
+binding is required, so that nobody takes silence for a yes. Answers come from a port, so that a whole terminology
+service or none may stand behind it.
 """
 
 import time
@@ -86,10 +87,15 @@ class Codes:
             self._uncoded(item, run, strength, url, source)
             return
         answer = self.holds(url, item.value, item.type)
-        if answer is not False:
+        if answer is True:
+            return
+        plain = url.partition("|")[0]
+        if answer is None:
+            if strength == "required":
+                text = f"is not judged: the required value set {plain}, or the codes it needs, are not here"
+                run.warn("not-found", item.at, text, source)
             return
         listed = ", ".join(f"{system or ''}#{code}" for system, code in codings[:4])
-        plain = url.partition("|")[0]
         if strength == "required":
             run.error("code-invalid", item.at, f"({listed}) is not in the required value set {plain}", source)
         else:

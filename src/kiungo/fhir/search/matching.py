@@ -279,8 +279,9 @@ def range_rule(prefix: str, low: Any, high: Any, first: Any, last: Any) -> Where
         "ne": ("NOT (x.low >= ? AND x.low <= ? AND x.high <= ?)", (low, high, high)),
         "gt": ("x.high > ?", (last,)),
         "lt": ("x.low < ?", (first,)),
-        "ge": ("x.high >= ?", (first,)),
-        "le": ("x.low <= ?", (last,)),
+        # Beyond the searched range, or within it; the first bound only lets an index be used.
+        "ge": ("x.high >= ? AND (x.high > ? OR x.low >= ?)", (first, last, first)),
+        "le": ("x.low <= ? AND (x.low < ? OR x.high <= ?)", (last, first, last)),
         "sa": ("x.low > ?", (last,)),
         "eb": ("x.low < ? AND x.high < ?", (first, first)),
         "ap": ("x.low <= ? AND x.high >= ?", (high, low)),

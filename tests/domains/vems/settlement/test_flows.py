@@ -255,6 +255,22 @@ def test_money_that_did_not_come_after_all_is_taken_off_the_books(world: World) 
     assert world.balance("cash:mpesa") == before - 200_000
 
 
+def test_money_that_pays_another_claim_is_not_taken_off_the_first(world: World) -> None:
+    """The payer contradicts itself: it kept back what it had sent, and then says that it had sent nothing."""
+    world.fund("100000.00")
+    of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=2)
+    of(world, "VB1", "booking.claim_rejected", [line(1, approved=0)], version=3)
+    of(world, "VB2", "booking.claim_approved", [line(1, approved=1_500_000)])
+    of(world, "VB2", "booking.claim_paid", [line(1)], paidMinor=500_000, keptMinor=1_000_000, version=2)
+    before = world.balance("cash:mpesa")
+    of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=0, version=4)
+    assert world.balance("cash:mpesa") == before
+    assert [world.settlement(number).remitted_minor for number in ("VB1", "VB2")] == [0, 1_500_000]
+    trail = world.database.read(lambda unit: store.steps_of(unit, TENANT, "VB1"))
+    assert "less than is booked" in trail[-1][-1]
+
+
 def test_money_taken_back_that_the_float_does_not_have_stays_and_is_told(world: World) -> None:
     of(world, "VB1", "booking.claim_approved", [line(1, approved=1_000_000)])
     of(world, "VB1", "booking.claim_paid", [line(1)], paidMinor=1_000_000, version=2)

@@ -75,7 +75,9 @@ def _take_back(unit: Unit, tenant: int, rows: Sequence[SettlementRow], less: Mon
     left = less.minor
     for row in rows:
         sums = funding.unseen(unit, tenant, rail, row.booking_no, less.currency)
-        part = min(left, sum(rest for _, rest in sums))
+        # What pays another claim by now is not this one's to lose.
+        there = max(row.remitted_minor, 0) + excess.spare(unit, tenant, row)
+        part = min(left, there, sum(rest for _, rest in sums))
         if part and _unbook(unit, tenant, row, Money(part, less.currency), rail):
             funding.mark_seen(unit, tenant, sums, part)
             left -= part
