@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from kiungo.app.cli.output import console, print_json, progress, readable_errors
+from kiungo.domains.vems.settlement.restored import hold_payments
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.database import migrate as migrate_schema
-from kiungo.kernel.database import schema_state
+from kiungo.kernel.database import open_database, schema_state
 from kiungo.kernel.database.backup import backup as back_up
 from kiungo.kernel.database.restore import restore as restore_from
 
@@ -42,5 +43,20 @@ def restore(
 ) -> None:
     """Load a backup into the database, on SQLite or PostgreSQL, whichever made it."""
     with readable_errors(), progress("Restoring") as report:
-        restore_from(file, load_settings().database_url, replace=replace, progress=report)
+        url = load_settings().database_url
+        restore_from(file, url, replace=replace, progress=report)
+        paused = _hold_payments(url)
     console.print(f"Restored from {file}.")
+    if paused:
+        console.print(
+            f"Nothing is paid by {' and '.join(paused)} until you resume them: the backup does not know what was paid "
+            "since. Read their statements first; see docs/how-to/back-up-and-restore.md."
+        )
+
+
+def _hold_payments(url: str) -> list[str]:
+    database = open_database(url)
+    try:
+        return database.write(hold_payments)
+    finally:
+        database.close()
