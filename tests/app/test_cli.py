@@ -72,6 +72,25 @@ def test_a_backup_restores_and_never_overwrites(run: Run, tmp_path: Path, monkey
     assert [key["name"] for key in json.loads(run("keys", "list", "--json").stdout)] == ["kept"]
 
 
+def test_a_restore_stops_every_rail_that_has_money_and_says_so(run: Run, database_url: str, tmp_path: Path) -> None:
+    run("keys", "create", "kept", "--role", "auditor")
+    funding = (
+        "INSERT INTO settlement_funding (tn, key, rail, currency, amount_minor, at_us)"
+        " VALUES (1, 'fund/A', 'mpesa', 'KES', 100, 0)"
+    )
+    database = open_database(database_url)
+    database.write(lambda unit: unit.execute(funding))
+    database.close()
+    file = tmp_path / "copy.kiungo"
+    assert run("backup", str(file)).exit_code == 0
+    done = run("restore", str(file), "--replace")
+    assert (done.exit_code, "Nothing is paid by mpesa until you resume" in " ".join(done.stdout.split())) == (0, True)
+    database = open_database(database_url)
+    reason = database.read(lambda unit: unit.value("SELECT paused_reason FROM settlement_rail WHERE rail = 'mpesa'"))
+    database.close()
+    assert "restored from a backup" in reason
+
+
 def test_the_audit_trail_verifies_and_a_change_is_found(run: Run, database_url: str) -> None:
     run("keys", "create", "somebody", "--role", "auditor")
     whole = run("audit", "verify")

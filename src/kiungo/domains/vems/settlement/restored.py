@@ -1,7 +1,9 @@
 """A restored database does not know what left after its backup was made: nothing is paid until a person has looked.
 
-rails           all are paused, with the reason; a person reads their statements and resumes them
-held legs       their orders may have left since: they become unknown, and a statement, callback or persons close them
+| what      | after a restore                                                                                         |
+| --------- | ------------------------------------------------------------------------------------------------------- |
+| rails     | all are paused, with the reason; a person reads their statements and resumes them                       |
+| held legs | their orders may have left since: they become unknown; a statement, a callback or persons close them    |
 """
 
 from kiungo.domains.vems.settlement import store
