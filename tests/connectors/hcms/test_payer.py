@@ -163,3 +163,15 @@ def test_what_was_kept_back_is_told_apart_from_what_was_sent() -> None:
     assert (report.paid, report.kept) == (Money(0, "KES"), Money(100_000, "KES"))
     whole = mapping.report({**GUIDE, "paid": True, "payment": {"payment_date": "2024-10-20"}}, "VB1")
     assert (whole.paid, whole.kept) == (Money(100_000, "KES"), None)
+
+
+def test_what_is_on_later_pages_counts_too() -> None:
+    refused = [{**GUIDE, "claim_id": f"CLM-{n}", "booking_no": "VB1", "status": "rejected"} for n in range(3)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.params.get("cursor") == "more":
+            return httpx.Response(200, json={"claims": [{**GUIDE, "booking_no": "VB1"}], "next": None})
+        return httpx.Response(200, json={"claims": refused, "next": "more"})
+
+    found = payer(answer, batch_max=10).statuses([Query("VB1", "claim", None), Query("VB2", "claim", None)])
+    assert found["VB1"].status == "approved"

@@ -378,6 +378,49 @@ def test_what_two_persons_corrected_holds_also_when_the_payer_approves_another_p
     assert world.approval(number) == "approved"
 
 
+def test_a_decision_given_back_to_the_payer_is_its_own_again(world: World) -> None:
+    world.twin.decide = lambda claim: Verdict(items={1: Decimal("10000.00")})
+    number = world.submitted()
+    world.turn(hours=0.5)
+    desk = world.vems.desk
+    for approval in ("approved", "pending"):
+        world.database.write(
+            lambda unit, to=approval: steps.override(desk, unit, CALL, number, reason="a letter", approval=to)
+        )
+    world.turn(hours=0.5)
+    told = [event.payload["approvedMinor"] for event in world.heard.events if event.topic in DECISIONS]
+    assert told == [1_000_000, 3_100_000, 1_000_000]
+    assert world.approval(number) == "partially_paid"
+
+
+def test_a_sum_below_nothing_is_no_decision(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = world.submitted()
+    kind = type(world.vems.claims.payers["sha"])
+    ask = kind.statuses
+    monkeypatch.setattr(
+        kind, "statuses",
+        lambda payer, queries: {
+            key: replace(found, status="approved", approved=Money(-500, "KES"), services=())
+            for key, found in ask(payer, queries).items()
+        },
+    )  # fmt: skip
+    world.turn(hours=1)
+    assert world.approval(number) == "pending"
+
+
+def test_a_booking_that_was_called_off_is_not_settled_when_its_claim_is_approved(world: World) -> None:
+    world.twin.decide = lambda claim: Verdict(after_s=7_200)
+    number = world.submitted()
+    world.database.write(
+        lambda unit: steps.override(world.vems.desk, unit, CALL, number, reason="called off", state="cancelled")
+    )
+    world.turn(hours=3)
+    assert world.claim(number).approved_minor == 3_100_000, "what the payer says is kept"
+    assert [event for event in world.heard.events if event.topic in DECISIONS] == []
+    trail = world.database.read(lambda unit: bookings.steps_of(unit, 1, number))
+    assert "the booking is cancelled" in trail[-1].text
+
+
 def test_cash_has_no_claim_and_a_cancelled_booking_is_not_asked_about(world: World) -> None:
     cash = world.book(claimID="cash", paymentMode="cash").row.booking_no
     assert world.database.read(lambda unit: claims.find(unit, 1, cash)) is None

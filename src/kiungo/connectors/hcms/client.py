@@ -13,6 +13,8 @@ from kiungo.ports.payer import CLAIM_REFUSED, PAYER_AWAY
 
 ANSWER_SHOWN_MAX = 300
 
+PAGES_MAX = 50
+
 
 class HcmsClient:
     """The payer's paths. Source: provider guide, POST /api/claims/ and GET /api/claims/{id}/."""
@@ -46,10 +48,17 @@ class HcmsClient:
         return self._payer.object_in(self._ok(response))
 
     def claims_of(self, booking_numbers: str) -> Mapping[str, Any]:
-        """Claims for bookings; several numbers are separated by commas. Raises: Unavailable PAYER_AWAY."""
-        return self._payer.object_in(
-            self._ok(self._send("GET", "/claims/", query={"booking_no": booking_numbers, "limit": "200"}))
-        )
+        """Claims for bookings, of all pages; numbers are separated by commas. Raises: Unavailable PAYER_AWAY."""
+        asked, found = {"booking_no": booking_numbers, "limit": "200"}, []
+        for _ in range(PAGES_MAX):
+            response = self._ok(self._send("GET", "/claims/", query=asked))
+            page = self._payer.object_in(response)
+            listed, following = page.get("claims"), page.get("next")
+            found += listed if isinstance(listed, list) else []
+            if not isinstance(following, str) or not following:
+                return {**page, "claims": found}
+            asked = {**asked, "cursor": following}
+        raise self._payer.away(f"has more than {PAGES_MAX} pages of claims", response)
 
     def _ok(self, response: httpx.Response) -> httpx.Response:
         if response.status_code != 200:

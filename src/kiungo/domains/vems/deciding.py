@@ -121,6 +121,10 @@ def _decide(
         return decided, booked
     decided = replace(decided, version=row.version + 1)
     _keep(unit, call, decided, report, source)
+    if booked.row.state == "cancelled" and judged.approved.minor > (row.approved_minor or 0):
+        text = f"{row.payer} says {judged.approval}; the booking is cancelled, and nothing more is settled"
+        bookings.note(unit, call.tenant, row.booking_no, "claim.reported", text, by=call.principal.name)
+        return decided, booked
     if booked.row.decided_by_hand:
         text = f"{row.payer} says {judged.approval}; what was set by hand holds"
         bookings.note(unit, call.tenant, row.booking_no, "claim.reported", text, by=call.principal.name)
@@ -184,6 +188,14 @@ def _sentence(payer: str, judged: Judged, report: Report) -> str:
         return f"{payer} rejected the claim" + (f": {report.reason}" if report.reason else "")
     beyond = f"; {judged.excess} beyond the booking is left out" if judged.excess.minor else ""
     return f"{payer} approved {judged.approved}{beyond}"
+
+
+def give_back(unit: Unit, tenant: int, booking_no: str) -> None:
+    """Let the payer's own word hold again: it is asked at once, and what it said before is news once more."""
+    row = claims.find(unit, tenant, booking_no)
+    if row is not None:
+        again = replace(row, state="open", status="pending", approved_minor=None, split=None, next_poll_us=unit.now_us)
+        claims.update(unit, tenant, again)
 
 
 def decide_by_hand(

@@ -144,7 +144,7 @@ class BookingDesk:
                 detail="REPEATED",
             )  # fmt: skip
             return Booked(existing, bookings.lines_of(unit, tenant, existing.booking_no))
-        if existing.state != "pending" or existing.claimed_us is not None:
+        if _is_fixed(existing, bookings.lines_of(unit, tenant, existing.booking_no)):
             raise _fixed(existing)
         return self._revise(unit, call, asked, existing)
 
@@ -326,8 +326,19 @@ def _with_known_ids(lines: Sequence[BookedLine], old: Sequence[BookedLine]) -> t
     return tuple(named)
 
 
+def _is_fixed(row: BookingRow, lines: Sequence[BookedLine]) -> bool:
+    """Whether a payer has it, a person or payer has decided about it, or a service of it was delivered."""
+    if row.state != "pending" or row.claimed_us is not None:
+        return True
+    return row.approval != "pending" or any(line.state == "completed" for line in lines)
+
+
 def _fixed(row: BookingRow) -> Conflict:
-    why = f"it is {row.state}" if row.state != "pending" else "a claim was submitted for it"
+    why = "a service of it was delivered"
+    if row.state != "pending" or row.approval != "pending":
+        why = f"it is {row.state if row.state != 'pending' else row.approval}"
+    elif row.claimed_us is not None:
+        why = "a claim was submitted for it"
     return Conflict(
         BOOKING_FIXED,
         f"Booking {row.booking_no} for this claim can no longer be changed: {why}",

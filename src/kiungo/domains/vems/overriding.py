@@ -108,8 +108,9 @@ def _proposed(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
 def at_stake(unit: Unit, tenant: int, row: BookingRow, wish: Wish) -> Money:
     """How much money a wish would settle or take back; nothing when it decides nothing."""
     nothing = Money.zero(row.currency)
-    if wish.approval in (None, row.approval, "pending"):
+    if wish.approval in (None, row.approval):
         return nothing
+    # Given back to the payer, its own word holds again, which may take back what is settled.
     after = row.total if wish.approval == "approved" else wish.approved or nothing
     settled = sum(
         store.get_settlement(unit, tenant, number).approved_minor

@@ -115,6 +115,8 @@ def override(
     desk.tell(unit, call, booked, "booking.overridden", f"Set by hand: {reason}", more)
     if row.approval not in (old.approval, "pending"):
         deciding.decide_by_hand(desk, unit, call, booked, reason=reason, approved=approved)
+    elif approval == "pending" and old.decided_by_hand:
+        deciding.give_back(unit, call.tenant, booking_no)
     return booked
 
 

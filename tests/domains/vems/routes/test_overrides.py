@@ -11,6 +11,7 @@ from kiungo.domains.vems.overriding import Wish
 from kiungo.domains.vems.store import bookings
 from kiungo.kernel.auth import system_call
 from kiungo.kernel.database import Unit
+from tests.domains.vems.cases import CT_AT, body
 from tests.domains.vems.routes.conftest import Office
 from tests.domains.vems.settlement.world import person
 
@@ -36,7 +37,9 @@ def test_money_is_not_taken_back_by_a_detour_over_pending(office: Office) -> Non
     office.world.fund("100000.00")
     number = office.approved()
     office.world.settle()
-    office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "pending"})
+    back = {"reason": "x", "approvalStatus": "pending"}
+    office.post(f"/bookings/{number}/override", back, status=202)
+    office.post(f"/bookings/{number}/override/confirm", back, who="ben")
     office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "rejected"}, status=202)
     assert office.get("/clawbacks")["data"] == []
 
@@ -139,3 +142,23 @@ def test_the_limit_is_to_the_cent(office: Office, most: str, done: bool) -> None
         )
     )  # fmt: skip
     assert found[1] is done
+
+
+def test_a_booking_that_is_decided_is_not_changed_by_sending_it_again(office: Office) -> None:
+    number = office.approved(claimID="fixed")
+    one = [{"serviceCode": "F8735", "serviceDate": CT_AT}]
+    refused = office.client.post("/hmis/v1/bookings/cost-distribution", json=body(claimID="fixed", services=one))
+    assert refused.status_code == 409, refused.text
+    assert "it is approved" in refused.text
+    assert office.get(f"/bookings/{number}/settlements")["data"][0]["approvedAmount"] == 31_000
+
+
+def test_a_booking_with_a_delivered_service_is_not_changed_by_sending_it_again(office: Office) -> None:
+    number = office.booked(claimID="delivered", paymentMode="cash")
+    line = office.client.get(f"/hmis/v1/bookings/{number}").json()["bookedServices"][0]["serviceBookingId"]
+    office.post(f"/bookings/{number}/services/{line}/complete")
+    one = [{"serviceCode": "F8736", "serviceDate": CT_AT}]
+    refused = office.client.post(
+        "/hmis/v1/bookings/cost-distribution", json=body(claimID="delivered", paymentMode="cash", services=one)
+    )
+    assert refused.status_code == 409, refused.text

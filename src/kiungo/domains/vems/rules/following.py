@@ -57,6 +57,9 @@ def judge(lines: Sequence[BookedLine], report: Report) -> Judged:
     said = report.approved
     if said is None:
         said = whole if report.status == "approved" else zero
+    if said.minor < 0:
+        # No payer approves less than nothing: what that means is for a person to ask.
+        return Judged("pending", zero, tuple(zero for _ in totals), zero)
     approved = max(min(said, whole), zero)
     excess = max(said - whole, zero)
     parts = _by_line(lines, report, approved)
