@@ -378,6 +378,25 @@ def test_what_two_persons_corrected_holds_also_when_the_payer_approves_another_p
     assert world.approval(number) == "approved"
 
 
+def test_a_correction_by_hand_takes_from_what_was_approved_and_gives_nothing_to_what_was_rejected(
+    world: World,
+) -> None:
+    world.twin.decide = lambda claim: Verdict(items={1: Decimal("15000.00"), 2: Decimal("0.00")})
+    number = world.submitted()
+    world.turn(hours=0.5)
+    desk = world.vems.desk
+    ann, ben = (
+        Call(Principal(1, name, "session", name, scopes=frozenset({"override:bookings"})), "r1", "test")
+        for name in ("ann", "ben")
+    )
+    for minor, lines in ((1_400_000, [1_400_000, 0]), (1_600_000, [1_500_000, 100_000])):
+        amount = Money(minor, "KES")
+        world.database.write(lambda unit, sum=amount: correcting.propose(desk, unit, ann, number, sum, "a letter"))
+        world.database.write(lambda unit, sum=amount: correcting.confirm(desk, unit, ben, number, sum))
+        told = [event.payload for event in world.heard.events if event.topic in DECISIONS][-1]
+        assert [line["approvedMinor"] for line in told["lines"]] == lines
+
+
 def test_a_decision_given_back_to_the_payer_is_its_own_again(world: World) -> None:
     world.twin.decide = lambda claim: Verdict(items={1: Decimal("10000.00")})
     number = world.submitted()

@@ -7,7 +7,7 @@ from typing import Any
 from kiungo.base.money import Money
 from kiungo.domains.vems import events
 from kiungo.domains.vems.desk import Booked, BookingDesk
-from kiungo.domains.vems.rules.following import Judged, judge, kept_of, split_of
+from kiungo.domains.vems.rules.following import Judged, judge, kept_of, split_of, standing_of
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel import audit
@@ -212,8 +212,8 @@ def decide_by_hand(
         approved=approved if status == "partially_paid" else None,
         reason=reason,
     )
-    judged = judge(booked.lines, report)
     row = claims.find(unit, call.tenant, booking.booking_no)
+    judged = judge(booked.lines, report, standing_of(booked.lines, row.split) if row is not None else None)
     by_hand = bookings.count_steps(unit, call.tenant, booking.booking_no, "booking.overridden")
     version = row.version + 1 if row else 1 + by_hand
     if row is not None:

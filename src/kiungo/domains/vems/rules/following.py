@@ -43,11 +43,12 @@ class Judged:
     excess: Money
 
 
-def judge(lines: Sequence[BookedLine], report: Report) -> Judged:
+def judge(lines: Sequence[BookedLine], report: Report, standing: Sequence[int] | None = None) -> Judged:
     """What a report approves, line by line.
 
     A payer that says "approved" without an amount approves what was booked; one that says nothing of lines has its
-    amount spread over them by largest remainder.
+    amount spread over them by largest remainder: as the `standing` decision has it, where there is one, and beyond
+    that over what it left. Units: `standing` minor.
     """
     totals = tuple(line.share.total for line in lines)
     currency = totals[0].currency
@@ -62,7 +63,7 @@ def judge(lines: Sequence[BookedLine], report: Report) -> Judged:
         return Judged("pending", zero, tuple(zero for _ in totals), zero)
     approved = max(min(said, whole), zero)
     excess = max(said - whole, zero)
-    parts = _by_line(lines, report, approved)
+    parts = _by_line(lines, report, approved, standing)
     if approved.minor == 0:
         # A payer that decided in favour and names no amount yet has not decided how much.
         state: ApprovalState = "rejected" if report.approved is not None else "pending"
@@ -93,7 +94,35 @@ def next_poll_s(policy: FollowPolicy, failures: int, rng: Random, *, retry_after
     return max(wait_s, retry_after_s or 0.0)
 
 
-def _by_line(lines: Sequence[BookedLine], report: Report, approved: Money) -> tuple[Money, ...]:
+def standing_of(lines: Sequence[BookedLine], split: str | None) -> tuple[int, ...] | None:
+    """What a decision's split says of each line; None where it does not speak of all of them. Units: minor."""
+    said = [entry.rpartition("=") for entry in (split or "").split(";") if entry]
+    found = []
+    for line in lines:
+        names = (str(line.number), line.service_code)
+        entry = next((one for one in said if one[0] in names), None)
+        if entry is None:
+            return None
+        said.remove(entry)
+        found.append(max(int(entry[2]), 0))
+    return tuple(found)
+
+
+def _spread(approved: Money, totals: Sequence[int], standing: Sequence[int] | None) -> tuple[Money, ...]:
+    """A sum over lines: a line that was rejected gets nothing of what others were approved."""
+    if standing is None or sum(standing) == 0:
+        return approved.allocate(totals)
+    if approved.minor <= sum(standing):
+        return approved.allocate(standing)
+    more = Money(approved.minor - sum(standing), approved.currency)
+    room = [max(total - had, 0) for total, had in zip(totals, standing, strict=True)]
+    parts = more.allocate(room)
+    return tuple(Money(had, more.currency) + part for had, part in zip(standing, parts, strict=True))
+
+
+def _by_line(
+    lines: Sequence[BookedLine], report: Report, approved: Money, standing: Sequence[int] | None
+) -> tuple[Money, ...]:
     totals = [line.share.total for line in lines]
     left = list(report.services)
     named: list[Money] = []
@@ -107,7 +136,7 @@ def _by_line(lines: Sequence[BookedLine], report: Report, approved: Money) -> tu
     )
     if fits and sum(part.minor for part in named) == approved.minor:
         return tuple(named)
-    return approved.allocate([total.minor for total in totals])
+    return _spread(approved, [total.minor for total in totals], standing)
 
 
 def _is_for(approved: ApprovedService, line: BookedLine) -> bool:
