@@ -335,10 +335,12 @@ def _is_fixed(row: BookingRow, lines: Sequence[BookedLine]) -> bool:
 
 def _fixed(row: BookingRow) -> Conflict:
     why = "a service of it was delivered"
-    if row.state != "pending" or row.approval != "pending":
-        why = f"it is {row.state if row.state != 'pending' else row.approval}"
+    if row.state != "pending":
+        why = f"it is {row.state}"
     elif row.claimed_us is not None:
         why = "a claim was submitted for it"
+    elif row.approval != "pending":
+        why = f"it is {row.approval}"
     return Conflict(
         BOOKING_FIXED,
         f"Booking {row.booking_no} for this claim can no longer be changed: {why}",
