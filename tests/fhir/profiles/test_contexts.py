@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fhir.profiles.conftest import HERE, patient, validator
+from tests.fhir.profiles.conftest import HERE, observation, patient, validator
 
 Json = dict[str, Any]
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -60,6 +60,8 @@ def problems(resource: Json, definition: Json) -> list[str]:
             True,
         ),
         ("BackboneElement", patient(extension=[NOTE]), False),
+        (CORE + "Patient", patient(extension=[NOTE]), True),
+        (CORE + "Patient", patient(name=[{"family": "A", "extension": [NOTE]}]), False),
         (HERE + "p#Patient.name", patient(name=[{"family": "A", "extension": [NOTE]}]), True),
         (HERE + "p#Patient.name:official", patient(name=[{"family": "A", "extension": [NOTE]}]), True),
         (HERE + "p#Patient.contact.name", patient(name=[{"family": "A", "extension": [NOTE]}]), False),
@@ -140,3 +142,52 @@ def test_what_r4_s_own_definitions_use_beyond_their_contexts_may_stand_there() -
     assert [one.message for one in found.errors if "may not stand" in one.message] == []
     elsewhere = validator().check(patient(extension=[should]), [])
     assert any("may not stand" in one.message for one in elsewhere.errors)
+
+
+ADULT = {"value": 33, "unit": "a", "system": "http://unitsofmeasure.org", "code": "a"}
+DOSED = {
+    "resourceType": "MedicationStatement",
+    "status": "active",
+    "medicationReference": {"reference": "Medication/1"},
+    "subject": {"reference": "Patient/1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "resource"),
+    [
+        ("Quantity.value", observation(referenceRange=[{"low": {"value": 3, "_value": BESIDE}}])),
+        (
+            "Quantity.value",
+            {
+                "resourceType": "Condition",
+                "subject": {"reference": "Patient/1"},
+                "onsetAge": {**ADULT, "_value": BESIDE},
+            },
+        ),
+        ("BackboneElement", {**DOSED, "dosage": [{"text": "one", "extension": [NOTE]}]}),
+        ("BackboneElement", {**DOSED, "dosage": [{"timing": {"extension": [NOTE], "code": {"text": "daily"}}}]}),
+        ("Resource.language", patient(language="en", _language=BESIDE)),
+    ],
+)
+def test_what_a_type_has_from_its_base_is_called_by_the_base(expression: str, resource: Json) -> None:
+    assert problems(resource, extension(("element", expression))) == []
+
+
+def asked(item: Json, name: str, **value: Any) -> list[str]:
+    """What is said of an extension of R4 at a form's item."""
+    marked = {"linkId": "1", "text": "?", "extension": [{"url": CORE + name, **value}], **item}
+    found = validator().check({"resourceType": "Questionnaire", "status": "draft", "item": [marked]}, [])
+    return [one.message for one in found.errors]
+
+
+def test_conditions_that_r4_wrote_by_mistake_are_read_as_meant() -> None:
+    once, never = {"valueInteger": 1}, {"valueInteger": 0}
+    assert asked({"type": "string"}, "questionnaire-maxOccurs", **once) == []
+    assert asked({"type": "string", "repeats": True}, "questionnaire-maxOccurs", valueInteger=3) == []
+    assert len(asked({"type": "string"}, "questionnaire-maxOccurs", valueInteger=3)) == 1
+    assert len(asked({"type": "display"}, "questionnaire-maxOccurs", **once)) == 1
+    assert asked({"type": "string"}, "questionnaire-minOccurs", **never) == []
+    assert len(asked({"type": "string"}, "questionnaire-minOccurs", **once)) == 1
+    instructions = {"valueCodeableConcept": {"text": "Instructions"}}
+    assert asked({"type": "display"}, "questionnaire-displayCategory", **instructions) == []

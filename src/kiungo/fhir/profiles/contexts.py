@@ -28,8 +28,7 @@ _BASES = {
     **dict.fromkeys(("canonical", "oid", "url", "uuid"), "uri"),
     **dict.fromkeys(("positiveInt", "unsignedInt"), "integer"),
 }
-# What a type stands under, by the kind of its definition.
-_ABOVE = {"R": ("DomainResource", "Resource"), "B": ("BackboneElement", "Element"), "C": ("Element",)}
+_NOT_DOMAIN = frozenset({"Bundle", "Binary", "Parameters"})
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
 # R4's own definitions are narrower than R4's own use of them, and than the same extensions of later versions.
 _ALSO = {
@@ -37,6 +36,16 @@ _ALSO = {
     _CORE + "regex": ("ElementDefinition.type",),
     _CORE + "capabilitystatement-expectation": ("CapabilityStatement",),
     _CORE + "capabilitystatement-prohibited": ("CapabilityStatement",),
+}
+# Conditions of R4 that their right use breaks: JSON's names for values, and a not that everybody reads as none.
+_MEANT = {
+    (_CORE + "questionnaire-maxOccurs", "type!='display' and (repeats=true or %extension.valueInteger=1)"): (
+        "type!='display' and (repeats=true or %extension.value=1)"
+    ),
+    (_CORE + "questionnaire-minOccurs", "type!='display' and (required=true or %extension.valueInteger=0)"): (
+        "type!='display' and (required=true or %extension.value=0)"
+    ),
+    (_CORE + "questionnaire-displayCategory", "type!='display'"): "true",
 }
 _SLICE = re.compile(r":[^.]*")
 
@@ -59,7 +68,7 @@ def check(structure: Json, url: str, extension: Json, at: At, run: Run) -> None:
         allowed = ", ".join(str(one.get("expression")) for one in contexts[:6])
         run.error("extension", at, f"may not stand here; {url} belongs to {allowed}", url)
     for expression in structure.get("contextInvariant", ()):
-        _check_condition(str(expression), url, extension, at, run)
+        _check_condition(_MEANT.get((url, str(expression)), str(expression)), url, extension, at, run)
 
 
 def _is_allowed(context: Json, url: str, holder: At, place: Place, run: Run) -> bool:
@@ -70,7 +79,7 @@ def _is_allowed(context: Json, url: str, holder: At, place: Place, run: Run) -> 
     if kind == "fhirpath":
         return _is_found(expression, holder, run)
     # A profile's element: what the profile adds to it is the profile's to judge.
-    named = _SLICE.sub("", expression.partition("#")[2]) if "#" in expression else expression
+    named = _SLICE.sub("", expression.partition("#")[2]) if "#" in expression else expression.removeprefix(_CORE)
     if named in place.names:
         return True
     return any(name == also or name.startswith(also + ".") for also in _ALSO.get(url, ()) for name in place.names)
@@ -128,7 +137,7 @@ def _place(holder: At, run: Run) -> Place:
 
 @lru_cache(maxsize=2048)
 def _place_of(resource_type: str, steps: tuple[str, ...]) -> Place:
-    kind, path, names = resource_type, resource_type, {resource_type}
+    kind, path, names = resource_type, resource_type, {resource_type, *_bases(resource_type)}
     for step in steps:
         definition = definitions.find_type(kind)
         found = next(
@@ -138,20 +147,24 @@ def _place_of(resource_type: str, steps: tuple[str, ...]) -> Place:
         if found is None:
             return Place(frozenset({path, "Element", "*"}), "Element")
         element, inner = found
-        parent, path = kind, f"{path}.{element}"
-        stem = element.removesuffix("[x]")
-        names = {path, f"{parent}.{element}", f"{parent}.{stem}", path.removesuffix("[x]"), inner, "Element"}
-        if "." in inner:
-            names |= {"BackboneElement"}
-        above = definitions.find_type(parent)
-        names |= {f"{one}.{element}" for one in _ABOVE.get(above.kind if above else "", ())}
+        path = f"{path}.{element}"
+        called = {path, *(f"{one}.{element}" for one in (kind, *_bases(kind)))}
+        names = called | {one.removesuffix("[x]") for one in called} | {inner, *_bases(inner)}
         kind = inner
     if not steps:
-        names |= {"Resource", "Element"}
-        if resource_type not in {"Bundle", "Binary", "Parameters"}:
-            names.add("DomainResource")
         definition = definitions.find_type(resource_type)
         if definition is not None and any(e.name == "url" for e in definition.elements):
             names |= {"CanonicalResource", "MetadataResource"}  # later versions' names for what has an address
-    names |= {_BASES[name] for name in names if name in _BASES}
-    return Place(frozenset(names | {"*"}), kind)
+    return Place(frozenset(names | {"*", "Element"}), kind)
+
+
+def _bases(kind: str) -> tuple[str, ...]:
+    """What a type stands under: it is one of those, too, and has their elements."""
+    definition = definitions.find_type(kind)
+    if definition is None:
+        return ()
+    if definition.kind == "R":
+        return ("Resource",) if kind in _NOT_DOMAIN else ("DomainResource", "Resource")
+    # Timing and Dosage are types, and may be modified as parts of resources may.
+    is_backbone = any(e.name == "modifierExtension" for e in definition.elements)
+    return (*([_BASES[kind]] if kind in _BASES else []), *(["BackboneElement"] if is_backbone else []), "Element")
