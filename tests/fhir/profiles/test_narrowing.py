@@ -69,3 +69,57 @@ def test_a_profile_on_a_profile_narrows_that_one() -> None:
     narrower = profile("Patient", {"id": "Patient.name", "min": 2, "max": "2"}, base=HERE + "lean")
     assert errors(narrower, LEAN) == []
     assert errors(wider) == [], "a base that is not here cannot be compared with"
+
+
+CONCEPT = "patternCodeableConcept"
+SLICED = profile(
+    "Patient",
+    {"id": "Patient.name", "slicing": {"discriminator": [{"type": "value", "path": "use"}], "rules": "open"}},
+    {"id": "Patient.name:legal", "sliceName": "legal", "min": 1, "max": "2"},
+    {"id": "Patient.name:legal.use", "min": 1, "fixedCode": "official"},
+    {"id": "Patient.gender", "fixedCode": "female"},
+    {"id": "Patient.maritalStatus", CONCEPT: {"coding": [{"code": "M"}]}},
+    name="sliced",
+)
+
+
+@pytest.mark.parametrize(
+    ("element", "place"),
+    [
+        ({"id": "Patient.name:legal", "sliceName": "legal", "min": 0}, "min"),
+        ({"id": "Patient.name:legal", "sliceName": "legal", "max": "3"}, "max"),
+        ({"id": "Patient.name:legal", "sliceName": "legal", "min": 1, "max": "1"}, None),
+        ({"id": "Patient.name:legal.use", "min": 0}, "min"),
+        ({"id": "Patient.name:other", "sliceName": "other", "min": 0, "max": "5"}, None),
+        ({"id": "Patient.name:other.use", "min": 0}, None),
+        ({"id": "Patient.gender", "fixedCode": "male"}, "fixedCode"),
+        ({"id": "Patient.gender", "fixedCode": "female"}, None),
+        ({"id": "Patient.gender", "patternCode": "male"}, "patternCode"),
+        ({"id": "Patient.maritalStatus", CONCEPT: {"coding": [{"code": "S"}]}}, CONCEPT),
+        ({"id": "Patient.maritalStatus", CONCEPT: {"coding": [{"code": "M", "system": "urn:x"}]}}, None),
+        ({"id": "Patient.maritalStatus", "fixedCodeableConcept": {"text": "M"}}, "fixedCodeableConcept"),
+    ],
+)  # fmt: skip
+def test_slices_fixed_values_and_patterns_of_a_base_hold(element: Json, place: str | None) -> None:
+    found = errors(profile("Patient", element, base=HERE + "sliced"), SLICED)
+    assert [one.partition(": ")[0].rpartition(".")[2] for one in found] == ([place] if place else [])
+
+
+def test_references_point_where_the_base_lets_them() -> None:
+    def pointing(*types: str) -> Json:
+        listed = [f"http://hl7.org/fhir/StructureDefinition/{one}" if ":" not in one else one for one in types]
+        return {"id": "Observation.subject", "type": [{"code": "Reference", "targetProfile": listed}]}
+
+    assert errors(profile("Observation", pointing("Patient", HERE + "lean", HERE + "unknown")), LEAN) == []
+    (found,) = errors(profile("Observation", pointing("Patient", "Medication")))
+    assert "points to Medication" in found
+    of_patients = profile("Observation", pointing("Patient"), name="of-patients")
+    (found,) = errors(profile("Observation", pointing("Group"), base=HERE + "of-patients"), of_patients)
+    assert "points to Group" in found
+
+
+def test_a_profile_with_a_snapshot_only_is_judged_by_that() -> None:
+    structure = profile("Observation", {"id": "Observation.status", "min": 0, "max": "1"})
+    structure["snapshot"] = structure.pop("differential")
+    found = validator().check(structure, []).errors
+    assert "StructureDefinition.snapshot.element[1].min" in [one.location for one in found]
