@@ -33,7 +33,8 @@ def base_of(element: Json, root: str, tree: Node | None) -> Base | None:
     steps = [step.partition(":")[2] for step in str(element.get("id", "")).split(".")]
     slices = steps if len(steps) == len(names) else ["" for _ in names]
     kinds: tuple[str, ...] = (root,)
-    node, found, targets, of_slice = tree, None, (), ""
+    targets: tuple[str, ...] = ()
+    node, found, of_slice = tree, None, ""
     for name, of_slice in zip(names[1:], slices[1:], strict=True):
         holder = next((kind for kind in kinds if _element(kind, name) is not None), "")
         found = _element(holder, name)
