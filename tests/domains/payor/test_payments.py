@@ -3,9 +3,11 @@
 import json
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,7 +142,6 @@ def test_a_payment_date_is_a_possible_one(house: House) -> None:
 
 def test_a_long_run_is_many_short_units_and_one_answer(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kiungo.domains.payor.payments.CLAIMS_A_UNIT_MAX", 2)
-    monkeypatch.setattr("kiungo.domains.payor.routes.desk.CLAIMS_A_UNIT_MAX", 2)
     for number in range(7):
         site.post(
             "/api/claims/",
@@ -160,25 +161,79 @@ def test_a_long_run_is_many_short_units_and_one_answer(site: Served, monkeypatch
     assert site.post("/api/payments/runs", {}, key="cashier").status_code == 409
 
 
-def test_a_run_broken_off_between_two_units_is_gone_on_with(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kiungo.domains.payor.payments.CLAIMS_A_UNIT_MAX", 2)
-    monkeypatch.setattr("kiungo.domains.payor.routes.desk.CLAIMS_A_UNIT_MAX", 2)
-    for number in range(3):
-        site.post(
-            "/api/claims/",
-            {**GUIDE, "provider_claim_id": f"N-{number}", "modifiers": ["76"], "amount": f"{number + 1}00.00"},
-        )
-    whole = runs.pay
-    calls = []
+class Breaking:
+    """A machine that stops before one of the units of a run."""
 
-    def breaks(*args: object, **options: object) -> runs.Run:
-        calls.append(1)
-        if len(calls) == 2:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, before: int) -> None:
+        self.left, self.whole = before, runs.pay
+        monkeypatch.setattr("kiungo.domains.payor.payments.CLAIMS_A_UNIT_MAX", 2)
+        monkeypatch.setattr("kiungo.domains.payor.routes.desk.pay", self)
+
+    def __call__(self, *args: object, **options: object) -> runs.Run:
+        self.left -= 1
+        if self.left == 0:
             raise RuntimeError("the machine stops")
-        return whole(*args, **options)
+        return self.whole(*args, **options)
 
-    monkeypatch.setattr("kiungo.domains.payor.routes.desk.pay", breaks)
-    assert site.post("/api/payments/runs", {}, key="cashier", Idempotency_Key="k").status_code == 500
-    answer = site.post("/api/payments/runs", {}, key="cashier", Idempotency_Key="k").json()
-    assert sorted(payment["claims"] for payment in answer["payments"]) == [1, 2]
-    assert sum(payment["amount"] for payment in answer["payments"]) == 480.0
+
+def waiting(site: Served, count: int) -> None:
+    for number in range(count):
+        claim = {**GUIDE, "provider_claim_id": f"N-{number}", "modifiers": ["76"], "amount": f"{number + 1}00.00"}
+        assert site.post("/api/claims/", claim).json()["status"] == "approved"
+
+
+def order(site: Served, body: dict[str, object], key: str = "run-1") -> httpx.Response:
+    return site.post("/api/payments/runs", body, key="cashier", Idempotency_Key=key)
+
+
+def paid_in(answer: httpx.Response) -> int:
+    return sum(payment["claims"] for payment in answer.json()["payments"])
+
+
+def test_a_run_broken_off_between_two_units_is_gone_on_with(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(site, 3)
+    Breaking(monkeypatch, before=2)
+    assert order(site, {}).status_code == 500
+    answer = order(site, {})
+    assert sorted(payment["claims"] for payment in answer.json()["payments"]) == [1, 2]
+    assert sum(payment["amount"] for payment in answer.json()["payments"]) == 480.0
+
+
+def test_a_run_gone_on_with_pays_no_more_than_was_asked(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(site, 7)
+    Breaking(monkeypatch, before=2)
+    assert order(site, {"claims_max": 3}).status_code == 500
+    answer = order(site, {"claims_max": 3})
+    assert (paid_in(answer), answer.json()["remaining"]) == (3, True)
+    assert paid_in(order(site, {}, "run-2")) == 4, "nothing more was paid"
+
+
+def test_a_run_broken_off_before_its_answer_is_not_paid_again(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(site, 7)
+    Breaking(monkeypatch, before=3)
+    assert order(site, {"claims_max": 5}).status_code == 500
+    first = order(site, {"claims_max": 5})
+    again = order(site, {"claims_max": 5})
+    assert (paid_in(first), again.content, again.headers["idempotency-replayed"]) == (5, first.content, "true")
+    assert paid_in(order(site, {}, "run-2")) == 2
+
+
+def test_another_order_under_the_key_of_a_run_pays_nothing(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(site, 5)
+    Breaking(monkeypatch, before=2)
+    assert order(site, {"claims_max": 3}).status_code == 500
+    other = order(site, {"claims_max": 5})
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "IDEMPOTENCY_BODY_DIFFERS")
+    assert paid_in(order(site, {"claims_max": 3})) == 3
+    assert paid_in(order(site, {}, "run-2")) == 2
+
+
+def test_eight_orders_under_one_key_at_once_are_one_run(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiungo.domains.payor.payments.CLAIMS_A_UNIT_MAX", 2)
+    waiting(site, 9)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: order(site, {"claims_max": 5}), range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert paid_in(answers[0]) == 5
+    assert paid_in(order(site, {}, "run-2")) == 4

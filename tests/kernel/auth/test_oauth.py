@@ -55,11 +55,11 @@ def claims_of(client_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def assert_with(
-    running: Running, key: Any, claims: dict[str, Any], alg: str = "ES256", **header: Any
+    running: Running, key: Any, claims: dict[str, Any], alg: str = "ES256", **fields: str
 ) -> httpx.Response:
     kid = {"kid": key.kid} if key.kid else {}
-    signed = jwt.encode({"alg": alg, **kid, **header}, claims, key, algorithms=[alg])
-    return ask(running, client_assertion_type=ASSERTION_TYPE, client_assertion=signed)
+    signed = jwt.encode({"alg": alg, **kid}, claims, key, algorithms=[alg])
+    return ask(running, client_assertion_type=ASSERTION_TYPE, client_assertion=signed, **fields)
 
 
 def confused(claims: dict[str, Any]) -> str:
@@ -106,6 +106,15 @@ def test_an_assertion_works_once(served: Running, database: Database) -> None:
     assert (replay.status_code, replay.json()["error"]) == (401, "invalid_client")
     assert database.write(purge_assertions) == 0
     assert assert_with(served, EC_KEY, claims_of(client_id)).status_code == 200
+
+
+@pytest.mark.parametrize("refused", [{"scope": "admin:access"}, {"client_id": "other"}], ids=["scope", "client"])
+def test_an_assertion_is_used_by_a_request_that_is_refused(
+    served: Running, database: Database, refused: dict[str, str]
+) -> None:
+    claims = claims_of(register_keys(database, EC_KEY))
+    assert assert_with(served, EC_KEY, claims, **refused).status_code == 400
+    assert assert_with(served, EC_KEY, claims).json()["error"] == "invalid_client"
 
 
 WRONG_CLAIMS: tuple[dict[str, Any], ...] = (

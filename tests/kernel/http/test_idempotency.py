@@ -8,9 +8,12 @@ from typing import Any
 import httpx
 from tests.kernel.http.conftest import Running
 
+from kiungo.kernel.auth import system_call
+from kiungo.kernel.auth.keys import rotate_key
 from kiungo.kernel.database import Database
 from kiungo.kernel.http.idempotency import purge_answers
 
+SYSTEM = system_call(1)
 KEY = "3f1c9a2e-5b1d-4c8e-9d53-000000000001"
 
 
@@ -75,6 +78,17 @@ def test_keys_of_two_principals_and_two_routes_are_different(served: Running, da
         answer = served.client.post("/api/framework/things/", json=body, headers=headers)
         assert (answer.status_code, answer.headers.get("idempotency-replayed")) == (201, replayed)
     assert notes(database) == ["n-1", "n-1", "t-1"]
+
+
+def test_a_key_that_was_rotated_keeps_its_answers(served: Running, database: Database) -> None:
+    old = served.key("write:notes")
+    first = post(served, old)
+    for _ in range(2):
+        key_id = database.read(lambda unit: unit.value("SELECT id FROM api_key ORDER BY created_us DESC, id DESC"))
+        _, new = database.write(lambda unit, key_id=key_id: rotate_key(unit, SYSTEM, key_id, overlap_s=60))
+        again = post(served, new)
+        assert (again.content, again.headers.get("idempotency-replayed")) == (first.content, "true")
+    assert notes(database) == ["n-1"]
 
 
 def test_on_an_open_route_the_key_belongs_to_the_named_provider(

@@ -1,8 +1,9 @@
 """Payment runs: what was approved is paid, booked in the ledger, and told to the provider.
 
 A unit of work pays a bounded number of claims, with one payment for each provider, currency, method and day; a run is
-as many units as it takes, and `remaining` says whether claims are left. What a provider owes back for claims
-that were voided after their payment is kept back first. The money's own way to the bank is not decided here.
+as many units as it takes, and `remaining` says whether claims are left. Whoever goes on with a run, also beside
+another, pays no more claims than it was asked for. What a provider owes back for claims that were voided after
+their payment is kept back first. The money's own way to the bank is not decided here.
 """
 
 from collections import defaultdict
@@ -27,6 +28,7 @@ from kiungo.fhir.prepare import prepare
 from kiungo.kernel import audit, json, ledger
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
+from kiungo.kernel.http.idempotency import refuse_other
 
 CLAIMS_A_RUN_MAX = 500
 CLAIMS_A_UNIT_MAX = 50
@@ -57,17 +59,26 @@ def pay(
     provider_id: str | None = None,
     claims_max: int = CLAIMS_A_UNIT_MAX,
     run_id: str | None = None,
+    asked: str = "",
 ) -> Run:
     """Pay approved claims, oldest decision first: one unit's worth of a run.
 
-    Shapes: `method` None pays each claim as its plan says; `run_id` continues a run.
-    Raises: Conflict PAYMENT_NOTHING; Incorrect VALIDATION_ERROR for an impossible date; Forbidden NOT_YOURS.
+    Shapes: `method` None pays each claim as its plan says; `run_id` begins or continues a run, which pays
+    `claims_max` claims in all its units; `asked` stands for what was asked of the run, and is the same in each.
+    Raises: Conflict PAYMENT_NOTHING when the run has paid nothing, either; Conflict IDEMPOTENCY_BODY_DIFFERS;
+    Incorrect VALIDATION_ERROR for an impossible date; Forbidden NOT_YOURS.
     """
     access.refuse_bound(call)
     tenant = call.tenant
-    candidates = claims.unpaid(unit, tenant, provider_id=provider_id, limit=claims_max + 1)
-    rows = _held(unit, tenant, candidates[:claims_max])
+    run_id = run_id or new_run_id(payor)
+    paid = _hold_run(unit, tenant, run_id, asked)
+    left = claims_max - sum(payment.claims for payment in paid)
+    take = min(left, CLAIMS_A_UNIT_MAX)
+    candidates = claims.unpaid(unit, tenant, provider_id=provider_id, limit=take + 1)
+    rows = _held(unit, tenant, candidates[:take])
     if not rows:
+        if paid:
+            return Run(run_id, (), bool(candidates))
         raise Conflict(
             PAYMENT_NOTHING,
             "No approved claim is waiting for payment",
@@ -75,20 +86,24 @@ def pay(
         )
     plans = payor.openings.snapshot(unit, tenant).plans
     check_day(unit, plans, rows, payment_date)
-    run_id = run_id or new_run_id(payor)
     groups: defaultdict[tuple[str, str, str, str], list[ClaimRow]] = defaultdict(list)
     for row in rows:
         plan = plans[row.plan_id].plan
         day = payment_date.isoformat() if payment_date else plan.day_of(unit.now_us)
         groups[row.provider_id, row.currency, method or plan.payment_method, day].append(row)
-    unit.lock(f"payor:run:{run_id}")
-    before = len(payments.of_run(unit, tenant, run_id))
     made = tuple(
         _pay_group(payor, unit, call, group, key=key, run_id=run_id, number=number)
-        for number, (key, group) in enumerate(sorted(groups.items()), before + 1)
+        for number, (key, group) in enumerate(sorted(groups.items()), len(paid) + 1)
     )
     audit.record(unit, call, "pay", kind="payment_run", id=run_id)
-    return Run(run_id, made, len(candidates) > claims_max)
+    return Run(run_id, made, len(candidates) > take)
+
+
+def _hold_run(unit: Unit, tenant: int, run_id: str, asked: str) -> list[Payment]:
+    """What a run has paid; nobody else goes on with it until the unit ends. Raises: Conflict."""
+    unit.lock(f"payor:run:{run_id}")
+    refuse_other(payments.begin_run(unit, tenant, run_id, asked), asked)
+    return payments.of_run(unit, tenant, run_id)
 
 
 def check_day(unit: Unit, plans: Mapping[str, PlanBook], rows: list[ClaimRow], asked: date | None) -> None:

@@ -27,13 +27,16 @@ TOUCH_INTERVAL_US = 600 * SECOND_US
 
 _COLUMNS = (
     "tn, id, name, prefix, roles, scopes, bindings, rate_per_minute,"
-    " created_us, expires_us, revoked_us, replaces, last_used_us"
+    " created_us, expires_us, revoked_us, replaces, last_used_us, root"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret. Units: `*_us` microseconds; `rate_per_minute` None for the default."""
+    """A key without its secret; `root` is the first key of those that replaced each other, or the key itself.
+
+    Units: `*_us` microseconds; `rate_per_minute` None for the default.
+    """
 
     tenant: int
     id: str
@@ -48,6 +51,7 @@ class ApiKey:
     revoked_us: int | None
     replaces: str | None
     last_used_us: int | None
+    root: str
 
     def is_live(self, now_us: int) -> bool:
         """Whether the key opens anything now."""
@@ -63,6 +67,7 @@ class ApiKey:
             roles=self.roles,
             scopes=scopes_of(self.roles, self.scopes),
             bindings=self.bindings,
+            root=self.root,
         )
 
 
@@ -87,7 +92,7 @@ def create_key(
     expires_us: int | None = None,
     rate_per_minute: int | None = None,
     secret: str | None = None,
-    replaces: str | None = None,
+    replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; returns it and its secret, which cannot be read again.
 
@@ -102,15 +107,17 @@ def create_key(
         known = find_by_secret(unit, secret.encode())
         if known is not None:
             return known, secret
+    key_id = uuid7(SystemClock())
+    old_id, root = (None, key_id) if replaces is None else (replaces.id, replaces.root)
     key = ApiKey(
-        call.tenant, uuid7(SystemClock()), name, text[: len(KEY_PREFIX) + PREFIX_SHOWN], roles, scopes,
-        bindings, rate_per_minute, unit.now_us, expires_us, None, replaces, None,
+        call.tenant, key_id, name, text[: len(KEY_PREFIX) + PREFIX_SHOWN], roles, scopes,
+        bindings, rate_per_minute, unit.now_us, expires_us, None, old_id, None, root,
     )  # fmt: skip
     unit.execute(
-        f"INSERT INTO api_key ({_COLUMNS}, hash, created_by) VALUES ({'?, ' * 14}?)",
+        f"INSERT INTO api_key ({_COLUMNS}, hash, created_by) VALUES ({'?, ' * 15}?)",
         (
             key.tenant, key.id, key.name, key.prefix, words(roles), words(scopes), bindings_text(bindings),
-            rate_per_minute, key.created_us, expires_us, None, replaces, None,
+            rate_per_minute, key.created_us, expires_us, None, old_id, None, root,
             hash_of(text.encode()), call.principal.id,
         ),
     )  # fmt: skip
@@ -135,7 +142,7 @@ def rotate_key(unit: Unit, call: Call, key_id: str, *, overlap_s: float) -> tupl
     audit.record(unit, call, "rotate", kind="api_key", id=key_id)
     return create_key(
         unit, call, name=old.name, roles=old.roles, scopes=old.scopes, bindings=old.bindings,
-        rate_per_minute=old.rate_per_minute, expires_us=old.expires_us, replaces=key_id,
+        rate_per_minute=old.rate_per_minute, expires_us=old.expires_us, replaces=old,
     )  # fmt: skip
 
 
@@ -167,14 +174,7 @@ def root_of(unit: Unit, tenant: int, principal_id: str) -> str:
 
     Shapes: an id that is no key's (an OAuth client, the system) stands for itself.
     """
-    found: str | None = unit.value(
-        "WITH RECURSIVE chain (id, replaces, step) AS ("
-        " SELECT id, replaces, 0 FROM api_key WHERE tn = ? AND id = ?"
-        " UNION ALL SELECT older.id, older.replaces, chain.step + 1 FROM api_key older"
-        " JOIN chain ON older.id = chain.replaces WHERE older.tn = ?"
-        ") SELECT id FROM chain ORDER BY step DESC LIMIT 1",
-        (tenant, principal_id, tenant),
-    )
+    found: str | None = unit.value("SELECT root FROM api_key WHERE tn = ? AND id = ?", (tenant, principal_id))
     return principal_id if found is None else found
 
 

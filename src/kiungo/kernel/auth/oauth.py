@@ -40,7 +40,10 @@ def oauth_routes(database: Database, tokens: Tokens) -> list[Route]:
 
     async def issue(request: Request) -> Response:
         form = _form_of(request)
-        return await database.write_async(lambda unit: grant_token(unit, request, form, tokens, audiences))
+        answer = await database.write_async(lambda unit: answer_token(unit, request, form, tokens, audiences))
+        if isinstance(answer, KiungoError):
+            raise answer
+        return answer
 
     async def show_keys(request: Request) -> Response:
         return Response.json(published)
@@ -57,16 +60,26 @@ def oauth_routes(database: Database, tokens: Tokens) -> list[Route]:
     ]  # fmt: skip
 
 
-def grant_token(
+def answer_token(
     unit: Unit, request: Request, form: dict[str, str], tokens: Tokens, audiences: frozenset[str]
-) -> Response:
-    """Prove the client, narrow the scopes, write one audit entry, and issue a token.
+) -> Response | KiungoError:
+    """Prove the client and issue a token; what is refused after the proof is returned, so that the proof stays used.
 
-    Raises: Unauthenticated CLIENT_UNPROVEN; Incorrect GRANT_UNSUPPORTED, SCOPE_NOT_GRANTED.
+    Raises: Unauthenticated CLIENT_UNPROVEN; Incorrect GRANT_UNSUPPORTED, TOKEN_REQUEST_WRONG.
     """
     if form.get("grant_type") != "client_credentials":
         raise Incorrect(GRANT_UNSUPPORTED, "The grant type is not client_credentials", field="grant_type")
     client = _proven(unit, request, form, audiences)
+    try:
+        return _grant(unit, request, form, tokens, client)
+    except KiungoError as refused:
+        return refused
+
+
+def _grant(unit: Unit, request: Request, form: dict[str, str], tokens: Tokens, client: OauthClient) -> Response:
+    """Narrow the scopes, write one audit entry, and issue a token."""
+    if form.get("client_id", client.id) != client.id:
+        raise Incorrect(TOKEN_REQUEST_WRONG, "client_id is another client's", field="client_id")
     asked = form.get("scope", "").split()
     granted = narrow(asked, client.all_scopes()) if asked else client.all_scopes()
     if not granted:
@@ -95,14 +108,10 @@ def _proven(unit: Unit, request: Request, form: dict[str, str], audiences: froze
             field="client_assertion",
         )
     if authorization is not None:
-        client = prove_by_secret(unit, authorization)
-    elif form.get("client_assertion_type") != ASSERTION_TYPE:
+        return prove_by_secret(unit, authorization)
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
         raise Incorrect(TOKEN_REQUEST_WRONG, "client_assertion_type is wrong", field="client_assertion_type")
-    else:
-        client = prove_by_assertion(unit, str(assertion).encode(), audiences)
-    if form.get("client_id", client.id) != client.id:
-        raise Incorrect(TOKEN_REQUEST_WRONG, "client_id is another client's", field="client_id")
-    return client
+    return prove_by_assertion(unit, str(assertion).encode(), audiences)
 
 
 def _form_of(request: Request) -> dict[str, str]:

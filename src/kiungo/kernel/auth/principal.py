@@ -19,6 +19,7 @@ class Principal:
 
     `scopes` already include those of the roles. `bindings` narrow everything the principal does to one
     owner each, such as {"provider": "PROV-001"}; the kernel treats names and values as opaque.
+    `root` is the id of the first key when keys replaced each other: who asks is the same under each of them.
     """
 
     tenant: int
@@ -28,9 +29,12 @@ class Principal:
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     bindings: Mapping[str, str] = field(default_factory=lambda: NO_BINDINGS)
+    root: str = ""
     grants: Grants = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not self.root:
+            object.__setattr__(self, "root", self.id)
         object.__setattr__(self, "grants", Grants(self.scopes))
 
     @property

@@ -88,13 +88,7 @@ class Keeper:
         if row is None or row[1] is None:
             return None
         kept_hash, status, media_type, headers, body, sealed = row
-        if kept_hash != body_hash:
-            raise Conflict(
-                IDEMPOTENCY_BODY_DIFFERS,
-                "This Idempotency-Key was used before with another request",
-                field="Idempotency-Key",
-                hint="Use a new key for a new request, and the same key only for the very same one",
-            )
+        refuse_other(kept_hash, body_hash)
         body = bytes(body)
         if sealed:
             body = self._keyring.open(name[0], _sealed_name(name), body.decode("ascii"))
@@ -122,11 +116,22 @@ def read_key(raw: bytes) -> str:
     return raw.decode("ascii")
 
 
+def refuse_other(first: str, now: str) -> None:
+    """Refuse a key whose first request was another one. Raises: Conflict IDEMPOTENCY_BODY_DIFFERS."""
+    if first != now:
+        raise Conflict(
+            IDEMPOTENCY_BODY_DIFFERS,
+            "This Idempotency-Key was used before with another request",
+            field="Idempotency-Key",
+            hint="Use a new key for a new request, and the same key only for the very same one",
+        )
+
+
 def owner_of(request: Request) -> str:
-    """Whose key it is: the principal's, or on open routes that of the provider the caller names."""
+    """Whose key it is: the principal's, also when its credential was rotated; on open routes the named provider's."""
     principal = request.call.principal
     if not principal.is_anonymous:
-        return f"{principal.kind}:{principal.id}"
+        return f"{principal.kind}:{principal.root}"
     return "provider:" + request.raw_headers.get(b"x-provider-id", b"").decode("latin-1")[:200]
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response as StarletteResponse
 from kiungo.base.errors import Conflict, NotFound
 from kiungo.domains.payor import listing, queue
 from kiungo.domains.payor.errors import PAYMENT_NOTHING, PAYMENT_RUN_NOT_FOUND
-from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, CLAIMS_A_UNIT_MAX, Run, new_run_id, pay, units_needed
+from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, new_run_id, pay, units_needed
 from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
 from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
 from kiungo.domains.payor.routes.staff import staff
@@ -24,7 +24,7 @@ from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Exchange, Response, as_starlette, secured
 from kiungo.kernel.http.etags import etag, required_version
-from kiungo.kernel.http.idempotency import read_key
+from kiungo.kernel.http.idempotency import hash_of_request, owner_of, read_key
 
 AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,3})?$"
 Amount = Annotated[str, Field(pattern=AMOUNT, examples=["3000.00"])]
@@ -194,7 +194,7 @@ def payments_router(payor: Payor) -> APIRouter:
         kept = await exchange.request.kept()
         if kept is not None:
             return as_starlette(kept)
-        run_id, left = _run_id(payor, exchange), body.claims_max
+        run_id, asked = _run_id(payor, exchange), hash_of_request(exchange.request)
 
         def part(unit: Unit) -> Run:
             return pay(
@@ -204,17 +204,13 @@ def payments_router(payor: Payor) -> APIRouter:
                 payment_date=body.payment_date,
                 method=body.method,
                 provider_id=body.provider_id,
-                claims_max=min(left, CLAIMS_A_UNIT_MAX),
+                claims_max=body.claims_max,
                 run_id=run_id,
+                asked=asked,
             )
 
         def last(unit: Unit) -> Response:
-            try:
-                remaining = part(unit).remaining
-            except Conflict as nothing:
-                if nothing.code != PAYMENT_NOTHING or not payments.of_run(unit, exchange.call.tenant, run_id):
-                    raise
-                remaining = False
+            remaining = part(unit).remaining
             made = tuple(payments.of_run(unit, exchange.call.tenant, run_id))
             return Response.json(_run(Run(run_id, made, remaining)), 201)
 
@@ -230,7 +226,6 @@ def payments_router(payor: Payor) -> APIRouter:
         )
         for _ in range(units - 1):
             await payor.database.write_async(_unless_nothing(part))
-            left -= CLAIMS_A_UNIT_MAX
         return await exchange.write(last)
 
     @router.get("/runs/{run_id}", summary="What a payment run paid")
@@ -271,7 +266,7 @@ def _run_id(payor: Payor, exchange: Exchange) -> str:
     raw = request.raw_headers.get(b"idempotency-key")
     if raw is None:
         return new_run_id(payor)
-    name = "\x00".join((str(request.call.tenant), request.call.principal.id, read_key(raw)))
+    name = "\x00".join((str(request.call.tenant), owner_of(request), read_key(raw)))
     return f"RUN-{UUID(bytes=hashlib.sha256(name.encode()).digest()[:16])}"
 
 

@@ -1,4 +1,4 @@
-"""Payments: one for each provider and currency of a payment run."""
+"""Payment runs, and their payments: one for each provider, currency, method and day."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -44,6 +44,16 @@ class Payment:
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Payment))
+
+
+def begin_run(unit: Unit, tenant: int, run_id: str, asked: str) -> str:
+    """Write that a run begins; returns what was asked of it when it began, now or before."""
+    unit.execute(
+        "INSERT INTO payor_run (tn, run_id, asked, created_us) VALUES (?, ?, ?, ?) ON CONFLICT (tn, run_id) DO NOTHING",
+        (tenant, run_id, asked, unit.now_us),
+    )
+    before: str = unit.value("SELECT asked FROM payor_run WHERE tn = ? AND run_id = ?", (tenant, run_id))
+    return before
 
 
 def insert(unit: Unit, tenant: int, payment: Payment) -> None:
