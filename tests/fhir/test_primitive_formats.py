@@ -132,7 +132,8 @@ SAID = {"extension": [{"url": "http://a", "valueString": "x"}]}
         ({"family": "a", "_family": SAID}, True),
         ({"given": ["a", None]}, False),
         ({"given": [None], "_given": [None]}, False),
-        ({"given": ["a", "b"], "_given": [SAID]}, False),
+        ({"given": ["a", None], "_given": [SAID]}, False),
+        ({"given": ["a"], "_given": [SAID, None]}, False),
         ({"given": [], "_given": [SAID]}, False),
         ({"_given": []}, False),
         ({"_given": [{}]}, False),
@@ -152,3 +153,16 @@ def test_values_and_what_stands_beside_them(name: dict[str, Any], right: bool) -
     assert (not find_problems(resource)) is right
     if right:
         assert from_xml(to_xml(resource)) == resource
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"given": ["a", "b"], "_given": [SAID]}, {"given": ["a", "b"], "_given": [SAID, None]}),
+        ({"given": ["a"], "_given": [None, SAID]}, {"given": ["a", None], "_given": [None, SAID]}),
+    ],
+)
+def test_the_shorter_of_two_lists_goes_on_with_null(written: dict[str, Any], meant: dict[str, Any]) -> None:
+    resource = {"resourceType": "Patient", "name": [written]}
+    assert find_problems(resource) == ()
+    assert from_xml(to_xml(resource)) == {"resourceType": "Patient", "name": [meant]}

@@ -58,6 +58,14 @@ def test_add_sets_what_is_not_there_and_appends_to_lists() -> None:
     assert found["name"][1]["use"] == "nickname"
 
 
+def test_what_is_added_comes_after_a_longer_list_of_extensions() -> None:
+    name = {"given": ["Amina"], "_given": [None, {"id": "g2"}]}
+    patient = {"resourceType": "Patient", "name": [name]}
+    operation = _operation("add", "Patient.name[0]", name="given", value={"valueString": "N."})
+    found = _patched(operation, resource=patient)
+    assert found["name"] == [{"given": ["Amina", None, "N."], "_given": [None, {"id": "g2"}, None]}]
+
+
 def test_add_makes_an_element_of_parts() -> None:
     parts = {
         "part": [

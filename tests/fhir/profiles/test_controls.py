@@ -36,6 +36,17 @@ def test_a_value_that_extensions_may_or_may_not_stand_for(places: Places) -> Non
     assert places(patient(), must) == []
 
 
+def test_lists_of_values_and_of_their_extensions_may_differ_in_length(places: Places) -> None:
+    two = profile("Patient", {"id": "Patient.name.given", "min": 2})
+    fixed = profile(
+        "Patient", {"id": "Patient.name.given", "extension": [{"url": MUST_HAVE_VALUE, "valueBoolean": True}]}
+    )
+    longer = patient(name=[{"given": ["Amina"], "_given": [None, MASKED]}])
+    assert places(longer, two) == []
+    assert places(longer, fixed) == ["Patient.name[0].given[1]"]
+    assert places(patient(name=[{"given": ["Amina", "N."], "_given": [MASKED]}]), fixed) == []
+
+
 GERMAN = '<div lang="de" xml:lang="de">Guten Tag</div>'
 
 

@@ -111,7 +111,8 @@ def put(holder: dict[str, Any], child: Child, name: str, value: Any, extra: Any,
         if extra is not None:
             holder["_" + name] = extra
         return
-    insert(holder, name, len(holder.get(name) or holder.get("_" + name) or ()), value, extra)
+    length = max(len(holder.get(name) or ()), len(holder.get("_" + name) or ()))
+    insert(holder, name, length, value, extra)
 
 
 def insert(holder: dict[str, Any], name: str, index: int, value: Any, extra: Any) -> None:

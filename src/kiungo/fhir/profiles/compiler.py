@@ -87,7 +87,7 @@ def _element_check(node: Node, type_name: str, library: "Library", source: str, 
             slicing(found, at, run)
 
     if most is None and not checks and slicing is None and len(reads) == 1:
-        return _only_required(key, least, rule)
+        return _only_required(key, least, rule, read)
     if _is_fixed_text(node, element) and slicing is None and len(checks) == 1:
         return _quick_fixed(key, node.fixed[1] if node.fixed else "", check)
     return check
@@ -107,7 +107,7 @@ def _quick_fixed(key: str, wanted: str, check: ObjectCheck) -> ObjectCheck:
     return quick
 
 
-def _only_required(key: str, least: int, rule: str) -> ObjectCheck:
+def _only_required(key: str, least: int, rule: str, read: Callable[[Json, At], list[Item]]) -> ObjectCheck:
     """The most frequent demand, an element that must be there, without looking at its values."""
     other = "_" + key
 
@@ -116,6 +116,8 @@ def _only_required(key: str, least: int, rule: str) -> ObjectCheck:
         if value is None:
             value = o.get(other)
         found = 0 if value is None else len(value) if value.__class__ is list else 1
+        if found < least:
+            found = len(read(o, at))  # what has extensions only may stand beyond the values
         if found < least:
             run.error("required", at, _too_few(key, least, found, rule), rule)
 

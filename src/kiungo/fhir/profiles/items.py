@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from kiungo.fhir import definitions
@@ -89,10 +90,8 @@ def items(o: Json, reads: tuple[Read, ...], at: At) -> list[Item]:
         if value is None and sibling is None:
             continue
         if value.__class__ is list or (value is None and sibling.__class__ is list):
-            values: list[Any] = value if value is not None else [None] * len(sibling)  # type: ignore[arg-type]
             others = sibling if sibling.__class__ is list else ()
-            for index, one in enumerate(values):
-                other = others[index] if index < len(others) else None
+            for index, (one, other) in enumerate(zip_longest(value or (), others)):
                 if one is not None or other is not None:
                     found.append(Item(one, other, actual_type(one, kind), (at, key, index)))
         else:

@@ -189,15 +189,16 @@ def _handled(
 
 
 def _sibling(problems: Problems, o: dict[str, Any], key: str, is_list: bool, functions: Mapping[str, Any]) -> Problems:
-    """`_name` carries the id and extensions of the primitive `name`. Source: FHIR R4 2.6.2."""
+    """`_name` carries the id and extensions of the primitive `name`. Source: FHIR R4 2.6.2.
+
+    R4 fills the shorter of two lists up with null and does not say what leaving that out means; R5 does: the same.
+    """
     value, element = o[key], functions["v_Element"]
     if not is_list:
         return single(problems, key, value, element)
     if value.__class__ is not list or not value:
         return add(problems, f".{key}", "structure", "must be a list with at least one value")
     values = o.get(key[1:])
-    if values.__class__ is list and len(values) != len(value):
-        problems = add(problems, f".{key}", "structure", f"must be as long as {key[1:]}")
     for position, item in enumerate(value):
         if item is None:
             if values.__class__ is not list or position >= len(values) or values[position] is None:
