@@ -3,8 +3,8 @@
     npm pack hl7.fhir.r4.examples@4.0.1
     python -m scripts.build_fhir_rules hl7.fhir.r4.examples-4.0.1.tgz src/kiungo/fhir/definitions/r4rules.json.gz
 
-Invariants (key, severity, expression), reference targets, bindings, and the specification's own profiles and
-extensions as differentials. No sentence is taken. The same input gives the same bytes.
+Invariants (key, severity, expression), targets of references and canonicals, bindings, and the specification's own
+profiles and extensions as differentials. No sentence is taken. The same input gives the same bytes.
 """
 
 import gzip
@@ -32,12 +32,12 @@ def constraints(element: Json) -> list[list[str]]:
     ]
 
 
-def targets(element: Json) -> list[str]:
-    """The resource types a reference may point to; none means any."""
+def targets(element: Json, code: str) -> list[str]:
+    """The resource types a Reference or canonical may point to; none means any."""
     found = [
         profile.removeprefix(FHIR)
         for entry in element.get("type", [])
-        if entry["code"] == "Reference"
+        if entry["code"] == code
         for profile in entry.get("targetProfile", [])
     ]
     return [] if "Resource" in found else sorted(found)
@@ -47,7 +47,8 @@ def element_facts(element: Json) -> Json:
     """What is demanded of one element of a base type: only the facts that are there."""
     binding = element.get("binding", {})
     facts: Json = {
-        "targets": targets(element),
+        "targets": targets(element, "Reference"),
+        "canonicals": targets(element, "canonical"),
         "constraints": constraints(element),
         "binding": [binding["strength"], binding["valueSet"].split("|")[0]] if binding.get("valueSet") else [],
         "profiles": [p for t in element.get("type", []) if t["code"] != "Reference" for p in t.get("profile", [])],

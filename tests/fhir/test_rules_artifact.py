@@ -32,6 +32,15 @@ THING: dict[str, Any] = {
                 "binding": {"strength": "extensible", "valueSet": "http://x/vs|1", "description": "some prose"},
             },
             {
+                "path": "Thing.form",
+                "type": [
+                    {
+                        "code": "canonical",
+                        "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Questionnaire"],
+                    }
+                ],
+            },
+            {
                 "path": "Thing.owner",
                 "type": [{"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Patient"]}],
             },
@@ -52,6 +61,9 @@ def test_r4_is_there() -> None:
     assert {"obs-6", "obs-7"} <= keys
     assert rules.element_rules("Observation", "encounter").targets == ("Encounter",)
     assert rules.element_rules("Observation", "subject").targets == ("Device", "Group", "Location", "Patient")
+    assert rules.element_rules("QuestionnaireResponse", "questionnaire").canonicals == ("Questionnaire",)
+    assert rules.element_rules("Observation", "encounter").canonicals == ()
+    assert {"Questionnaire", "ValueSet", "StructureDefinition"} <= rules.canonical_types()
     assert rules.type_rules("SimpleQuantity") == rules.type_rules("Quantity")
     assert rules.find_profile("http://hl7.org/fhir/StructureDefinition/bp") is not None
     assert rules.find_profile("http://hl7.org/fhir/StructureDefinition/nothing") is None
@@ -73,7 +85,11 @@ def test_building_is_deterministic_and_takes_no_prose(tmp_path: Path) -> None:
     assert "prose" not in json.dumps(built)
     assert built["rules"]["Thing"] == {
         "constraints": [["thg-1", "error", "kind.exists()"]],
-        "elements": {"kind": {"binding": ["extensible", "http://x/vs"]}, "owner": {"targets": ["Patient"]}},
+        "elements": {
+            "kind": {"binding": ["extensible", "http://x/vs"]},
+            "form": {"canonicals": ["Questionnaire"]},
+            "owner": {"targets": ["Patient"]},
+        },
     }
     kept = built["profiles"]["http://hl7.org/fhir/StructureDefinition/small"]["differential"]
     assert kept == {"element": [{"id": "Thing.kind", "path": "Thing.kind", "min": 1}]}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kiungo.fhir.profiles.canonicals import UNSAID_MAX
 from tests.fhir.profiles.conftest import Json, Places, patient, profile, validator
 
 URIS = "urn:ietf:rfc:3986"
@@ -105,3 +106,59 @@ def test_a_profile_may_ask_for_versions(places: Places, versioning: str, right: 
     assert places(observed(subject={"reference": written[right]}), asked) == []
     if wrong is not None:
         assert places(observed(subject={"reference": written[wrong]}), asked) == ["Observation.subject"]
+
+
+FORM = "http://example.org/fhir/Questionnaire/intake"
+CODES = "http://example.org/colours"
+VALUES: Json = {"resourceType": "ValueSet", "url": CODES, "status": "active", "version": "2"}
+FORMS: Json = {"resourceType": "Questionnaire", "url": FORM, "status": "active"}
+
+
+def answered(questionnaire: str, **more: object) -> Json:
+    return {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": questionnaire, **more}
+
+
+@pytest.mark.parametrize(
+    ("address", "is_right"),
+    [
+        (FORM, True),
+        ("http://example.org/fhir/Questionnaire/another", True),
+        ("http://example.org/unknown", True),
+        (CODES, False),
+        (CODES + "|2", False),
+        (CODES + "|3", True),
+        ("http://hl7.org/fhir/ValueSet/administrative-gender", False),
+        ("http://hl7.org/fhir/StructureDefinition/bp", False),
+        ("#v", False),
+        ("#q", True),
+    ],
+)
+def test_an_address_names_what_may_stand_there_as_far_as_it_is_known(address: str, is_right: bool) -> None:
+    inside = {"#v": {**VALUES, "id": "v"}, "#q": {**FORMS, "id": "q"}}.get(address)
+    response = answered(address, **({"contained": [inside]} if inside else {}))
+    found = [one.location for one in validator(VALUES, FORMS).check(response).errors]
+    assert found == ([] if is_right else ["QuestionnaireResponse.questionnaire"])
+
+
+def test_addresses_that_do_not_say_their_type_are_looked_for_so_many_times() -> None:
+    plan = {"resourceType": "ActivityDefinition", "status": "draft"}
+    for count, is_found in ((UNSAID_MAX - 1, True), (UNSAID_MAX, False)):
+        libraries = [f"http://example.org/{n}" for n in range(count)]
+        found = validator(VALUES).check({**plan, "library": [*libraries, CODES]}).errors
+        places = [f"ActivityDefinition.library[{count}]"] if is_found else []
+        assert [one.location for one in found if "names a" in one.message] == places
+
+
+def test_a_profile_narrows_what_an_address_may_name(places: Places) -> None:
+    type_ = {"code": "canonical", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/PlanDefinition"]}
+    plans = profile("CarePlan", {"id": "CarePlan.instantiatesCanonical", "type": [type_]})
+    plan = {"resourceType": "PlanDefinition", "url": "http://example.org/p", "status": "active"}
+    care = {
+        "resourceType": "CarePlan",
+        "status": "active",
+        "intent": "plan",
+        "subject": {"reference": "Patient/1"},
+        "instantiatesCanonical": ["http://example.org/p", FORM, "http://example.org/unknown"],
+    }
+    assert places(care, plans, plan, FORMS) == ["CarePlan.instantiatesCanonical[1]"]
+    assert [one.location for one in validator(plan, FORMS, VALUES).check(care).errors] == []

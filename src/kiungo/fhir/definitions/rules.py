@@ -26,9 +26,14 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class ElementRules:
-    """What is demanded of one element. `targets` none means any; `binding` is (strength, value set)."""
+    """What is demanded of one element.
+
+    Shapes: `targets` are types a reference may point to, `canonicals` those a canonical address may name, none means
+    any; `binding` is (strength, value set).
+    """
 
     targets: tuple[str, ...] = ()
+    canonicals: tuple[str, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     binding: tuple[str, str] | None = None
     profiles: tuple[str, ...] = ()
@@ -68,6 +73,7 @@ def type_rules(name: str) -> TypeRules:
         {
             element: ElementRules(
                 targets=tuple(facts.get("targets", ())),
+                canonicals=tuple(facts.get("canonicals", ())),
                 invariants=_invariants(facts.get("constraints", [])),
                 binding=(facts["binding"][0], facts["binding"][1]) if "binding" in facts else None,
                 profiles=tuple(facts.get("profiles", ())),
@@ -84,6 +90,13 @@ def element_rules(type_name: str, element: str) -> ElementRules:
 
 
 _NO_ELEMENT_RULES = ElementRules()
+
+
+@cache
+def canonical_types() -> frozenset[str]:
+    """The types that canonical addresses of R4's own elements may name."""
+    rows = _artifact()["rules"].values()
+    return frozenset(one for row in rows for facts in row["elements"].values() for one in facts.get("canonicals", ()))
 
 
 def find_profile(url: str) -> dict[str, Any] | None:

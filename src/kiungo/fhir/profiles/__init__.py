@@ -8,8 +8,8 @@ conformance, nodes, trees   where definitions come from; a StructureDefinition a
 compiler, items, paths      a tree as closures; how they read JSON; FHIRPath shared by all invariants of a resource
 findings                    what is found, and places as chains
 
-What profiles ask of a value: values, patterns, quantities, codes, references, slices, discriminators, extensions,
-invariants, demands, languages, obligations.
+What profiles ask of a value: values, patterns, quantities, codes, references, canonicals, slices, discriminators,
+extensions, invariants, demands, languages, obligations.
 
 What R4 itself asks, by type (base, special, native, vitals): resources, bundles, reachable, narrative, attachments,
 pointers, questionnaires; and of definitions: definitional, expressions, filters, membership, ecl.

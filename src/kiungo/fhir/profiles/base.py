@@ -10,6 +10,7 @@ from typing import Any
 from kiungo.fhir import definitions
 from kiungo.fhir.definitions.rules import ElementRules, element_rules, type_rules
 from kiungo.fhir.profiles import extensions
+from kiungo.fhir.profiles.canonicals import named_check
 from kiungo.fhir.profiles.findings import At, Json, text_of
 from kiungo.fhir.profiles.invariants import Judge, judge_of
 from kiungo.fhir.profiles.items import Item, is_primitive
@@ -92,6 +93,8 @@ def _handler(key: str, kind: str, name: str, facts: ElementRules) -> Handler | N
         steps.append(_descend(kind))
     if kind == "Reference" and facts.targets:
         steps.append(_targets(frozenset(facts.targets)))
+    if kind == "canonical" and facts.canonicals:
+        steps.append(named_check(frozenset(facts.canonicals)))
     if facts.binding and kind in _CODED and _is_open(facts.binding):
         steps.append(_bound(facts.binding, kind))
     if judges:

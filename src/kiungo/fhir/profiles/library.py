@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from kiungo.base.errors import KiungoError
 from kiungo.fhir import definitions
 from kiungo.fhir.profiles.base import Walk, walk_of
+from kiungo.fhir.profiles.canonicals import Named
 from kiungo.fhir.profiles.codes import Codes, Terminology
 from kiungo.fhir.profiles.compiler import ObjectCheck, all_checks, object_checks
 from kiungo.fhir.profiles.conformance import Source
@@ -71,10 +72,12 @@ class Library:
 
     conformance: Source
     codes: Codes
+    named: Named
 
     def __init__(self, conformance: Source, terminology: Terminology) -> None:
         self.conformance = conformance
         self.codes = Codes(terminology)
+        self.named = Named(conformance)
         self._plans: Kept[Plan] = Kept(PLANS_MAX)
         self._trees: Kept[tuple[Node | None, str]] = Kept(TREES_MAX)
 

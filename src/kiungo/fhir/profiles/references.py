@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kiungo.fhir import definitions
+from kiungo.fhir.profiles.canonicals import named_check
 from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import TypeRef
 from kiungo.fhir.profiles.run import Run, in_bundle
@@ -51,6 +52,18 @@ def target_check(types: tuple[TypeRef, ...], library: "Library", source: str) ->
                 run.error("structure", item.at, f"points to a {kind} that does not meet {listed}: {why}", source)
 
     return check
+
+
+def canonical_check(types: tuple[TypeRef, ...], library: "Library", source: str) -> TargetCheck | None:
+    """The check of a canonical address against the types of its target profiles; None when any will do."""
+    refs = [ref for ref in types if ref.code == "canonical"]
+    if not refs or any(not ref.targets or _FHIR + "Resource" in ref.targets for ref in refs):
+        return None
+    names, _ = _types_and_profiles([target for ref in refs for target in ref.targets], library)
+    if names is None:
+        return None
+    check = named_check(names, source)
+    return lambda item, run: check(item.value, item.at, run) if item.type == "canonical" else None
 
 
 def _types_and_profiles(

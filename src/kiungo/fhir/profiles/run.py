@@ -52,6 +52,7 @@ class Run:
         "nesting",
         "scope",
         "under_way",
+        "unsaid",
         "verdicts",
     )
 
@@ -62,6 +63,7 @@ class Run:
         self.findings: list[Finding] = []
         self.under_way: set[tuple[str, int]] = set()
         self.nesting = 0
+        self.unsaid = 0
         self.evaluation: tuple[Scope, Any] | None = None
         # What was judged stays referenced here, so that its id is nobody else's while the run lasts.
         self.verdicts: dict[tuple[str, int], tuple[Any, str | None]] = {}

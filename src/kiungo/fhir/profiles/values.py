@@ -14,7 +14,7 @@ from kiungo.fhir.profiles.items import Item
 from kiungo.fhir.profiles.nodes import Node, TypeRef
 from kiungo.fhir.profiles.patterns import is_fixed, matches
 from kiungo.fhir.profiles.quantities import compared
-from kiungo.fhir.profiles.references import target_check
+from kiungo.fhir.profiles.references import canonical_check, target_check
 from kiungo.fhir.profiles.run import Run
 from kiungo.kernel import json
 
@@ -78,10 +78,8 @@ def _type_checks(node: Node, element: Element | None, library: "Library", source
     profiled = [ref for ref in node.types if ref.profiles and ref.code != "Extension"]
     if any(not _is_plain(ref) for ref in profiled):
         found.append(_profiles_check({ref.code: ref.profiles for ref in profiled}, library))
-    check = target_check(node.types, library, source)
-    if check is not None:
-        found.append(check)
-    return found
+    targets = (target_check(node.types, library, source), canonical_check(node.types, library, source))
+    return found + [check for check in targets if check is not None]
 
 
 def _is_plain(ref: TypeRef) -> bool:
