@@ -122,3 +122,22 @@ def test_a_form_refers_to_its_own_questions() -> None:
     ):
         item = question("out", "group", item=[inner], enableWhen=[{"question": target, **condition}])
         assert [f.location for f in validator().check({**form, "item": [item]}).errors] == [place]
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "is_usual"),
+    [
+        (question(kind="choice", answerValueSet="http://example.org/unknown"), CODING, True),
+        (question(kind="choice", answerValueSet="http://example.org/unknown"), TEXT, False),
+        (question(kind="choice"), {"valueInteger": 1}, False),
+        (question(kind="choice", answerOption=[{"valueInteger": 1}]), {"valueInteger": 1}, True),
+        (question(kind="open-choice", answerValueSet="http://example.org/unknown"), TEXT, True),
+        (question(kind="open-choice", answerValueSet="http://example.org/unknown"), {"valueDate": "2020"}, False),
+    ],
+)
+def test_a_choice_without_options_is_answered_by_a_code(asked: Json, given: Json, is_usual: bool) -> None:
+    form = {"resourceType": "Questionnaire", "url": FORM_URL, "status": "active", "item": [asked]}
+    response = {"resourceType": "QuestionnaireResponse", "questionnaire": FORM_URL, "status": "completed"}
+    found = validator(form).check({**response, "item": [answer("q", given)]}).findings
+    warned = [one.location for one in found if one.severity == "warning" and "a choice is" in one.message]
+    assert warned == ([] if is_usual else [f"QuestionnaireResponse.item[0].answer[0].{next(iter(given))}"])

@@ -31,6 +31,8 @@ TYPES: dict[str, tuple[str, ...]] = {
     "reference": ("Reference",),
     "quantity": ("Quantity",),
 }
+# What a choice is answered by, unless its options are of other types.
+CHOICES = {"choice": ("Coding",), "open-choice": ("Coding", "String")}
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-"
 REGEX_MAX = 500
@@ -48,6 +50,10 @@ def check_answer(question: Json, answer: Json, at: At, run: Run, form: Json) -> 
     if wanted is not None and kind not in wanted:
         run.error("invariant", where, f"is a {kind}, but the question asks for {' or '.join(wanted)}")
         return
+    usual = CHOICES.get(str(question.get("type")), ())
+    if usual and kind not in usual and not question.get("answerOption"):
+        # The reference validator says no more of it than that.
+        run.warn("invariant", where, f"is a {kind}; without options of other types, a choice is {' or '.join(usual)}")
     check_permitted(question, kind, value, where, run, form)
     _check_length(question, value, where, run)
     _check_limits(question, value, where, run)
