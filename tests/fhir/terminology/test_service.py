@@ -6,6 +6,7 @@ import pytest
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.base.time import TurnedClock
+from kiungo.fhir.packages.sources import TenantTerminology
 from kiungo.fhir.prepare import prepare
 from kiungo.fhir.repository import Repository
 from kiungo.fhir.terminology import Terminologies, Terminology
@@ -97,6 +98,78 @@ def test_membership_has_three_answers(terminology: Terminology) -> None:
     assert terminology.member("http://hl7.org/fhir/ValueSet/mimetypes", None, "text plain") is False
     assert terminology.member("http://hl7.org/fhir/ValueSet/ucum-units", "http://unitsofmeasure.org", "mm[Hg]") is True
     assert terminology.member("http://hl7.org/fhir/ValueSet/ucum-units", "http://unitsofmeasure.org", "mmm[[") is False
+
+
+LANGUAGES = "urn:ietf:bcp:47"
+SIMPLE = [
+    {"property": name, "op": "exists", "value": "false"}
+    for name in ("ext-lang", "script", "variant", "extension", "private-use")
+]
+
+
+def test_languages_are_chosen_by_the_parts_of_their_tags(stepped_database: Database) -> None:
+    url = "http://example.org/languages"
+    store(
+        stepped_database,
+        value_set(url, [{"system": LANGUAGES, "filter": SIMPLE}]),
+        value_set(
+            url + "-ke", [{"system": LANGUAGES, "filter": [{"property": "region", "op": "in", "value": "KE, TZ"}]}]
+        ),
+        value_set(url + "-en", [{"system": LANGUAGES, "filter": [{"property": "code", "op": "is-a", "value": "en"}]}]),
+    )
+    terminology = Terminologies(stepped_database).of(1)
+
+    def held(name: str) -> list[str]:
+        tags = ("sw", "sw-KE", "en-GB", "zh-Hant-TW", "zh-yue", "de-1996", "en-x-foo", "en-a-bbb")
+        return [tag for tag in tags if terminology.member(url + name, LANGUAGES, tag)]
+
+    assert held("") == ["sw", "sw-KE", "en-GB"]
+    assert held("-ke") == ["sw-KE"]
+    assert held("-en") == ["en-GB", "en-x-foo", "en-a-bbb"]
+
+
+@pytest.mark.parametrize("system", ["http://unitsofmeasure.org", LANGUAGES, "urn:ietf:bcp:13"])
+def test_codes_without_end_are_not_told_as_none(terminology: Terminology, system: str) -> None:
+    with pytest.raises(Incorrect) as caught:
+        terminology.expand(value_set_of(value_set("", [{"system": system}])))
+    assert caught.value.code == "EXPANSION_TOO_COSTLY"
+    named = {"system": system, "filter": [{"property": "code", "op": "in", "value": "mm[Hg], text/plain, en, m g"}]}
+    (entry,) = terminology.expand(value_set_of(value_set("", [named]))).entries
+    assert entry.concept.code in {"mm[Hg]", "text/plain", "en"}
+
+
+def test_the_zones_of_the_day_can_be_listed(terminology: Terminology) -> None:
+    zones = value_set_of(value_set("", [{"system": "https://www.iana.org/time-zones"}]))
+    assert [one.concept.code for one in terminology.expand(zones, filter="nairobi").entries] == ["Africa/Nairobi"]
+
+
+def test_a_filter_on_what_units_do_not_have_is_refused(terminology: Terminology) -> None:
+    asked = {"property": "canonical", "op": "=", "value": "m"}
+    with pytest.raises(Incorrect) as caught:
+        terminology.expand(value_set_of(value_set("", [{"system": "http://unitsofmeasure.org", "filter": [asked]}])))
+    assert caught.value.code == "VALUE_SET_WRONG"
+
+
+def test_a_binding_to_rules_that_cannot_be_followed_is_not_judged(stepped_database: Database) -> None:
+    url = "http://example.org/colourless"
+    asked = {"property": "colour", "op": "=", "value": "red"}
+    store(stepped_database, code_system(), value_set(url, [{"system": ANIMALS, "filter": [asked]}]))
+    terminologies = Terminologies(stepped_database)
+    assert TenantTerminology(terminologies, 1).holds(url, ANIMALS, "hen") is None
+    with pytest.raises(Incorrect):
+        terminologies.of(1).member(url, ANIMALS, "hen")
+
+
+def test_a_code_listed_by_mistake_is_neither_expanded_nor_a_member(stepped_database: Database) -> None:
+    url = "http://example.org/listed-by-mistake"
+    store(
+        stepped_database,
+        code_system(),
+        value_set(url, [{"system": ANIMALS, "concept": [{"code": "hen"}, {"code": "unicorn"}]}]),
+    )
+    terminology = Terminologies(stepped_database).of(1)
+    assert terminology.codes(url) == [(ANIMALS, "hen")]
+    assert [terminology.member(url, ANIMALS, code) for code in ("hen", "unicorn")] == [True, False]
 
 
 def test_rules_are_followed(terminology: Terminology) -> None:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.packages.policy import Policy, policy
 from kiungo.fhir.profiles.conformance import BaseSource, Layers, chosen
@@ -57,8 +58,11 @@ class TenantTerminology:
         self._asked_s = 0.0
 
     def holds(self, value_set: str, system: str | None, code: str) -> bool | None:
-        """Yes, no, or None when it cannot be known."""
-        return self._terminology.member(value_set, system, code)
+        """Yes, no, or None when it cannot be known, as from a value set whose rules cannot be followed."""
+        try:
+            return self._terminology.member(value_set, system, code)
+        except Incorrect:
+            return None
 
     def knows(self, system: str, code: str, version: str | None) -> bool | None:
         """Whether a code system has a code; None when its codes are not all here. Answers hold for a second."""

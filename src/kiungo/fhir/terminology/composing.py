@@ -81,9 +81,9 @@ def _rule_holds(reading: Reading, rule: Rule, system: str | None, code: str, dep
 def _own_holds(reading: Reading, rule: Rule, code: str) -> bool | None:
     assert rule.system is not None
     if rule.codes is not None:
-        if code in rule.codes:
-            return True
         found = reading.system(rule.system, rule.version)
+        if code in rule.codes:
+            return not _is_mistaken(found, code)
         if found is None or getattr(found, "case_sensitive", True):
             return False
         return code.casefold() in {listed.casefold() for listed in rule.codes}
@@ -142,12 +142,21 @@ def _own_entries(reading: Reading, rule: Rule, words: tuple[str, ...], active_on
         known = codes.glance(code) if codes is not None else None
         if known is not None and active_only and not known.active:
             continue
-        if known is None and codes is not None and codes.is_complete:
-            continue  # listed by mistake: its own system does not have it
+        if _is_mistaken(codes, code):
+            continue
         display = written or (known.display if known is not None else code)
         if not words or has_words(words, (code, display)):
             found = Concept(code, display) if known is None else replace(known, code=code, display=display)
             yield Entry(rule.system, version, found)
+
+
+def _is_mistaken(codes: CodeSystem | None, code: str) -> bool:
+    """Whether a listed code is none of its system's, all of whose codes are here.
+
+    It is left out, as the terminology servers of others do: a value set chooses among codes and cannot make one. One
+    wrong line does not keep the others from being expanded; $validate of the value set names it.
+    """
+    return codes is not None and codes.is_complete and not codes.has(code)
 
 
 def _refuse_properties(codes: CodeSystem, rule: Rule) -> None:
