@@ -211,7 +211,7 @@ def trees() -> dict[str, Any]:
         "code": "oak",
         "display": "Oak",
         "designation": [
-            {"language": "en", "use": {"system": USE, "code": "display"}, "value": "The oak"},
+            {"language": "en", "use": {"system": USE, "code": "display", "display": "As shown"}, "value": "The oak"},
             {"use": {"code": "latin"}, "value": "Quercus"},
         ],
         "property": [
@@ -256,7 +256,35 @@ def test_lookup_says_properties_in_their_types_and_the_codes_above_and_below(ser
     below = server.ask("GET", f"/CodeSystem/$lookup?system={TREES}&code=tree&property=child")
     assert properties(below) == {"child": [{"valueCode": "oak"}, {"valueCode": "beech"}]}
     uses = [one["part"][-2]["valueCoding"] for one in oak.json()["parameter"] if one["name"] == "designation"]
-    assert uses == [{"system": USE, "code": "display"}, {"code": "latin"}]
+    assert uses == [{"system": USE, "code": "display", "display": "As shown"}, {"code": "latin"}]
+
+
+def test_lookup_knows_the_codes_above_and_below_however_they_are_said(server: Server) -> None:
+    """Nested, by the property of either end, and by a property of another name that means one of those."""
+    meant = "http://hl7.org/fhir/concept-properties#"
+    declared = [
+        {"code": "broader", "uri": meant + "parent", "type": "code"},
+        {"code": "gone", "uri": meant + "inactive", "type": "boolean"},
+    ]
+    concepts = [
+        {"code": "tree", "property": [{"code": "child", "valueCode": "fir"}], "concept": [{"code": "oak"}]},
+        {"code": "fir"},
+        {"code": "yew", "property": [{"code": "broader", "valueCode": "tree"}, {"code": "gone", "valueBoolean": True}]},
+        {"code": "ash", "property": [{"code": "parent", "valueCode": "tree"}]},
+    ]
+    server.create(code_system(url=TREES, property=declared, concept=concepts, caseSensitive=False))
+
+    def near(code: str, name: str) -> list[str]:
+        path = f"/CodeSystem/$lookup?system={TREES}&code={code}&property={name}"
+        return [one["valueCode"] for one in properties(server.ask("GET", path)).get(name, [])]
+
+    assert sorted(near("tree", "child")) == sorted(near("TREE", "child")) == ["ash", "fir", "oak", "yew"]
+    assert [near(code, "parent") for code in ("oak", "fir", "yew", "ash")] == [["tree"]] * 4
+    assert values(server.ask("GET", f"/CodeSystem/$subsumes?system={TREES}&codeA=tree&codeB=fir"))["outcome"] == (
+        "subsumes"
+    )
+    yew = properties(server.ask("GET", f"/CodeSystem/$lookup?system={TREES}&code=yew"))
+    assert (yew["inactive"], yew["gone"]) == ([{"valueBoolean": True}], [{"valueBoolean": True}])
 
 
 def test_designations_are_chosen_by_the_system_of_their_use_too(server: Server) -> None:
@@ -269,6 +297,8 @@ def test_designations_are_chosen_by_the_system_of_their_use_too(server: Server) 
         return [one["value"] for one in entry.get("designation", ())]
 
     assert chosen(f"{USE}|display") == ["The oak"]
+    shown = server.ask("GET", "/ValueSet/$expand?url=http://example.org/oaks&includeDesignations=true").json()
+    assert shown["expansion"]["contains"][0]["designation"][0]["use"]["display"] == "As shown"
     assert chosen("http://example.org/no|display") == []
     assert chosen("latin") == ["Quercus"]
 

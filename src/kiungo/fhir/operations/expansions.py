@@ -9,6 +9,7 @@ from kiungo.base.time import SystemClock, iso_seconds
 from kiungo.fhir.terminology import Expansion, Terminology
 from kiungo.fhir.terminology.composing import Entry
 from kiungo.fhir.terminology.displays import designations, display_in, use_of
+from kiungo.fhir.terminology.model import Concept
 
 if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
@@ -71,15 +72,15 @@ def _contains(terminology: Terminology, unit: "Unit", entry: Entry, words: Words
     if concept.abstract:
         shown["abstract"] = True
     if words.are_shown and known is not None:
-        listed = [_designation(term) for term in designations(known, words.designations)]
+        listed = [_designation(term, known) for term in designations(known, words.designations)]
         if listed:
             shown["designation"] = listed
     return shown
 
 
-def _designation(term: tuple[str, str, str]) -> dict[str, Any]:
+def _designation(term: tuple[str, str, str], concept: Concept) -> dict[str, Any]:
     kind, language, text = term
     said: dict[str, Any] = {"language": language} if language else {}
     if kind:
-        said["use"] = use_of(kind)
+        said["use"] = use_of(kind, concept)
     return {**said, "value": text}

@@ -16,7 +16,7 @@ from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Level, Oper
 from kiungo.fhir.store import SEARCH_DEADLINE_MS, Store
 from kiungo.fhir.terminology import Terminology, Validated
 from kiungo.fhir.terminology.displays import DEFINITION, designations, display_in, use_of
-from kiungo.fhir.terminology.model import EXPANSION_TOO_COSTLY, ConceptMap, ValueSet
+from kiungo.fhir.terminology.model import EXPANSION_TOO_COSTLY, Concept, ConceptMap, ValueSet
 from kiungo.fhir.terminology.shelves import concept_map_of, value_set_of
 from kiungo.fhir.terminology.translating import Asked, Match, maps_for, translate
 from kiungo.fhir.terminology.tree import of_resource
@@ -107,7 +107,7 @@ async def lookup(store: Store, request: Request, place: Place) -> Response:
             found.append({"name": "version", "valueString": codes.version})
         found.append({"name": "display", "valueString": display_in(concept, language)})
         if not wanted or "designation" in wanted:
-            found += [_designation(*term) for term in designations(concept)]
+            found += [_designation(*term, concept) for term in designations(concept)]
         held = [_property(name, _typed(value)) for name, value in concept.properties if not concept.typed]
         held += [_property(name, {key: value}) for name, key, value in concept.typed]
         if not any(name == "inactive" for name, _ in concept.properties):
@@ -116,7 +116,7 @@ async def lookup(store: Store, request: Request, place: Place) -> Response:
             _property("definition", {"valueString": term}) for kind, _, term in concept.terms if kind == DEFINITION
         ]
         stated = {value for name, value in concept.properties if name in ("parent", "child")}
-        neighbours = islice(codes.neighbours(code), NEIGHBOURS_MAX)
+        neighbours = islice(codes.neighbours(concept.code), NEIGHBOURS_MAX)
         held += [_property(name, {"valueCode": other}) for name, other in neighbours if other not in stated]
         return found + [one for one in held if not wanted or one["part"][0]["valueCode"] in wanted]
 
@@ -304,10 +304,10 @@ def _translated(found: list[Match]) -> list[dict[str, Any]]:
     return parts
 
 
-def _designation(kind: str, language: str, term: str) -> dict[str, Any]:
+def _designation(kind: str, language: str, term: str, concept: Concept) -> dict[str, Any]:
     part: list[dict[str, Any]] = [{"name": "language", "valueCode": language}] if language else []
     if kind:
-        part.append({"name": "use", "valueCoding": use_of(kind)})
+        part.append({"name": "use", "valueCoding": use_of(kind, concept)})
     return {"name": "designation", "part": [*part, {"name": "value", "valueString": term}]}
 
 

@@ -46,10 +46,11 @@ def designations(concept: Concept, wanted: Collection[str] = ()) -> Iterator[Ter
             yield term
 
 
-def use_of(kind: str) -> dict[str, str]:
-    """The Coding of a term's kind."""
+def use_of(kind: str, concept: Concept) -> dict[str, str]:
+    """The Coding of the kind one of a concept's terms has."""
     system, _, code = kind.rpartition("|")
-    return {"system": system, "code": code} if system else {"code": code}
+    coding = {"system": system, "code": code, "display": dict(concept.uses).get(kind, "")}
+    return {name: value for name, value in coding.items() if value}
 
 
 def _is_meant(token: str, kind: str, language: str) -> bool:

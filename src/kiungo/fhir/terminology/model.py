@@ -30,7 +30,7 @@ class Concept:
     """One concept.
 
     Shapes: `terms` are (kind, language, term), where a kind is a code or system|code; `properties` are (name, value),
-    and `typed` the same as a resource wrote them: (name, value[x], value).
+    and `typed` the same as a resource wrote them: (name, value[x], value); `uses` are (kind, display) of terms.
     """
 
     code: str
@@ -40,6 +40,7 @@ class Concept:
     terms: tuple[tuple[str, str, str], ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     typed: tuple[tuple[str, str, Any], ...] = ()
+    uses: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

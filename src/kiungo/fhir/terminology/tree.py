@@ -7,6 +7,7 @@ from typing import Any
 from kiungo.fhir.terminology.model import OF_EVERY_CONCEPT, Concept, Filter, has_words, pattern
 
 CONCEPTS_MAX = 100_000
+_PROPERTIES = "http://hl7.org/fhir/concept-properties#"
 _HIDDEN = ("notSelectable", "abstract")
 _RETIRED = ("retired", "deprecated", "inactive")
 
@@ -24,6 +25,10 @@ class TreeSystem:
     parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     is_supplement: bool = False
     declared: frozenset[str] = frozenset()
+
+    def put_below(self, above: str, below: str) -> None:
+        """Note that a code stands directly below another, once."""
+        self.parents[below] = tuple(dict.fromkeys((*self.parents.get(below, ()), above)))
 
     def find(self, code: str) -> Concept | None:
         return self.concepts.get(code if self.case_sensitive else self._spelled(code))
@@ -136,6 +141,7 @@ def of_resource(resource: dict[str, Any]) -> TreeSystem:
             str(one.get("code")) for kind in ("property", "filter") for one in resource.get(kind, ()) if "code" in one
         ),
     )
+    meant = _meant(resource)
     waiting: list[tuple[dict[str, Any], str | None]] = [(c, None) for c in reversed(resource.get("concept", []))]
     while waiting:
         row, parent = waiting.pop()
@@ -145,16 +151,27 @@ def of_resource(resource: dict[str, Any]) -> TreeSystem:
         if len(found.concepts) >= CONCEPTS_MAX:
             found.is_complete = False
             break
-        found.concepts.setdefault(code, _concept(row, code))
-        above = [parent] if parent is not None else []
-        above += [str(_value(p)) for p in row.get("property", ()) if p.get("code") in ("parent", "subsumedBy")]
-        if above:
-            found.parents[code] = (*found.parents.get(code, ()), *above)
+        found.concepts.setdefault(code, _concept(row, code, meant))
+        if parent is not None:
+            found.put_below(parent, code)
+        for one in row.get("property", ()):
+            name = meant.get(one.get("code"), one.get("code"))
+            if name in ("parent", "subsumedBy"):
+                found.put_below(str(_value(one)), code)
+            elif name == "child":
+                found.put_below(code, str(_value(one)))
         waiting += [(inner, code) for inner in reversed(row.get("concept", []))]
     return found
 
 
-def _concept(row: dict[str, Any], code: str) -> Concept:
+def _meant(resource: dict[str, Any]) -> dict[str, str]:
+    """Properties that have another name for what FHIR defines, with its own. Source: FHIR R4 4.8.10."""
+    listed = resource.get("property", ())
+    known = ((one.get("code"), str(one.get("uri", ""))) for one in listed)
+    return {code: uri.removeprefix(_PROPERTIES) for code, uri in known if code and uri.startswith(_PROPERTIES)}
+
+
+def _concept(row: dict[str, Any], code: str, meant: dict[str, str]) -> Concept:
     properties = tuple((p["code"], _text(_value(p))) for p in row.get("property", ()) if "code" in p)
     typed = tuple(
         (p["code"], name, value)
@@ -166,10 +183,11 @@ def _concept(row: dict[str, Any], code: str) -> Concept:
     terms = tuple((_use(d), d.get("language", ""), d.get("value", "")) for d in row.get("designation", ()))
     if "definition" in row:
         terms = (*terms, ("definition", "", row["definition"]))
-    held = dict(properties)
+    uses = tuple((_use(d), d["use"]["display"]) for d in row.get("designation", ()) if "display" in d.get("use", {}))
+    held = {meant.get(name, name): value for name, value in properties}
     retired = held.get("inactive") == "true" or held.get("status") in _RETIRED
     hidden = any(held.get(name) == "true" for name in _HIDDEN)
-    return Concept(code, row.get("display", code), not retired, hidden, terms, properties, typed)
+    return Concept(code, row.get("display", code), not retired, hidden, terms, properties, typed, uses)
 
 
 def _use(designation: dict[str, Any]) -> str:
