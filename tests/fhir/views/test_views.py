@@ -54,8 +54,9 @@ def test_unions_and_keys() -> None:
     assert rows(view(keys, union)) == [["Patient/p1", "Practitioner/d1", n] for n in ("Mwangi", "Otieno", "A", "B")]
     assert rows(view(columns("generalPractitioner.getReferenceKey(Organization)"))) == [[None]]
     assert rows(view(columns("generalPractitioner.getReferenceKey('Practitioner')"))) == [["Practitioner/d1"]]
-    with pytest.raises(Incorrect, match="name of a resource type"):
-        read_view(view(columns("generalPractitioner.getReferenceKey(1 + 1)")))
+    for wrong in ("1 + 1", "Practitionr", "'practitioner'", "HumanName"):
+        with pytest.raises(Incorrect, match="name of a resource type"):
+            read_view(view(columns(f"generalPractitioner.getReferenceKey({wrong})")))
     with pytest.raises(Incorrect, match="name is not a name a database takes"):
         read_view({**view(columns("id")), "name": "no; drop"})
 
@@ -64,6 +65,39 @@ def test_conditions_and_other_types() -> None:
     assert rows(view(columns("id"), where=[{"path": "active"}])) == [["p1"]]
     assert rows(view(columns("id"), where=[{"path": "active.not()"}])) == []
     assert rows(view(columns("id"), resource="Observation")) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "is_condition"),
+    [
+        ("active", True),
+        ("Patient.active", True),
+        ("name.exists() and active", True),
+        ("deceased.ofType(boolean)", True),
+        ("deceased", True),
+        ("%wanted", True),
+        ("name.where(use = 'official').exists()", True),
+        ("iif(active, true, false)", True),
+        ("{}", True),
+        ("name.family", False),
+        ("name.family.first()", False),
+        ("name.count()", False),
+        ("'true'", False),
+        ("name", False),
+        ("birthDate", False),
+        ("iif(active, 1, 2)", False),
+        ("name.family | name.given", False),
+    ],
+)
+def test_what_can_never_be_true_or_false_is_no_condition(path: str, is_condition: bool) -> None:
+    constants = [{"name": "wanted", "valueBoolean": True}]
+    definition = view(columns("id"), where=[{"path": "true"}, {"path": path}], constant=constants)
+    if is_condition:
+        read_view(definition)
+        return
+    with pytest.raises(Incorrect) as caught:
+        read_view(definition)
+    assert (caught.value.code, caught.value.field) == ("VIEW_WRONG", "where[1].path")
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

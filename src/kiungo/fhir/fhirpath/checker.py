@@ -43,6 +43,16 @@ def check(tree: Expr, type_name: str | None) -> None:
     _kinds(tree, frozenset({type_}) if type_ is not None else None)
 
 
+def may_be(tree: Expr, type_name: str, system: str) -> bool:
+    """Whether the value for a type may be of a System type, such as Boolean; so it may where that is not known."""
+    type_ = find_type(type_name)
+    try:
+        found = _kinds(tree, frozenset({type_}) if type_ is not None else None)
+    except Incorrect:
+        return True  # what means nothing for the type has no value of another kind
+    return not found or any(system_of(kind) == system for kind in found)
+
+
 def _kinds(tree: Expr, this: Kinds) -> Kinds:  # noqa: PLR0911 - one line for each kind of tree
     """The types the value may have; None when that is not known."""
     match tree:

@@ -11,6 +11,7 @@ from typing import Any
 from kiungo.base.errors import Incorrect
 from kiungo.fhir.definitions import resource_types
 from kiungo.fhir.fhirpath import Expression, Temporal, compile
+from kiungo.fhir.fhirpath.checker import may_be
 from kiungo.fhir.fhirpath.syntax import Variable
 from kiungo.fhir.views.keys import for_views
 from kiungo.fhir.views.model import VIEW_WRONG, Column, Select, View
@@ -44,7 +45,7 @@ def read_view(definition: Any) -> View:
         raise _wrong("select", "is missing", "Name at least one column")
     root = Select(selects=tuple(reader.select(part, f"select[{n}]", 0) for n, part in enumerate(given)))
     where = tuple(
-        reader.path(part, "path", f"where[{n}]") for n, part in enumerate(_list(definition, "where", "where"))
+        reader.condition(part, resource, f"where[{n}]") for n, part in enumerate(_list(definition, "where", "where"))
     )
     names = root.names()
     repeated = {name for name in names if names.count(name) > 1}
@@ -131,6 +132,13 @@ class _Reader:
         if places is None:
             self._columns.append(column)
         return column
+
+    def condition(self, given: Any, resource: str, at: str) -> Expression:
+        """A FHIRPath expression that may be true or false for resources of a type."""
+        expression = self.path(given, "path", at)
+        if not may_be(expression.tree, resource, "Boolean"):
+            raise _wrong(f"{at}.path", "can be neither true nor false", "Write a condition, such as name.exists()")
+        return expression
 
     def path(self, given: Any, name: str, at: str) -> Expression:
         """A FHIRPath expression of the view, its variables known."""

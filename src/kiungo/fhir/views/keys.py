@@ -7,6 +7,7 @@ Source: SQL on FHIR v2.0, additional functions.
 from dataclasses import replace
 from typing import Any
 
+from kiungo.fhir.definitions import resource_types
 from kiungo.fhir.fhirpath import Expression
 from kiungo.fhir.fhirpath.compiler import compiled
 from kiungo.fhir.fhirpath.errors import senseless
@@ -86,10 +87,8 @@ def _reference_text(item: Value) -> str:
 
 
 def _type_name(tree: Expr) -> str:
-    if isinstance(tree, Member):
-        return tree.name
-    if isinstance(tree, Path) and isinstance(tree.steps[-1], Member):
-        return tree.steps[-1].name
-    if isinstance(tree, Literal) and isinstance(tree.value, str):
-        return tree.value
-    raise senseless("getReferenceKey takes the name of a resource type", "Write getReferenceKey(Patient)")
+    last = tree.steps[-1] if isinstance(tree, Path) else tree
+    name = last.name if isinstance(last, Member) else last.value if isinstance(last, Literal) else None
+    if name not in resource_types():
+        raise senseless("getReferenceKey takes the name of a resource type", "Write getReferenceKey(Patient)")
+    return str(name)
