@@ -39,11 +39,11 @@ def file(folder: Path, name: str, content: Any) -> str:
     return str(path)
 
 
-def package(folder: Path) -> str:
+def package(folder: Path, profile: dict[str, Any] = NAMED) -> str:
     path = folder / "named.tgz"
     with tarfile.open(path, "w:gz") as made:
         manifest = {"name": "example.named", "version": "1.0.0", "dependencies": {"example.other": "2.0.0"}}
-        for name, content in (("package.json", manifest), ("StructureDefinition-named.json", NAMED)):
+        for name, content in (("package.json", manifest), ("StructureDefinition-named.json", profile)):
             raw = json.dumps(content).encode()
             member = tarfile.TarInfo(f"package/{name}")
             member.size = len(raw)
@@ -82,6 +82,7 @@ def test_profiles_come_from_files_packages_and_what_is_installed(tmp_path: Path)
     assert asked("validate", nameless, "--profile", PROFILE, "--package", package(tmp_path))[0] == EXIT_NO
     code, done = asked("install", package(tmp_path))
     assert (code, done["resources"], done["missing_dependencies"]) == (0, 1, ["example.other#2.0.0"])
+    assert done["faults"] == []
     assert [one["name"] for one in asked("packages")[1]] == ["example.named"]
     assert asked("validate", nameless, "--profile", PROFILE)[1]["files"][0]["outcome"]["issue"][0]["code"] == "required"
     assert asked("must-conform", "Patient", "--profile", PROFILE)[1] == {"Patient": [PROFILE]}
@@ -90,6 +91,17 @@ def test_profiles_come_from_files_packages_and_what_is_installed(tmp_path: Path)
     assert RUNNER.invoke(app, ["fhir", "uninstall", "example.named", "1.0.0"]).exit_code == 0
     assert RUNNER.invoke(app, ["fhir", "uninstall", "example.named", "1.0.0"]).exit_code == EXIT_WRONG
     assert RUNNER.invoke(app, ["fhir", "install", nameless]).exit_code == EXIT_WRONG
+
+
+def test_installing_tells_which_profiles_are_wider_than_their_base(tmp_path: Path) -> None:
+    element = {"id": "Patient.link.other", "path": "Patient.link.other", "min": 0}
+    wide = package(tmp_path, {**NAMED, "differential": {"element": [{"id": "Patient", "path": "Patient"}, element]}})
+    code, done = asked("install", wide)
+    assert code == 0
+    (fault,) = done["faults"]
+    assert fault.startswith(f"{PROFILE}: StructureDefinition.differential.element[1].min is 0")
+    told = RUNNER.invoke(app, ["fhir", "install", wide])
+    assert (told.exit_code, "wider than their bases" in told.stderr) == (0, True)
 
 
 def test_a_record_is_asked_for_uscdi_only_with_us_core(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from kiungo.app.cli.output import console, errors, print_json, print_table, prog
 from kiungo.app.housekeeping import TENANT
 from kiungo.fhir.packages import installed
 from kiungo.fhir.packages.archive import read_package
+from kiungo.fhir.packages.faults import faults
 from kiungo.fhir.packages.policy import policy, set_policy
+from kiungo.fhir.packages.sources import TenantSource
 from kiungo.kernel.config import load_settings
 from kiungo.kernel.database import migrate, schema_state
 
+FAULTS_SHOWN = 10
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -29,15 +32,23 @@ def install(
         with opened_database() as database:
             report("writing", 0, 0)
             done = database.write(lambda unit: installed.install(unit, TENANT, manifest, resources))
+            report("comparing profiles with their bases", 0, 0)
+            wrong = faults(resources, TenantSource(database, TENANT))
             lacking = database.read(lambda unit: installed.missing_dependencies(installed.packages(unit, TENANT)))
     missing = lacking.get(f"{done.name}#{done.version}", [])
     if as_json:
-        print_json({**asdict(done), "missing_dependencies": missing})
+        print_json({**asdict(done), "missing_dependencies": missing, "faults": wrong})
         return
     console.print(f"Installed {done.name} {done.version}: {done.resources:,} definitions.", markup=False)
     if missing:
         errors.print(f"It depends on packages that are not here: {', '.join(missing)}.", markup=False)
         errors.print("What only they define is not judged, and a warning says so.", markup=False)
+    if wrong:
+        errors.print("Profiles of it are wider than their bases; records are judged by them as they are:", markup=False)
+        for one in wrong[:FAULTS_SHOWN]:
+            errors.print(f"  {one}", markup=False)
+        if len(wrong) > FAULTS_SHOWN:
+            errors.print(f"  and {len(wrong) - FAULTS_SHOWN} more, which --json lists", markup=False)
 
 
 def _ensure_database() -> None:

@@ -2,4 +2,5 @@
 
 archive   a package's file, read within limits          installed   what a tenant has: install, list, remove, find
 policy    the profiles a tenant's writes must meet      sources     definitions for validation, with what is stored
+faults    profiles of a package that are wrong
 """
