@@ -16,6 +16,7 @@ from tests.domains.payor.conftest import GUIDE, House, make_house, person
 from tests.domains.payor.test_review import consistent
 from tests.domains.payor.test_second_person import paid_above
 
+ANN = person("ann")
 CHECKUP: dict[str, Any] = {
     **GUIDE,
     "insurance_id": "BC-200-001",
@@ -72,6 +73,42 @@ def test_a_correction_is_not_answered_with_the_claim_it_corrects(house: House, c
     assert house.submit(**GUIDE, **correction, replaces=first.claim_id).claim_id == again.claim_id
 
 
+def test_a_late_repeat_of_a_replaced_claim_is_answered_with_it_and_pays_nothing(house: House) -> None:
+    """A queue that was stuck delivers the first version after its correction, twenty percent dearer."""
+    first = house.submit(**GUIDE).claim_id
+    second = house.submit(**{**GUIDE, "amount": "1000.00"}, replaces=first).claim_id
+    late = house.submit(**GUIDE)
+    body = json.loads(late.body)
+    assert (late.status, late.claim_id, body["claim"]["replaced_by"]) == (200, first, second)
+    assert second in body["message"]
+    third = house.submit(**{**GUIDE, "amount": "900.00"}, replaces=second).claim_id
+    for again in (GUIDE, {**GUIDE, "amount": "1000.00", "replaces": first}):
+        assert house.submit(**again).status == 200
+    assert [house.claim(one)["void"] for one in (first, second, third)] == [True, True, False]
+    consistent(house)
+
+
+def test_a_repeat_of_a_voided_claim_waits_for_a_person(house: House) -> None:
+    first = house.submit(**GUIDE).claim_id
+    house.write(lambda unit: house.desk.void(unit, ANN, first, reason="Never happened"))
+    again = house.submit(**GUIDE)
+    assert (again.status, again.claim_id != first, json.loads(again.body)["status"]) == (201, True, "under_review")
+    assert house.claim(again.claim_id)["review_reason"] == "The same claim was voided before"
+    assert house.submit(**GUIDE).claim_id == again.claim_id, "one of the content stands"
+    assert house.write(lambda unit: house.desk.approve(unit, ANN, again.claim_id)).state == "approved"
+    house.write(lambda unit: house.desk.void(unit, ANN, again.claim_id, reason="Nor this"))
+    assert json.loads(house.submit(**GUIDE).body)["status"] == "under_review"
+    consistent(house)
+
+
+def test_a_replacement_that_was_voided_leaves_the_question_to_a_person(house: House) -> None:
+    first = house.submit(**GUIDE).claim_id
+    second = house.submit(**{**GUIDE, "amount": "1000.00"}, replaces=first).claim_id
+    house.write(lambda unit: house.desk.void(unit, ANN, second, reason="Never happened"))
+    assert json.loads(house.submit(**GUIDE).body)["status"] == "under_review"
+    consistent(house)
+
+
 def test_a_rejected_claim_is_returned_when_repeated_and_judged_anew_when_replaced(house: House) -> None:
     """The claim was right and the member's cover on file was wrong."""
     before = {**GUIDE, "date_of_service": "2019-12-31"}
@@ -91,9 +128,8 @@ def test_a_replacement_is_reviewed_with_the_same_place_in_time(turned: House, cl
     first, _ = status(turned, amount="200.00")
     clock.turn(days=120)
     second, _ = status(turned, replaces=first)
-    ann = person("ann")
-    turned.write(lambda unit: turned.desk.reopen(unit, ann, second, reason="again"))
-    assert turned.write(lambda unit: turned.desk.approve(unit, ann, second)).state == "approved"
+    turned.write(lambda unit: turned.desk.reopen(unit, ANN, second, reason="again"))
+    assert turned.write(lambda unit: turned.desk.approve(unit, ANN, second)).state == "approved"
 
 
 def test_a_large_payment_is_replaced_once(house: House) -> None:
@@ -104,7 +140,7 @@ def test_a_large_payment_is_replaced_once(house: House) -> None:
     with pytest.raises(Incorrect, match="which still stands"):
         house.submit(own, **{**GUIDE, "amount": "900.00", "replaces": first})
     second = house.submit(own, **{**GUIDE, "amount": "900.00", "replaces": paid}).claim_id
-    house.write(lambda unit: house.desk.approve(unit, person("ann"), first))
+    house.write(lambda unit: house.desk.approve(unit, ANN, first))
     with pytest.raises(Conflict, match=f"was replaced by {first} already"):
-        house.write(lambda unit: house.desk.approve(unit, person("ann"), second))
+        house.write(lambda unit: house.desk.approve(unit, ANN, second))
     consistent(house)

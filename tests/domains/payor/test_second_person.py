@@ -1,6 +1,7 @@
 """Four eyes are two people: a rotated key is its predecessor's, and large payments are not taken back alone."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -46,6 +47,17 @@ def test_a_rotated_key_is_the_same_person(house: House) -> None:
         with pytest.raises(Forbidden):
             approve(same)
     assert approve(other).state == "approved"
+
+
+def test_a_second_approval_is_of_the_same_sum(house: House) -> None:
+    """The plan pays more in between, so the same words would now pay more."""
+    claim_id = pended(house, amount="20000.00")
+    approve = lambda call: house.write(lambda unit: house.desk.approve(unit, call, claim_id))  # noqa: E731
+    assert approve(ANN).desk == "second_approval"
+    plan = house.database.read(lambda unit: house.payor.openings.snapshot(unit, 1).plans["STANDARD"].plan)
+    house.write(lambda unit: house.registers.put_plan(unit, system_call(1), replace(plan, coinsurance_bp=1_000)))
+    assert approve(BEN).desk == "second_approval"
+    assert approve(ANN).state == "approved"
 
 
 def test_voiding_a_large_payment_needs_two(house: House) -> None:

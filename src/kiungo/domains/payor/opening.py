@@ -39,7 +39,8 @@ class Snapshots:
 class Opening:
     """A case ready to be judged, and what must still be true when its decision is written.
 
-    Shapes: `same` is the live claim of the same content; `replaced` the claim this one takes the place of.
+    Shapes: `same` is the claim of the same content that stands, or whose replacement stands; `replaced` the claim
+    this one takes the place of.
     """
 
     case: Case
@@ -83,12 +84,12 @@ class Openings:
             today=today,
         )
         print_ = fingerprint(claim)
-        same = claims.find_same(unit, tenant, claim.member_id, print_)
-        if same is not None and same.claim_id == claim.replaces:
-            same = None
-        replaced = None if same else self._replaced(unit, tenant, claim)
-        case = self._case(unit, tenant, claim, member, snapshot, cover=cover)
-        return Opening(case, family_version, print_, same, replaced)
+        known = claims.find_same(unit, tenant, claim.member_id, print_, but=claim.replaces or "")
+        stands = known is not None and _stands(unit, tenant, known)
+        replaced = None if stands else self._replaced(unit, tenant, claim)
+        voided = None if stands or known is None else known.claim_id
+        case = self._case(unit, tenant, claim, member, snapshot, cover=cover, voided_same=voided)
+        return Opening(case, family_version, print_, known if stands else None, replaced)
 
     def on_file(
         self, unit: Unit, tenant: int, claim: Claim, *, claim_id: str, plan_id: str, ruling: Ruling | None
@@ -103,8 +104,18 @@ class Openings:
         member = found[0]
         cover = next((c for c in member.coverages if c.plan_id == plan_id), None)
         cover = cover or cover_for(member, lambda _: claim.lines[0].service_date)
+        known = claims.find_same(unit, tenant, claim.member_id, fingerprint(claim), but=claim_id)
+        voided = None if known is None or known.voided_us is None else known.claim_id
         return self._case(
-            unit, tenant, claim, member, self.snapshot(unit, tenant), cover=cover, claim_id=claim_id, ruling=ruling
+            unit,
+            tenant,
+            claim,
+            member,
+            self.snapshot(unit, tenant),
+            cover=cover,
+            claim_id=claim_id,
+            ruling=ruling,
+            voided_same=voided,
         )
 
     def _case(
@@ -118,6 +129,7 @@ class Openings:
         cover: Coverage,
         claim_id: str = "",
         ruling: Ruling | None = None,
+        voided_same: str | None = None,
     ) -> Case:
         authorization = None
         if claim.prior_authorization is not None:
@@ -139,6 +151,7 @@ class Openings:
             booking=booking,
             booking_used_by=used_by if used_by not in (claim_id, claim.replaces) else None,
             ruling=ruling,
+            voided_same=voided_same,
             carried=lineage.carried(unit, tenant, self._repository, claim.replaces),
         )
 
@@ -170,6 +183,18 @@ class Openings:
         earlier: str | None = json.loads(row.wire)["replaces"]
         found = claims.find(unit, tenant, earlier) if earlier is not None else None
         return earlier if found is not None and found.voided_us is None else None
+
+
+def _stands(unit: Unit, tenant: int, row: ClaimRow) -> bool:
+    """Whether a claim stands, or the last of those that took its place."""
+    for _ in range(lineage.REPLACED_MOST):
+        if row.voided_us is None:
+            return True
+        later = claims.find(unit, tenant, row.replaced_by) if row.replaced_by is not None else None
+        if later is None:
+            return False
+        row = later
+    return True
 
 
 def _used_without_replaced(unit: Unit, tenant: int, family_id: str, claim: Claim) -> dict[tuple[str, str, str], int]:

@@ -76,8 +76,8 @@ class ReviewDesk:
                 hint="Set the allowed amount of the lines to pay, or reject the claim",
             )
         above = case.book.plan.four_eyes_above
-        if above is not None and result.paid > above and not self._seconded(unit, call, row, ruling):
-            self._step(unit, call, row, "first_approval", note, ruling)
+        if above is not None and result.paid > above and not self._seconded(unit, call, row, ruling, result.paid):
+            self._step(unit, call, row, "first_approval", note, ruling, result.paid)
             return self._store(unit, call, replace(row, desk="second_approval"))
         return self._decide(unit, call, on_file, case, result, action="approve", note=note, ruling=ruling)
 
@@ -277,7 +277,14 @@ class ReviewDesk:
             voiding.void(self._payor, unit, call, replaced_id, reason="Replaced", by=claim_id)
 
     def _step(
-        self, unit: Unit, call: Call, row: ClaimRow, action: str, note: str, ruling: Ruling | None = None
+        self,
+        unit: Unit,
+        call: Call,
+        row: ClaimRow,
+        action: str,
+        note: str,
+        ruling: Ruling | None = None,
+        paid: Money | None = None,
     ) -> None:
         principal = call.principal
         desk.add(
@@ -289,15 +296,19 @@ class ReviewDesk:
             principal_name=principal.name,
             note=note,
             ruling=ruling,
+            paid_minor=paid.minor if paid is not None else None,
         )
         audit.record(unit, call, action, kind="claim", id=row.claim_id, person=row.patient_fhir)
 
-    def _seconded(self, unit: Unit, call: Call, row: ClaimRow, ruling: Ruling) -> bool:
-        """Whether somebody else gave the same approval just before. Raises: Forbidden SECOND_PERSON_NEEDED."""
+    def _seconded(self, unit: Unit, call: Call, row: ClaimRow, ruling: Ruling, paid: Money) -> bool:
+        """Whether somebody else gave the same approval just before, which came to the same.
+
+        Raises: Forbidden SECOND_PERSON_NEEDED.
+        """
         last = _last_step(unit, call, row)
         if last is None or last.action != "first_approval" or last.ruling is None:
             return False
-        if dict(last.ruling.allowed) != dict(ruling.allowed):
+        if dict(last.ruling.allowed) != dict(ruling.allowed) or last.paid_minor not in (None, paid.minor):
             return False
         _refuse_same_person(unit, call, last, "Approving this amount")
         return True

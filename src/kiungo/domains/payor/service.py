@@ -259,7 +259,7 @@ class Payor:
         body = view.submission_answer(
             json.loads(row.wire),
             itemized=sent.sent.itemized,
-            message=view.MESSAGE_REPEATED,
+            message=view.MESSAGE_REPLACED.format(row.replaced_by) if row.replaced_by else view.MESSAGE_REPEATED,
             processing_time_ms=_elapsed_ms(sent),
         )
         return Answer(200, row.claim_id, body)

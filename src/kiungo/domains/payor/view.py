@@ -23,6 +23,7 @@ MESSAGES: Final[Mapping[Outcome, str]] = {
     "rejected": "Claim submitted and rejected",
 }
 MESSAGE_REPEATED: Final = "Claim was submitted before; this is the original claim"
+MESSAGE_REPLACED: Final = "Claim was submitted before and replaced by {}; this is the original claim"
 COVERED: Final = "Coverage validated successfully"
 NOTES_AUTOMATIC: Final = "Auto-approved based on policy coverage"
 GUIDE_APPROVED: Final = (
@@ -38,7 +39,7 @@ GUIDE_FIELDS: Final[Mapping[Outcome, tuple[str, ...]]] = {
         "estimated_review_time", "reviewer_contact",
     ),
 }  # fmt: skip
-BEYOND_THE_GUIDE: Final = ("provider_claim_id", "booking_no", "replaces", "lines")
+BEYOND_THE_GUIDE: Final = ("provider_claim_id", "booking_no", "replaces", "replaced_by", "lines")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,6 @@ def void(desk_: Desk, unit: Unit, call: Call, claim_id: str, *, reason: str, by:
     changed = replace(
         row,
         version=row.version + 1,
-        fingerprint=None,
         desk=None,
         voided_us=unit.now_us,
         replaced_by=by,

@@ -32,6 +32,7 @@ class Case:
     """A claim and all that was known when it was judged; the same case always gives the same result.
 
     Shapes: `used` is keyed by (member or FAMILY, bucket, period). `booking` None means no such booking.
+    `voided_same` is a claim of the same content that was voided and has no replacement that stands.
     `carried` says of days of service when the claims this one replaces first brought them.
     """
 
@@ -46,6 +47,7 @@ class Case:
     booking: Booking | None = None
     booking_used_by: str | None = None
     ruling: Ruling | None = None
+    voided_same: str | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -30,7 +30,19 @@ def fingerprint(claim: Claim) -> bytes:
 
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    """A line stated twice is denied; like services on file are suspect. Neither is, when marked as repeated."""
+    """A claim voided before is asked about; a line stated twice is denied; like services on file are suspect.
+
+    Services marked as repeated are neither denied nor suspect.
+    """
+    if case.voided_same is not None:
+        yield Finding(
+            STEP,
+            "pend",
+            f"The claim is the same as {case.voided_same}, which was voided",
+            reason=REASON_DUPLICATE,
+            review="The same claim was voided before",
+            resolve="Approve it if it is meant to be paid now, or reject the claim as a late repetition",
+        )
     if len(sheet.lines) > 1:
         yield from _stated_twice(sheet)
     within_bp = case.book.plan.suspect_within_bp

@@ -75,9 +75,13 @@ def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, 
     return (row[0], row[1], row[2], row[3], row[4]) if row else None
 
 
-def find_same(unit: Unit, tenant: int, member_id: str, fingerprint: bytes) -> ClaimRow | None:
-    """The live claim of the same content."""
-    row = unit.row(f"{_SELECT} WHERE tn = ? AND member_id = ? AND fingerprint = ?", (tenant, member_id, fingerprint))
+def find_same(unit: Unit, tenant: int, member_id: str, fingerprint: bytes, *, but: str = "") -> ClaimRow | None:
+    """The claim of the same content: the one that stands, else the one that was voided last."""
+    row = unit.row(
+        f"{_SELECT} WHERE tn = ? AND member_id = ? AND fingerprint = ? AND claim_id <> ?"
+        " ORDER BY voided_us IS NOT NULL, voided_us DESC LIMIT 1",
+        (tenant, member_id, fingerprint, but),
+    )
     return ClaimRow(*row) if row else None
 
 

@@ -1,7 +1,9 @@
-"""What the repeat of a request is known by: what a payment run was asked for, and who asks under a rotated key.
+"""What a repeat is known by: of a request, of a claim that is void by now, and of an approval by a second person.
 
 payor_run.asked    the hash of the request that began the run
 api_key.root               the first of the keys that replaced each other, or the key itself
+payor_claim.fingerprint    is kept when a claim is voided; only one claim of one content stands
+payor_step.paid_minor      what the approval comes to that waits for a second person
 """
 
 from kiungo.kernel.migrations.ddl import run
@@ -27,6 +29,9 @@ def upgrade() -> None:
             created_us BIGINT NOT NULL,
             PRIMARY KEY (tn, run_id)
         )""",
+        "DROP INDEX payor_claim_content",
+        "CREATE UNIQUE INDEX payor_claim_content ON payor_claim (tn, member_id, fingerprint, (coalesce(voided_us, 0)))",
+        "ALTER TABLE payor_step ADD COLUMN paid_minor BIGINT",
         "ALTER TABLE api_key ADD COLUMN root TEXT NOT NULL DEFAULT ''",
         "WITH RECURSIVE chain (tn, id, root) AS ("
         " SELECT tn, id, id FROM api_key WHERE replaces IS NULL"
