@@ -197,6 +197,26 @@ def test_records_of_another_part_are_not_written_over_fhir(server: Server) -> No
     assert server.ask("POST", "/QuestionnaireResponse", single).status_code == 403
 
 
+def test_a_person_of_whom_another_part_has_records_is_not_deleted(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiungo.fhir.interactions.writing.LOOKED_AT_ONCE", 2)
+    server.ask("PUT", "/Patient/known", patient(id="known", gender="female"))
+    for number in range(3):
+        server.ask("PUT", f"/Observation/o{number}", observation("Patient/known", "8310-5"))
+    record = observation("Patient/known", "8310-5") | {"id": "claim"}
+    record["identifier"] = [{"system": "urn:kiungo:payor:claim", "value": "CLM-1"}]
+    server.database.write(lambda unit: server.store.repository.update(unit, server.call, prepare(record)))
+    for path in ("Patient/known", "Patient?_id=known", "Patient?_id=known&_count=5"):
+        answer = server.ask("DELETE", "/" + path)
+        assert (answer.status_code, code_of(answer)) == (409, "RESOURCE_NEEDED"), answer.text
+        assert "Observation/claim" in answer.text
+    assert "RESOURCE_NEEDED" in server.ask("POST", "", bundle("transaction", entry("DELETE", "Patient/known"))).text
+    assert server.ask("GET", "/Patient/known").status_code == 200
+    server.ask("PUT", "/Patient/other", patient(id="other"))
+    assert server.ask("DELETE", "/Patient/other").status_code == 204
+
+
 @pytest.mark.parametrize(("looked_at_max", "shown", "said"), [(20_000, 3, False), (6, 0, True)])
 def test_what_is_hidden_takes_no_place_among_what_refers(
     server: Server, monkeypatch: pytest.MonkeyPatch, looked_at_max: int, shown: int, said: bool

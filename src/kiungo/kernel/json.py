@@ -47,6 +47,16 @@ def loads(body: bytes | str, *, depth_max: int = DEPTH_MAX) -> Any:
         raise Incorrect(JSON_MALFORMED, _plain(error), hint="Send one JSON value encoded as UTF-8") from None
 
 
+def loads_body(raw: bytes) -> Any:
+    """Parse what a caller sent, in which no object has a member twice.
+
+    Raises: as `loads`; Incorrect JSON_MEMBER_TWICE.
+    """
+    parsed = loads(raw)
+    refuse_repeats(raw, parsed)
+    return parsed
+
+
 def refuse_repeats(raw: bytes, parsed: Any) -> None:
     """Refuse a text, parsed before, in which an object has a member twice. Raises: Incorrect JSON_MEMBER_TWICE.
 

@@ -215,6 +215,20 @@ def test_a_refused_submission_leaves_one_audit_row_without_names(site: Served) -
     assert "INVALID-123" not in json.dumps(rows, default=str)
 
 
+def test_a_member_twice_is_refused_on_every_kind_of_route(site: Served) -> None:
+    """Who reads the first and who reads the last of two amounts would not mean the same claim."""
+    twice = json.dumps(GUIDE)[:-1] + ', "amount": "1.00"}'
+    approval = '{"allowed_total": "1.00", "allowed_total": "900.00"}'
+    for path, key, text in (
+        ("/api/claims/", PROVIDER, twice),
+        ("/api/review/claims/CLM-1/approve", "reviewer", approval),
+    ):
+        headers = {"x-api-key": site.keys[key], "content-type": "application/json"}
+        answer = site.client.post(path, content=text, headers=headers)
+        assert (answer.status_code, "JSON_MEMBER_TWICE" in answer.text) == (400, True), answer.text
+    assert site.get("/api/claims/", key=PROVIDER).json()["claims"] == []
+
+
 def test_submission_is_closed_when_the_setting_says_so(database_url: str, tmp_path: Path) -> None:
     with served(database_url, tmp_path / "data", open_submission=False) as closed:
         assert closed.post("/api/claims/", GUIDE).status_code == 401

@@ -170,7 +170,10 @@ def test_refusals_are_the_guides(site: Running, sent: dict[str, Any], status: in
     assert site.vems.database.read(lambda unit: unit.value("SELECT count(*) FROM vems_booking")) == 0
 
 
-@pytest.mark.parametrize("sent", [b"", b"{", b"null ,", b"\xff\xfe", b'{"patientCR": "\\u0000"}', b"[" * 100])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"{", b"null ,", b"\xff\xfe", b'{"patientCR": "\\u0000"}', b"[" * 100, b'{"claimID":"1","claimID":"2"}'],
+)
 def test_what_is_not_json_is_400_in_the_guides_shape(site: Running, sent: bytes) -> None:
     answer = site.client.post("/hmis/v1/bookings/cost-distribution", content=sent)
     assert answer.status_code == 400

@@ -124,7 +124,7 @@ def parse(body: bytes) -> Stated:
 
     Raises: Incorrect VALIDATION_ERROR with a detail for each wrong field; Incorrect when it is not JSON.
     """
-    sent = json.loads(body)
+    sent = json.loads_body(body)
     problems = _Problems()
     if not isinstance(sent, dict):
         problems.add("body", "must be a JSON object with the fields of a claim")

@@ -20,7 +20,7 @@ def parse(body: bytes) -> BookingRequest:
 
     Raises: Incorrect when it is not JSON (400); Incorrect BOOKING_INVALID with a detail for each wrong field (422).
     """
-    sent = json.loads(body)
+    sent = json.loads_body(body)
     problems: list[Detail] = []
     if not isinstance(sent, dict):
         raise invalid([Detail("body", "The body must be an object with the fields of a booking.")])

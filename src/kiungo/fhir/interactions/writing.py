@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kiungo.base.errors import Conflict, Incorrect
+from kiungo.base.errors import Conflict, Incorrect, define
+from kiungo.fhir.compartments import in_compartment
 from kiungo.fhir.guard import admit, authorise, authorise_content, refuse_reserved
 from kiungo.fhir.model import MULTIPLE_MATCHES, RESOURCE_ID_WRONG, VERSION_CONFLICT, Prepared, Stored
 from kiungo.fhir.search.asked import SEARCH_VALUE_WRONG, Params
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from kiungo.kernel.database import Unit
 
 
+RESOURCE_NEEDED = define(
+    "RESOURCE_NEEDED", Conflict, "The record cannot be deleted: another part of the platform keeps records about it."
+)
+LOOKED_AT_ONCE = 500
 # Each deleted resource costs a version and its index rows, and all of them are one unit of work.
 DELETES_MAX = 100
 
@@ -138,6 +143,7 @@ def remove(
             return None
         logical_id = found.id
     held = refuse_change(store, unit, call, "d", type_name, logical_id)
+    refuse_needed(store, unit, call, type_name, logical_id)
     return store.repository.delete(unit, call, type_name, logical_id, if_match, held=held)
 
 
@@ -159,8 +165,30 @@ def remove_all(store: Store, unit: "Unit", call: Call, type_name: str, params: P
         )
     for stored in found:
         held = refuse_change(store, unit, call, "d", type_name, stored.id)
+        refuse_needed(store, unit, call, type_name, stored.id)
         store.repository.delete(unit, call, type_name, stored.id, held=held)
     return len(found)
+
+
+def refuse_needed(store: Store, unit: "Unit", call: Call, type_name: str, logical_id: str) -> None:
+    """Refuse to delete a person whom another part of the platform has claims or bookings of.
+
+    Raises: Conflict RESOURCE_NEEDED.
+    """
+    marks = [system.encode() for system in store.reserved]
+    after = 0
+    while marks and type_name == "Patient":
+        page = in_compartment(unit, call.tenant, "Patient", logical_id, after=after, limit=LOOKED_AT_ONCE)
+        needing = next((one for one in page if any(mark in one.body for mark in marks)), None)
+        if needing is not None:
+            raise Conflict(
+                RESOURCE_NEEDED,
+                f"{type_name}/{logical_id} is needed: {needing.type}/{needing.id} is about it",
+                hint="A record of which money is claimed is kept; set Patient.active to false instead",
+            )
+        if len(page) < LOOKED_AT_ONCE:
+            return
+        after = page[-1].rid
 
 
 def _deletes_max(given: list[str]) -> int:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kiungo.base.errors import Incorrect, define
 from kiungo.base.time import iso_millis
+from kiungo.fhir.compartments import referred
 from kiungo.fhir.interactions.writing import create
 from kiungo.fhir.model import Stored
-from kiungo.fhir.operations.compartments import referred
 from kiungo.fhir.operations.parameters import arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
 from kiungo.fhir.outcome import FHIR_JSON

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Incorrect
 from kiungo.fhir import bundles
+from kiungo.fhir.compartments import in_compartment, referred
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.indexing.values import date_span
 from kiungo.fhir.model import Stored
-from kiungo.fhir.operations.compartments import in_compartment, referred
 from kiungo.fhir.operations.parameters import Arguments, arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
 from kiungo.fhir.outcome import FHIR_JSON

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 
 from kiungo.base.errors import Incorrect, NotFound, define
 from kiungo.fhir import bundles
+from kiungo.fhir.compartments import referred
 from kiungo.fhir.fhirpath import Node, compile
 from kiungo.fhir.model import Stored
-from kiungo.fhir.operations.compartments import referred
 from kiungo.fhir.operations.parameters import arguments, wrong
 from kiungo.fhir.operations.registry import DEFINITIONS, OPERATIONS, Operation, Place
 from kiungo.fhir.outcome import FHIR_JSON

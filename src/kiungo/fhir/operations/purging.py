@@ -9,11 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from kiungo.base.errors import Conflict, define
+from kiungo.fhir.compartments import in_compartment
 from kiungo.fhir.definitions import type_ids
 from kiungo.fhir.guard import admit, authorise, refuse_reserved
 from kiungo.fhir.history import with_own_person
 from kiungo.fhir.model import Stored
-from kiungo.fhir.operations.compartments import in_compartment
 from kiungo.fhir.operations.parameters import answer, arguments
 from kiungo.fhir.operations.registry import OPERATIONS, Operation, Place
 from kiungo.fhir.store import Store

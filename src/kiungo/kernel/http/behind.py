@@ -41,11 +41,11 @@ class Behind:
     async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: Endpoint, request: Request) -> None:
         """Let FastAPI answer; the path is written as its route has it, the body comes from memory.
 
-        Raises: Incorrect when JSON body or query hold what no record may hold (NUL, lone surrogates...).
+        Raises: Incorrect when JSON body or query hold what no record may hold (NUL, lone surrogates, a member twice).
         """
         parse_query(request.raw_query)
         if request.body and b"json" in request.raw_headers.get(b"content-type", b""):
-            json.loads(request.body)
+            json.loads_body(request.body)
         scope[EXCHANGE] = Exchange(request)
         scope[ENDPOINT] = endpoint
         path = request.path

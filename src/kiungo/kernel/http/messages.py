@@ -127,7 +127,7 @@ class Request:
 
     def json(self) -> Any:
         """The body as JSON values, decimals kept exact. Raises: Incorrect, naming what is malformed."""
-        return json.loads(self.body)
+        return json.loads_body(self.body)
 
     async def write(self, work: "Callable[[Unit], Response]", *, brief: bool = False) -> Response:
         """Run one unit of work and answer with what it returns; the way of every write.

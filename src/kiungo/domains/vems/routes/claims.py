@@ -12,7 +12,6 @@ from kiungo.domains.vems.routes import shapes
 from kiungo.domains.vems.store import claims
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.domains.vems.submitting import Submissions
-from kiungo.kernel import json
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Request, Response, Route
@@ -34,7 +33,7 @@ class ClaimApi:
 
     async def submit(self, request: Request) -> Response:
         """POST /vems/v1/bookings/{bookingNo}/claim"""
-        sent = json.loads(request.body) if request.body else {}
+        sent = request.json() if request.body else {}
         diagnosis, booking_no = shapes.text_of(sent, "diagnosisCode"), request.params["booking_no"]
 
         def work(unit: Unit) -> Response:
