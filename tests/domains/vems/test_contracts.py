@@ -86,6 +86,8 @@ def test_a_suspended_contract_is_shown_and_not_booked(site: Running, manager: di
         ({"terms": {"any": {"vendorPercent": 70, "facilityPercent": 20, "feePercent": 9.99}}}, 422, "terms.any"),
         ({"terms": {"sha": {"vendorPercent": "70.001", "facilityPercent": 20, "feePercent": 10}}}, 422, "terms.sha"),
         ({"terms": {"barter": CT["terms"]["any"]}}, 422, "terms.barter"),
+        ({"terms": {"any": {**CT["terms"]["any"], "vendorPercent": 70}}}, 422, "terms.any"),
+        ({"terms": {"any": {**CT["terms"]["any"], "total": "2000.01"}}}, 422, "terms.any.total"),
         ({"effectiveFrom": "2025-02-30"}, 422, "effectiveFrom"),
         ({"effectiveUntil": "2024-12-31"}, 422, "effectiveUntil"),
         ({"vendor": "V999"}, 422, "vendor"),
@@ -168,10 +170,23 @@ def test_every_wrong_row_is_named_and_nothing_is_written(site: Running, manager:
     assert site.vems.database.read(lambda unit: unit.value("SELECT count(*) FROM vems_contract")) == 3
 
 
+def test_a_file_forgets_no_payment_mode_that_is_on_file(site: Running, manager: dict[str, str]) -> None:
+    """CON-0001 has terms for any mode: a file of what cash costs must not end all others."""
+    cash = row(*PLACE, "F8735", "2024-01-01", "15000", "cash", "9000", "4000", "1000", "", "", "", "")
+    before = site.client.get("/vems/v1/contracts/CON-0001", headers=manager).json()["data"]
+    answer = send(site, "POST", "/contracts/import", CSV + cash, manager)
+    assert (answer.status_code, set(answer.json()["errors"])) == (422, {"row 2.payment_mode"})
+    assert site.client.get("/vems/v1/contracts/CON-0001", headers=manager).json()["data"] == before
+    both = cash + row(*PLACE, "F8735", "2024-01-01", "15000", "any", "10000", "4000", "1000", "", "", "", "")
+    assert send(site, "POST", "/contracts/import", CSV + both, manager).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("sent", "field"),
     [
         (b"", "file"),
+        (CSV.replace(b"vendor_percent", b"vendor_share"), "file"),
+        (CSV + row(*PLACE, "F8751", "2025-01-01", "2000", "", "1300", "600", "100", "65", "", "", ""), "row 2.any"),
         (b"facility,vendor\r\n", "file"),
         (CSV, "file"),
         (CSV.replace(b"capitated", b"kapitated"), "file"),

@@ -64,7 +64,7 @@ class ContractDesk:
         require(call.principal, WRITE_CONTRACTS, Thing("contract", contract.contract_id, call.tenant, bindings=owners))
         tenant = call.tenant
         unit.lock(f"vems:contracts:{tenant}:{contract.facility}")
-        known = self._known(unit, tenant, contract)
+        known = self.known(unit, tenant, contract)
         self._check(unit, tenant, contract, known)
         if known is not None and seen_version is not None and seen_version != known.version:
             raise Conflict(
@@ -89,7 +89,8 @@ class ContractDesk:
         )
         return written
 
-    def _known(self, unit: Unit, tenant: int, contract: Contract) -> Contract | None:
+    def known(self, unit: Unit, tenant: int, contract: Contract) -> Contract | None:
+        """The contract on file that this one is a version of."""
         if contract.contract_id:
             return contracts.find_contract(unit, tenant, contract.contract_id)
         return contracts.find_placed(unit, tenant, contract)

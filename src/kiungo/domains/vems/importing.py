@@ -7,6 +7,7 @@ contract. Shares are amounts (`vendor_share`, `facility_share`, `service_fee`) o
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -32,6 +33,9 @@ _NAMES: Final = {
     "vendorPercent": "vendor_percent", "facilityPercent": "facility_percent", "feePercent": "fee_percent",
     "isCapitated": "capitated", "contractId": "contract_id",
 }  # fmt: skip
+_TERMS: Final = {wire: name for wire, name in _NAMES.items() if wire.endswith(("Share", "Percent", "Fee"))} | {
+    "total": "total"
+}
 Key = tuple[str, ...]
 _TRUE, _FALSE = ("true", "yes", "1"), ("", "false", "no", "0")
 
@@ -82,6 +86,11 @@ def write(desk: ContractDesk, unit: Unit, call: Call, rows: list[Row]) -> Import
     problems: list[Detail] = []
     written: list[Contract] = []
     for row in rows:
+        lost = _lost_modes(desk.known(unit, call.tenant, row.contract), row.contract)
+        if lost:
+            has = f"has no row for {lost}, which the contract on file has: add it, or remove the mode over the API"
+            problems.append(Detail(f"row {row.number}.payment_mode", has))
+            continue
         try:
             with unit.savepoint():
                 written.append(desk.put(unit, call, row.contract))
@@ -95,9 +104,15 @@ def write(desk: ContractDesk, unit: Unit, call: Call, rows: list[Row]) -> Import
     return Imported(len(rows), tuple(written))
 
 
+def _lost_modes(known: Contract | None, contract: Contract) -> str:
+    """Payment modes of a contract on file that the file is silent about: a file adds and changes, it ends nothing."""
+    return ", ".join(sorted(set(known.terms) - set(contract.terms))) if known is not None else ""
+
+
 def _check_header(names: Any, problems: list[Detail]) -> None:
     known = set(names)
     problems += [Detail("file", f"has no column {name}") for name in REQUIRED if name not in known]
+    problems += [Detail("file", f"has the column {name} twice") for name, count in Counter(names).items() if count > 1]
     problems += [
         Detail("file", f"has a column {str(name)[:40]!r} that no contract has")
         for name in names
@@ -141,18 +156,8 @@ def _read_row(number: int, cells: Mapping[str, Any], rows: dict[Key, Row], probl
 
 
 def _terms(row: Mapping[str, str]) -> dict[str, str]:
-    if row.get("vendor_percent"):
-        return {
-            "vendorPercent": row["vendor_percent"],
-            "facilityPercent": row.get("facility_percent", ""),
-            "feePercent": row.get("fee_percent", ""),
-            "total": row.get("total", ""),
-        }
-    return {
-        "vendorShare": row.get("vendor_share", ""),
-        "facilityShare": row.get("facility_share", ""),
-        "serviceFee": row.get("service_fee", ""),
-    }
+    """What the cells that are not empty say: of amounts and percentages, one is refused beside the other."""
+    return {wire: row[name] for wire, name in _TERMS.items() if row.get(name)}
 
 
 def _join(row: Row, rows: dict[Key, Row], problems: list[Detail]) -> None:

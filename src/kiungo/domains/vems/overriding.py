@@ -13,6 +13,7 @@ from kiungo.domains.vems import proposals, steps
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
+from kiungo.domains.vems.rules.settlement_modes import settles_delivered
 from kiungo.domains.vems.settlement import listing, store
 from kiungo.domains.vems.store import bookings
 from kiungo.domains.vems.store.bookings import BookingRow
@@ -53,7 +54,7 @@ def override(
     steps.check_override(reason=reason, state=wish.state, approval=wish.approval, approved=wish.approved)
     booked = _held(desk, unit, call, booking_no)
     _refuse_another_amount(booked.row, wish)
-    if at_stake(unit, call.tenant, booked.row, wish) <= alone_max:
+    if at_stake(unit, call.tenant, booked, wish) <= alone_max:
         return _do(desk, unit, call, booking_no, wish, reason), True
     said = {
         "state": wish.state, "approval": wish.approval, "reason": reason, "byId": call.principal.id,
@@ -105,18 +106,27 @@ def _proposed(unit: Unit, tenant: int, booking_no: str) -> Proposal | None:
     return Proposal(wish, str(said["reason"]), step.by, str(said["byId"]), step.at_us)
 
 
-def at_stake(unit: Unit, tenant: int, row: BookingRow, wish: Wish) -> Money:
+def at_stake(unit: Unit, tenant: int, booked: Booked, wish: Wish) -> Money:
     """How much money a wish would settle or take back; nothing when it decides nothing."""
+    row = booked.row
     nothing = Money.zero(row.currency)
+    delivered = _settled_delivered(booked) if wish.state == "completed" != row.state else nothing
     if wish.approval in (None, row.approval):
-        return nothing
+        return delivered
     # Given back to the payer, its own word holds again, which may take back what is settled.
     after = row.total if wish.approval == "approved" else wish.approved or nothing
     settled = sum(
         store.get_settlement(unit, tenant, number).approved_minor
         for number in listing.numbers_of(unit, tenant, row.booking_no)
     )
-    return max(nothing if wish.approval == "rejected" else after, Money(settled, row.currency))
+    return max(nothing if wish.approval == "rejected" else after, Money(settled, row.currency), delivered)
+
+
+def _settled_delivered(booked: Booked) -> Money:
+    """What is settled when every service counts as delivered, without a payer's decision."""
+    mode = booked.row.mode
+    minor = sum(one.share.total.minor for one in booked.lines if settles_delivered(mode, capitated=one.capitated))
+    return Money(minor, booked.row.currency)
 
 
 def described(wish: Wish) -> str:

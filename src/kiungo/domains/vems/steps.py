@@ -89,7 +89,8 @@ def override(
 ) -> Booked:
     """An administrator sets a booking's state or approval by hand, whatever the usual way allows.
 
-    A decision set by hand settles as a payer's does; `approved` says how much of the booking in parts.
+    Completed by hand, every service counts as delivered. A decision set by hand settles as a payer's does; `approved`
+    says how much of the booking in parts.
     Raises: NotFound; Forbidden; Incorrect when the reason or both values are missing, or one is no state.
     """
     check_override(reason=reason, state=state, approval=approval, approved=approved)
@@ -103,9 +104,11 @@ def override(
         decided_by_hand=_by_hand(old, approval),
         updated_us=unit.now_us,
     )
+    is_delivered = row.state == "completed" and old.state != "completed"
+    booked = _delivered(unit, call, booked) if is_delivered else booked
     booked = Booked(row, booked.lines)
     bookings.update(unit, call.tenant, row)
-    desk.write_records(unit, call, booked, task_only=True)
+    desk.write_records(unit, call, booked, task_only=not is_delivered)
     more = {
         "reason": reason,
         "before": {"bookingStatus": old.state, "approvalStatus": old.approval},
@@ -113,11 +116,20 @@ def override(
     }
     _audit(unit, call, "override", booked)
     desk.tell(unit, call, booked, "booking.overridden", f"Set by hand: {reason}", more)
+    if is_delivered:
+        desk.tell(unit, call, booked, "booking.completed", "Every service counts as delivered")
     if row.approval not in (old.approval, "pending"):
         deciding.decide_by_hand(desk, unit, call, booked, reason=reason, approved=approved)
     elif approval == "pending" and old.decided_by_hand:
         deciding.give_back(unit, call.tenant, booking_no)
     return booked
+
+
+def _delivered(unit: Unit, call: Call, booked: Booked) -> Booked:
+    """The booking with every service of it delivered."""
+    for line in booked.lines:
+        bookings.set_line_state(unit, call.tenant, booked.row.booking_no, line.number, "completed")
+    return Booked(booked.row, tuple(replace(line, state="completed") for line in booked.lines))
 
 
 def _by_hand(old: BookingRow, approval: str | None) -> int:

@@ -244,8 +244,11 @@ def _read_terms(item: Any, currency: str, where: str, problems: Problems) -> Ter
     if not isinstance(item, dict):
         problems.add(where, "must be an object with the three shares")
         return Amounts(Money.zero(currency), Money.zero(currency), Money.zero(currency))
-    if "vendorPercent" in item:
-        total = item.get("total")
+    total = item.get("total")
+    percents, shares = ({name for name in item if name.endswith(end)} for end in ("Percent", ("Share", "Fee")))
+    if percents and shares:
+        problems.add(where, "has shares both as amounts and as percentages; say them in one way")
+    if percents:
         vendor_bp, facility_bp, fee_bp = (
             basis_points(item.get(name), f"{where}.{name}", problems)
             for name in ("vendorPercent", "facilityPercent", "feePercent")
@@ -256,4 +259,6 @@ def _read_terms(item: Any, currency: str, where: str, problems: Problems) -> Ter
         amount(item.get(name), currency, f"{where}.{name}", problems)
         for name in ("vendorShare", "facilityShare", "serviceFee")
     )
+    if total not in (None, "") and amount(total, currency, f"{where}.total", problems) != vendor + facility + fee:
+        problems.add(f"{where}.total", "is not the sum of the three shares; leave it out, or correct them")
     return Amounts(vendor, facility, fee)

@@ -162,3 +162,29 @@ def test_a_booking_with_a_delivered_service_is_not_changed_by_sending_it_again(o
         "/hmis/v1/bookings/cost-distribution", json=body(claimID="delivered", paymentMode="cash", services=one)
     )
     assert refused.status_code == 409, refused.text
+
+
+def services(office: Office, number: str) -> list[dict[str, str]]:
+    shown = office.client.get(f"/hmis/v1/bookings/{number}", headers=office.person("ann")).json()
+    return shown["bookedServices"] if "bookedServices" in shown else shown["data"]["bookedServices"]
+
+
+def test_a_cash_booking_completed_by_hand_settles_like_one_that_was_delivered(office: Office) -> None:
+    by_hand, usual = office.booked(paymentMode="cash"), office.booked(paymentMode="cash", claimID="CL-2")
+    done = {"reason": "the ward wrote it down on paper", "bookingStatus": "completed"}
+    office.post(f"/bookings/{by_hand}/override", done, status=202)
+    assert office.get(f"/bookings/{by_hand}/settlements", status=404)
+    office.post(f"/bookings/{by_hand}/override/confirm", done, who="ben")
+    for service in services(office, usual):
+        office.post(f"/bookings/{usual}/services/{service['serviceBookingId']}/complete")
+    office.world.settle()
+    settled = [office.get(f"/bookings/{number}/settlements")["data"] for number in (by_hand, usual)]
+    money = [[(one["approvedAmount"], one["settlementStatus"]) for one in some] for some in settled]
+    assert money[0] == money[1] != []
+    assert {one["serviceStatus"] for one in services(office, by_hand)} == {"completed"}
+
+
+def test_completing_a_payers_booking_by_hand_moves_no_money(office: Office) -> None:
+    number = office.booked()
+    office.post(f"/bookings/{number}/override", {"reason": "x", "bookingStatus": "completed"})
+    assert office.get(f"/bookings/{number}/settlements", status=404)

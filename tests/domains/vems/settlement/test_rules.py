@@ -124,12 +124,12 @@ def test_no_state_leads_back_to_where_an_order_could_leave_again() -> None:
 
 
 def test_a_settlement_says_the_worst_of_its_legs() -> None:
-    state = settlement_state([("posted", ""), ("unknown", "lost")], outstanding_minor=0, version=1)
+    state = settlement_state([("posted", ""), ("unknown", "lost")], outstanding=kes("0.00"), version=1)
     assert state == ("attention", "lost")
-    assert settlement_state([("waiting", "float")], outstanding_minor=0, version=1)[0] == "waiting"
-    assert settlement_state([("held", "")], outstanding_minor=0, version=1) == ("paying", "held")
-    assert settlement_state([], outstanding_minor=5, version=1)[0] == "waiting"
-    assert settlement_state([], outstanding_minor=0, version=1) == ("settled", "")
+    assert settlement_state([("waiting", "float")], outstanding=kes("0.00"), version=1)[0] == "waiting"
+    assert settlement_state([("held", "")], outstanding=kes("0.00"), version=1) == ("paying", "held")
+    assert settlement_state([], outstanding=kes("0.05"), version=1)[0] == "waiting"
+    assert settlement_state([], outstanding=kes("0.00"), version=1) == ("settled", "")
 
 
 def line(text: str, amount: str = "-9000.00", party: str = "") -> StatementLine:

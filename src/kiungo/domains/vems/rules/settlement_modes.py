@@ -50,6 +50,11 @@ def rule_of(mode: str, *, capitated: bool) -> ModeRule:
     return CAPITATED if capitated else MODES[mode]
 
 
+def settles_delivered(mode: str, *, capitated: bool) -> bool:
+    """Whether delivering a service settles it, for no payer decides about it."""
+    return rule_of(mode, capitated=capitated).collector != "payer"
+
+
 def plan_of(payable: Payable, policy: SettlementPolicy) -> Plan:
     """What of a booking moves, and when."""
     rule = rule_of(payable.mode, capitated=payable.capitated)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kiungo.base.money import Money
 from kiungo.domains.vems.settlement.model import Preference
 from kiungo.ports.payment import Capabilities
 
@@ -40,7 +41,7 @@ def choose(
             continue
         payable = total_minor - total_minor % WHOLE_MINOR if rail.whole_units else total_minor
         if payable > rail.limit_minor(kind):
-            reasons.append(f"{preference.rail} pays at most {rail.limit_minor(kind)} minor units to a {kind}")
+            reasons.append(f"{preference.rail} pays at most {Money(rail.limit_minor(kind), currency)} to a {kind}")
             continue
         if preference.rail in paused:
             return f"{preference.rail} is paused: {paused[preference.rail]}"

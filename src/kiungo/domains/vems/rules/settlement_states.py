@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from kiungo.base.money import Money
 from kiungo.domains.vems.settlement.model import LegState, SettlementState
 
 # A leg whose order may have left us never goes back to where it could be submitted: `unknown` leads to posted or failed
@@ -37,9 +38,9 @@ def allows(before: LegState, after: LegState) -> bool:
 
 
 def settlement_state(
-    legs: Iterable[tuple[LegState, str]], *, outstanding_minor: int, version: int
+    legs: Iterable[tuple[LegState, str]], *, outstanding: Money, version: int
 ) -> tuple[SettlementState, str]:
-    """A settlement's state and reason from those of its legs. Units: `outstanding_minor` is owed, not yet payable."""
+    """A settlement's state and reason from those of its legs. `outstanding` is owed, not yet payable."""
     found = sorted(legs)
     for wanted, state in (
         (("unknown", "failed", "returned"), "attention"),
@@ -49,6 +50,6 @@ def settlement_state(
         for leg_state, reason in found:
             if leg_state in wanted:
                 return state, reason or leg_state  # type: ignore[return-value]
-    if outstanding_minor:
-        return "waiting", f"{outstanding_minor} minor units are approved and not yet remitted"
+    if outstanding.minor:
+        return "waiting", f"{outstanding} are approved and not yet remitted"
     return "settled", "" if version else "nothing is decided yet"

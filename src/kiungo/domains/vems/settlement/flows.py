@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiungo.base.money import Money
+from kiungo.domains.vems.rules.settlement_modes import settles_delivered
 from kiungo.domains.vems.rules.settlement_shares import entitlements
 from kiungo.domains.vems.settlement import excess, store
 from kiungo.domains.vems.settlement.model import FEE_PAYEE, Payable, Role, Share
@@ -23,7 +24,6 @@ from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Event
 
 Line = Mapping[str, Any]
-COLLECTED_HERE = ("cash", "mpesa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,16 @@ class SettlementFlows:
         """Every service was delivered: what needs no payer's decision is settled now."""
         said = event.payload
         whole = [{**line, "approvedMinor": line["totalMinor"]} for line in said["lines"]]
-        capitated = [line for line in whole if line["isCapitated"]]
-        others = [line for line in whole if not line["isCapitated"]]
-        facility = str(said["facility"])
-        parts = decided_of(said, capitated, facility, True)
-        if said["mode"] in COLLECTED_HERE:
-            parts += decided_of(said, others, facility, False)
+        mode, facility = str(said["mode"]), str(said["facility"])
+        kinds = [
+            (capitated, [line for line in whole if line["isCapitated"] is capitated])
+            for capitated in (True, False)
+            if settles_delivered(mode, capitated=capitated)
+        ]
+        parts = [one for capitated, lines in kinds for one in decided_of(said, lines, facility, capitated)]
         self.settlements.take(unit, event.tenant, [decided.payable for decided in parts])
-        self._decide(unit, event, capitated, payer=facility, version=1, capitated=True)
-        if said["mode"] in COLLECTED_HERE:
-            self._decide(unit, event, others, payer=facility, version=1, capitated=False)
+        for capitated, lines in kinds:
+            self._decide(unit, event, lines, payer=facility, version=1, capitated=capitated)
 
     def on_paid(self, unit: Unit, event: Event) -> None:
         """A payer says how much it has sent, and kept back for other claims, in all; see told.py."""

@@ -354,7 +354,9 @@ class Settlements:
                 unit, tenant, key=key, kind="settlement.setoff", memo=booking_no,
                 moves=[(accounts.payable(payee_id), accounts.owed(payee_id), Money(taken, due.currency))],
             )  # fmt: skip
-            store.step(unit, tenant, booking_no, "set_off", detail=f"{payee_id}: {taken} minor units recovered")
+            store.step(
+                unit, tenant, booking_no, "set_off", detail=f"{payee_id}: {Money(taken, due.currency)} recovered"
+            )
         return taken
 
     def _add_leg(

@@ -230,18 +230,18 @@ def refresh(unit: Unit, tenant: int, booking_no: str) -> str:
     Raises: NotFound SETTLEMENT_NOT_FOUND.
     """
     row = unit.row(
-        "SELECT s.state, s.reason, s.version, (SELECT coalesce(sum(p.accrued_minor - p.committed_minor), 0)"
+        "SELECT s.state, s.reason, s.version, s.currency, (SELECT coalesce(sum(p.accrued_minor - p.committed_minor), 0)"
         " FROM settlement_share AS p WHERE p.tn = s.tn AND p.booking_no = s.booking_no AND p.role <> 'fee')"
         " FROM settlement AS s WHERE s.tn = ? AND s.booking_no = ?",
         (tenant, booking_no),
     )
     if row is None:
         raise _not_settled(booking_no)
-    known_state, known_reason, version, outstanding = row
+    known_state, known_reason, version, currency, outstanding = row
     # Not in an order: SQLite would rather read every leg along its key than sort two.
     legs = unit.rows("SELECT state, reason FROM settlement_leg WHERE tn = ? AND booking_no = ?", (tenant, booking_no))
     state, reason = settlement_state(
-        [(state, reason) for state, reason in legs], outstanding_minor=int(outstanding), version=version
+        [(state, reason) for state, reason in legs], outstanding=Money(int(outstanding), currency), version=version
     )
     if (state, reason) != (known_state, known_reason):
         unit.execute(
