@@ -75,7 +75,8 @@ class ApprovedService:
 class Report:
     """What a payer says about a claim. None means it does not say; days are YYYY-MM-DD.
 
-    Shapes: `paid` is the money it sent, `kept` what it kept back of the payment for earlier claims, each in all.
+    Shapes: `paid` is the money it sent, `kept` what it kept back of the payment for earlier claims, each in all;
+    `patient` and `claimed` what a claim that names no booking is about.
     """
 
     booking_no: str
@@ -89,6 +90,8 @@ class Report:
     reason: str | None = None
     services: tuple[ApprovedService, ...] = ()
     kept: Money | None = None
+    patient: str | None = None
+    claimed: Money | None = None
 
 
 class Payer(Protocol):

@@ -5,7 +5,7 @@ from typing import Any
 
 from kiungo.connectors.sha import mapping
 from kiungo.connectors.sha.profile import PROFILES
-from kiungo.ports.payer import Report
+from kiungo.ports.payer import Query, Report
 
 PROFILE = next(iter(PROFILES.values()))
 
@@ -14,10 +14,11 @@ def _about(number: str) -> dict[str, Any]:
     return {"identifier": {"system": PROFILE.booking_system, "value": number}}
 
 
-def _decision(name: str, created: str, benefit: str) -> dict[str, Any]:
+def _decision(name: str, created: str, benefit: str, claim: str | None = None) -> dict[str, Any]:
     total = {"category": {"coding": [{"code": "benefit"}]}, "amount": {"value": Decimal(benefit), "currency": "KES"}}
     resource = {"resourceType": "ClaimResponse", "id": name, "status": "active", "outcome": "complete"}
-    return {"resource": {**resource, "created": created, "request": _about("VB1"), "total": [total]}}
+    about = _about("VB1") | ({"reference": f"Claim/{claim}"} if claim is not None else {})
+    return {"resource": {**resource, "created": created, "request": about, "total": [total]}}
 
 
 def _notice(name: str, code: str, payment: str | None) -> dict[str, Any]:
@@ -35,8 +36,9 @@ def _notice(name: str, code: str, payment: str | None) -> dict[str, Any]:
     return {"resource": resource}
 
 
-def _decided(*entries: dict[str, Any]) -> Report:
-    return mapping.responses({"entry": list(entries)}, PROFILE)["VB1"]
+def _decided(*entries: dict[str, Any], reference: str | None = None) -> Report:
+    query = Query("VB1", "C1", reference)
+    return mapping.responses({"entry": list(entries)}, PROFILE, [query])["VB1"]
 
 
 def test_the_newest_decision_is_the_last_in_time_and_not_in_spelling() -> None:
@@ -45,6 +47,31 @@ def test_the_newest_decision_is_the_last_in_time_and_not_in_spelling() -> None:
     for entries in ((early, late), (late, early)):
         assert _decided(*entries).reference == "late"
     assert _decided(late, _decision("undated", "soon", "0")).reference == "late"
+
+
+OURS = mapping.claim_id_of("VB1")
+
+
+def test_the_refusal_of_a_second_claim_takes_nothing_from_the_first() -> None:
+    """A clerk handed the booking in again by the portal; the authority refuses that one, after it approved ours."""
+    approved = _decision("a", "2026-03-02", "31000", OURS)
+    refused = _decision("b", "2026-03-03", "0", "of-the-clerk")
+    for reference in (None, OURS, "a"):
+        assert _decided(approved, refused, reference=reference).status == "approved"
+    assert _decided(refused, _decision("c", "2026-03-04", "0", f"{OURS}/_history/2"), reference="a").reference == "c"
+    assert mapping.responses({"entry": [refused]}, PROFILE, [Query("VB1", "C1", OURS)]) == {}, "ours still waits"
+
+
+def test_what_a_facility_handed_in_itself_is_followed() -> None:
+    theirs = _decision("t", "2026-03-02", "0", "theirs")
+    assert _decided(theirs).status == _decided(theirs, reference="0012/24").status == "rejected"
+    appealed = _decision("t2", "2026-03-09", "20000", "theirs")
+    assert _decided(theirs, appealed, reference="t").reference == "t2", "another response to the same claim"
+
+
+def test_the_approval_of_a_second_claim_counts_where_the_first_is_refused() -> None:
+    refused, approved = _decision("a", "2026-03-02", "0", OURS), _decision("b", "2026-03-01", "31000", "second")
+    assert _decided(approved, refused, reference=OURS).reference == "b"
 
 
 def test_a_payment_told_as_paid_and_as_cleared_counts_once() -> None:

@@ -212,7 +212,7 @@ def test_wrong_credentials_are_unavailable(twin: ShaTwin) -> None:
 def test_what_is_not_a_decision_is_pending(resource: dict[str, object]) -> None:
     request = {"identifier": {"system": PROFILE.booking_system, "value": "VB1"}}
     found = {"entry": [{"resource": {"resourceType": "ClaimResponse", "request": request, **resource}}]}
-    assert mapping.responses(found, PROFILE)["VB1"].status == "pending"
+    assert mapping.responses(found, PROFILE, [Query("VB1", "C1")])["VB1"].status == "pending"
 
 
 def test_notices_are_not_believed(payer: ShaPayer) -> None:

@@ -211,6 +211,32 @@ def test_one_claim_pays_one_booking(world: World) -> None:
     assert world.topics.count("booking.claim_approved") == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"insurance_id": "BC-789-456", "diagnosis_code": "J20.9"}, "is a claim for another patient"),
+        (
+            {"amount": "15000.00", "lines": HOSPITAL_CLAIM["lines"][:1]},
+            "is a claim of KES 15000.00, not of KES 31000.00",
+        ),
+    ],
+)
+def test_a_claim_of_something_else_decides_no_booking(world: World, changes: dict[str, Any], why: str) -> None:
+    """A facility may link a claim that names no booking: one that it handed in without the number."""
+    number = world.book().row.booking_no
+    other = world.payor.submit(**{**HOSPITAL_CLAIM, "provider_claim_id": "elsewhere", **changes})["claim"]["claim_id"]
+    world.database.write(lambda unit: world.vems.claims.link(unit, CALL, number, other))
+    world.poll()
+    row = world.claim(number)
+    assert (row.status, world.shown(number)["approvalStatus"]) == ("unknown", "pending")
+    assert why in str(row.note)
+    own = world.payor.submit(**HOSPITAL_CLAIM)["claim"]["claim_id"]
+    world.database.write(lambda unit: world.vems.claims.link(unit, CALL, number, own))
+    world.poll()
+    assert world.claim(number).reference == own
+    assert world.claim(number).note is None
+
+
 def test_we_submit_it_ourselves_once(world: World) -> None:
     number = world.book(diagnosisCode="8B20").row.booking_no
     ask = lambda unit: world.vems.submissions.ask(unit, CALL, number, None)  # noqa: E731

@@ -46,6 +46,7 @@ def report(claim: Mapping[str, Any], booking_no: str) -> Report:
     decided = str(claim.get("processed_date") or "")[:10] or None
     payment = claim.get("payment")
     payment = payment if isinstance(payment, dict) and claim.get("paid") is True else {}
+    is_of_none = not claim.get("booking_no")
     reason = claim.get("void_reason") if void else claim.get("rejection_reason")
     return Report(
         booking_no=booking_no,
@@ -59,6 +60,8 @@ def report(claim: Mapping[str, Any], booking_no: str) -> Report:
         reason=str(reason) if reason else None,
         services=() if void else _services(claim, currency),
         kept=amount(payment.get("recovered_amount"), currency),
+        patient=str(claim.get("insurance_id") or "") if is_of_none else None,
+        claimed=amount(claim.get("amount"), currency) if is_of_none else None,
     )
 
 

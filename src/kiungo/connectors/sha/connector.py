@@ -42,7 +42,7 @@ class ShaPayer:
         profile = self._client.profile
         wanted = ",".join(f"{profile.booking_system}|{query.booking_no}" for query in queries)
         asked = {"request:identifier": wanted, "_count": "200"}
-        reports = mapping.responses(self._client.search(profile.responses, asked), profile)
+        reports = mapping.responses(self._client.search(profile.responses, asked), profile, queries)
         if any(report.status == "approved" for report in reports.values()):
             reports = mapping.with_payments(reports, self._client.search(profile.payments, asked), profile)
         return reports

@@ -5,7 +5,7 @@ what was approved, PaymentNotice that money was sent.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from kiungo.base.errors import KiungoError
 from kiungo.base.money import Money
 from kiungo.connectors.sha.profile import Profile
 from kiungo.fhir.indexing.values import TIME_MIN, date_span
-from kiungo.ports.payer import ApprovedService, Claim, ClaimStatus, Report
+from kiungo.ports.payer import ApprovedService, Claim, ClaimStatus, Query, Report
 
 Resource = dict[str, Any]
 # One claim of a booking has one bundle and one claim id for ever, so that a repeat is the same claim.
@@ -26,7 +26,7 @@ PAID = ("paid", "cleared")
 def bundle(claim: Claim, profile: Profile) -> Resource:
     """The bundle of a claim."""
     facility, patient = f"Organization/{claim.facility}", f"Patient/{claim.patient}"
-    coverage, claim_id = f"Coverage/{claim.patient}-sha", str(uuid.uuid5(NAMES, f"claim:{claim.booking_no}"))
+    coverage, claim_id = f"Coverage/{claim.patient}-sha", claim_id_of(claim.booking_no)
     entries: Iterable[tuple[str, Resource]] = (
         (facility, _organization(claim, profile)),
         (coverage, _coverage(claim, patient)),
@@ -41,17 +41,50 @@ def bundle(claim: Claim, profile: Profile) -> Resource:
     }
 
 
-def responses(found: Mapping[str, Any], profile: Profile) -> dict[str, Report]:
-    """Reports by booking number; of several responses to one claim the newest counts."""
-    newest: dict[str, tuple[int, Report]] = {}
+def claim_id_of(booking_no: str) -> str:
+    """The id under which we hand in a booking's claim."""
+    return str(uuid.uuid5(NAMES, f"claim:{booking_no}"))
+
+
+def responses(found: Mapping[str, Any], profile: Profile, queries: Iterable[Query]) -> dict[str, Report]:
+    """Reports by booking number: of several responses to the claim that is followed, the newest counts.
+
+    A booking may have a second claim, which somebody else handed in. Its refusal says nothing of ours; its approval
+    counts where ours is not approved.
+    """
+    by_booking: dict[str, list[Mapping[str, Any]]] = {}
     for resource in _resources(found, "ClaimResponse"):
         booking_no = _identified(_request(resource), profile.booking_system)
-        if booking_no is None:
-            continue
-        created = _moment(resource.get("created"))
-        if booking_no not in newest or newest[booking_no][0] <= created:
-            newest[booking_no] = (created, _report(resource, booking_no))
-    return {booking_no: report for booking_no, (_, report) in newest.items()}
+        if booking_no is not None:
+            by_booking.setdefault(booking_no, []).append(resource)
+    reports = {}
+    for query in queries:
+        given = sorted(by_booking.get(query.booking_no, ()), key=lambda one: _moment(one.get("created")))
+        report = _of_followed([(_answered(one), _report(one, query.booking_no)) for one in given], query)
+        if report is not None:
+            reports[query.booking_no] = report
+    return reports
+
+
+def _of_followed(given: Sequence[tuple[str | None, Report]], query: Query) -> Report | None:
+    """What is said of the claim we follow. Shapes: `given` is oldest first, each with the claim it answers."""
+    handed_in = claim_id_of(query.booking_no)
+    named = {answered for answered, report in given if query.reference in (answered, report.reference)}
+    followed = {None, *named, *((handed_in,) if query.reference in (None, handed_in) or not named else ())}
+    ours = [report for answered, report in given if answered in followed]
+    others = [report for answered, report in given if answered not in followed]
+    newest = ours[-1] if ours else None
+    if newest is None or newest.status != "approved":
+        newest = next((report for report in reversed(others) if report.status == "approved"), newest)
+    if newest is None and others and query.reference != handed_in:
+        return others[-1]
+    return newest
+
+
+def _answered(resource: Mapping[str, Any]) -> str | None:
+    """The id of the claim that a response answers, where it is named."""
+    reference = _request(resource).get("reference")
+    return str(reference).partition("/_history/")[0].rpartition("/")[2] if reference else None
 
 
 def with_payments(reports: Mapping[str, Report], found: Mapping[str, Any], profile: Profile) -> dict[str, Report]:

@@ -9,6 +9,7 @@ from kiungo.domains.vems import events
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.rules.following import Judged, judge, kept_of, split_of, standing_of
 from kiungo.domains.vems.store import bookings, claims
+from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
@@ -45,6 +46,11 @@ def apply(
     if booking is None or current is None:
         return row
     booked = Booked(booking, bookings.lines_of(unit, call.tenant, row.booking_no))
+    foreign = _why_foreign(booking, report)
+    if foreign is not None:
+        row = replace(current, failures=0, last_poll_us=unit.now_us, next_poll_us=next_us, note=foreign)
+        claims.update(unit, call.tenant, row)
+        return row
     judged = judge(booked.lines, report)
     row = replace(
         current,
@@ -64,6 +70,15 @@ def apply(
         row = replace(row, state="closed", next_poll_us=None)
     claims.update(unit, call.tenant, row)
     return row
+
+
+def _why_foreign(booking: BookingRow, report: Report) -> str | None:
+    """Why a claim that names no booking is not this booking's, whoever linked the two; None when it may be."""
+    if report.patient is not None and report.patient != booking.patient_cr:
+        return f"{report.reference} is a claim for another patient; link this booking's own"
+    if report.claimed is not None and report.claimed != booking.total:
+        return f"{report.reference} is a claim of {report.claimed}, not of {booking.total}; link this booking's own"
+    return None
 
 
 def decision(
