@@ -123,6 +123,17 @@ def test_delivery_reports_close_a_message_and_a_late_one_changes_nothing(telling
     assert sorted(s for (_, c), s in told(telling).items() if c == "sms") == states
 
 
+def test_an_address_is_opted_out_however_it_is_capitalised(telling: World) -> None:
+    def said(how: str, address: str) -> bool:
+        telling.database.write(lambda unit: getattr(notifications, how)(unit, TENANT, "email", address))
+        return telling.database.read(
+            lambda unit: notifications.is_opted_out(unit, TENANT, "email", "Accounts@Imaging.example")
+        )
+
+    assert said("opt_out", "ACCOUNTS@imaging.example")
+    assert not said("opt_in", "accounts@Imaging.example")
+
+
 def test_who_opted_out_is_not_written_to(telling: World, sms: SmsTwin) -> None:
     telling.database.write(lambda unit: notifications.opt_out(unit, TENANT, "sms", PHONE))
     pay(telling)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from kiungo.domains.vems.notifications.service import COLUMNS, Notification
+from kiungo.domains.vems.notifications.service import COLUMNS, Notification, spelled
 from kiungo.kernel.database import Unit
 
 
@@ -60,8 +60,9 @@ def opt_outs(
     if addresses is not None:
         if not addresses:
             return []
-        conditions.append(f"address IN ({', '.join('?' * len(addresses))})")
-        values += sorted(addresses)
+        spellings = {*addresses, *(spelled("email", one) for one in addresses)}
+        conditions.append(f"address IN ({', '.join('?' * len(spellings))})")
+        values += sorted(spellings)
     if after is not None:
         conditions.append("(channel, address) > (?, ?)")
         values += after

@@ -122,7 +122,8 @@ def find_to_send(unit: Unit, tenant: int, notification_id: str) -> tuple[Notific
     """One notification, and whether its address asked not to be written to."""
     row = unit.row(
         f"SELECT {COLUMNS}, EXISTS (SELECT 1 FROM notification_opt_out AS o WHERE o.tn = n.tn AND o.channel = n.channel"
-        " AND o.address = n.address) FROM notification AS n WHERE n.tn = ? AND n.notification_id = ?",
+        " AND o.address IN (n.address, lower(n.address)))"
+        " FROM notification AS n WHERE n.tn = ? AND n.notification_id = ?",
         (tenant, notification_id),
     )
     return (None, False) if row is None else (Notification(*row[:-1]), bool(row[-1]))
@@ -153,28 +154,35 @@ def opt_out(unit: Unit, tenant: int, channel: Channel, address: str) -> None:
     """Send nothing more to an address, what waits included."""
     unit.execute(
         "INSERT INTO notification_opt_out (tn, channel, address, since_us) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (tenant, channel, address, unit.now_us),
+        (tenant, channel, spelled(channel, address), unit.now_us),
     )
     unit.execute(
-        "UPDATE notification SET state = 'opted_out', updated_us = ? WHERE tn = ? AND channel = ? AND address = ?"
-        " AND state = 'queued'",
-        (unit.now_us, tenant, channel, address),
+        "UPDATE notification SET state = 'opted_out', updated_us = ? WHERE tn = ? AND channel = ?"
+        " AND lower(address) = ? AND state = 'queued'",
+        (unit.now_us, tenant, channel, address.lower()),
     )
 
 
 def opt_in(unit: Unit, tenant: int, channel: Channel, address: str) -> None:
     """Send to an address again."""
     unit.execute(
-        "DELETE FROM notification_opt_out WHERE tn = ? AND channel = ? AND address = ?", (tenant, channel, address)
+        "DELETE FROM notification_opt_out WHERE tn = ? AND channel = ? AND address IN (?, ?)",
+        (tenant, channel, address, spelled(channel, address)),
     )
 
 
 def is_opted_out(unit: Unit, tenant: int, channel: str, address: str) -> bool:
     """Whether somebody asked not to be written to."""
     found = unit.value(
-        "SELECT 1 FROM notification_opt_out WHERE tn = ? AND channel = ? AND address = ?", (tenant, channel, address)
+        "SELECT 1 FROM notification_opt_out WHERE tn = ? AND channel = ? AND address IN (?, ?)",
+        (tenant, channel, address, spelled(channel, address)),
     )
     return found is not None
+
+
+def spelled(channel: str, address: str) -> str:
+    """An address as opt-outs keep it: however an e-mail address is capitalised, it is one mailbox."""
+    return address.lower() if channel == "email" else address
 
 
 def message_of(notification: Notification, channel: Channel) -> Message:
