@@ -70,7 +70,9 @@ def _of_followed(given: Sequence[tuple[str | None, Report]], query: Query) -> Re
     """What is said of the claim we follow. Shapes: `given` is oldest first, each with the claim it answers."""
     handed_in = claim_id_of(query.booking_no)
     named = {answered for answered, report in given if query.reference in (answered, report.reference)}
-    followed = {None, *named, *((handed_in,) if query.reference in (None, handed_in) or not named else ())}
+    followed = {None, *named}
+    if not named or query.reference is None:
+        followed.add(handed_in)
     ours = [report for answered, report in given if answered in followed]
     others = [report for answered, report in given if answered not in followed]
     newest = ours[-1] if ours else None
