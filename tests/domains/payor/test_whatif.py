@@ -1,6 +1,7 @@
 """Past claims under another plan: the differences, and nothing written."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,9 +45,12 @@ def test_no_change_makes_no_difference(house: House, monkeypatch: pytest.MonkeyP
 
 
 def test_the_deductible_is_met_anew_in_each_world(house: House) -> None:
-    visit: dict[str, Any] = {**GUIDE, "insurance_id": "BC-200-001", "date_of_service": None, "modifiers": ["76"]}
+    visit: dict[str, Any] = {**GUIDE, "insurance_id": "BC-200-001", "amount": "110.00"}
+    today = datetime.now(UTC).date()
+    ten_days_ago = today - timedelta(days=10)  # five days of one year, lately
+    first = ten_days_ago if ten_days_ago.year == today.year else date(today.year - 1, 12, 20)
     for number in range(5):
-        house.submit(**{**visit, "provider_claim_id": str(number), "amount": "110.00"})
+        house.submit(**{**visit, "date_of_service": (first + timedelta(days=number)).isoformat()})
     found = run(house, "FAMILY-PLUS", deductible_member="110.00")
     # Five visits of 110.00: now four meet the deductible and 60.00 of the fifth; then only the first.
     # What is above the deductible costs a copay of 25.00 and ten percent of the rest.

@@ -11,7 +11,7 @@ from kiungo.base.money import Money
 
 Priority = Literal["low", "medium", "high", "urgent"]
 Group = Literal["CO", "PR", "OA", "PI"]
-Effect = Literal["refuse", "deny", "pend", "adjust", "prior", "share", "note"]
+Effect = Literal["refuse", "deny", "pend", "adjust", "prior", "relief", "share", "note"]
 Outcome = Literal["approved", "under_review", "rejected"]
 
 FAMILY = ""  # the member part of an accumulator that a whole family shares
@@ -107,7 +107,11 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A service this member already has on file, for finding near repetitions of a claim."""
+    """A service of this member on another claim, for finding near repetitions.
+
+    Shapes: `refused` when a person rejected or voided that claim: the service counts for nothing, and is asked about
+    when it comes again.
+    """
 
     claim_id: str
     service_date: str
@@ -115,6 +119,7 @@ class Neighbour:
     provider_id: str
     charge_minor: int
     units: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,9 @@ class Finding:
     """One thing a step found, with its reason and one plain sentence.
 
     Shapes: `line` 0 is the whole claim. `adjust` lowers what is allowed, `share` moves money to the patient
-    (a negative amount gives some back), `prior` is what another payer paid, `deny` takes all that is left of
-    the line, `pend` asks a person, `refuse` means the claim is not taken at all. `reason` is a claim
-    adjustment reason number.
+    (a negative amount gives some back), `prior` is what another payer paid, `relief` (a negative amount) what that
+    covers of a part our plan leaves to the patient, `deny` takes all that is left of the line, `pend` asks a person,
+    `refuse` means the claim is not taken at all. `reason` is a claim adjustment reason number.
     """
 
     step: str
@@ -187,6 +192,11 @@ class Ruling:
     kind: Literal["approve", "reject", "reopen"]
     reason: str
     allowed: Mapping[int, Money] = field(default_factory=dict)
+
+    @property
+    def ruled_out(self) -> frozenset[int]:
+        """The lines of which the reviewer allows nothing."""
+        return frozenset(number for number, amount in self.allowed.items() if amount.minor == 0)
 
 
 @dataclass(frozen=True, slots=True)

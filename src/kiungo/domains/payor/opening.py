@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from kiungo.base.errors import Detail, Incorrect
 from kiungo.domains.payor import lineage, stated
@@ -16,6 +17,9 @@ from kiungo.fhir.repository import Repository
 from kiungo.kernel import json
 from kiungo.kernel.database import Unit
 from kiungo.ports.bookings import Bookings
+
+REPEATED_WITHIN_US: Final = 12 * 3_600 * 1_000_000
+"""A claim without a date that comes again after midnight is the same one this long; a daily visit comes later."""
 
 
 class Snapshots:
@@ -83,13 +87,13 @@ class Openings:
             provider_name=provider.name if provider else None,
             today=today,
         )
-        print_ = fingerprint(claim)
-        known = claims.find_same(unit, tenant, claim.member_id, print_, but=claim.replaces or "")
+        known = self._same(unit, tenant, claim, sent, now_us)
         stands = known is not None and _stands(unit, tenant, known)
         replaced = None if stands else self._replaced(unit, tenant, claim)
         voided = None if stands or known is None else known.claim_id
         case = self._case(unit, tenant, claim, member, snapshot, cover=cover, voided_same=voided)
-        return Opening(case, family_version, print_, known if stands else None, replaced)
+        own_print = fingerprint(claim, dated=sent.dated)
+        return Opening(case, family_version, own_print, known if stands else None, replaced)
 
     def on_file(
         self, unit: Unit, tenant: int, claim: Claim, *, claim_id: str, plan_id: str, ruling: Ruling | None
@@ -104,7 +108,7 @@ class Openings:
         member = found[0]
         cover = next((c for c in member.coverages if c.plan_id == plan_id), None)
         cover = cover or cover_for(member, lambda _: claim.lines[0].service_date)
-        known = claims.find_same(unit, tenant, claim.member_id, fingerprint(claim), but=claim_id)
+        known = claims.find_same(unit, tenant, claim.member_id, _fingerprints(claim), but=claim_id)
         voided = None if known is None or known.voided_us is None else known.claim_id
         return self._case(
             unit,
@@ -152,8 +156,20 @@ class Openings:
             booking_used_by=used_by if used_by not in (claim_id, claim.replaces) else None,
             ruling=ruling,
             voided_same=voided_same,
+            same_number=claims.of_own_number(unit, tenant, claim, but=claim_id),
             carried=lineage.carried(unit, tenant, self._repository, claim.replaces),
         )
+
+    @staticmethod
+    def _same(unit: Unit, tenant: int, claim: Claim, sent: stated.Stated, now_us: int) -> ClaimRow | None:
+        """The claim of the same content, also that of the evening before when a date was left to us."""
+        but = claim.replaces or ""
+        known = claims.find_same(unit, tenant, claim.member_id, _fingerprints(claim), but=but)
+        if known is not None or sent.dated:
+            return known
+        before = fingerprint(stated.as_of_the_day_before(claim, sent), dated=False)
+        since_us = now_us - REPEATED_WITHIN_US
+        return claims.find_same(unit, tenant, claim.member_id, (before,), but=but, since_us=since_us)
 
     def _replaced(self, unit: Unit, tenant: int, claim: Claim) -> ClaimRow | None:
         if claim.replaces is None:
@@ -183,6 +199,11 @@ class Openings:
         earlier: str | None = json.loads(row.wire)["replaces"]
         found = claims.find(unit, tenant, earlier) if earlier is not None else None
         return earlier if found is not None and found.voided_us is None else None
+
+
+def _fingerprints(claim: Claim) -> tuple[bytes, bytes]:
+    """A claim's own content, whoever said the day."""
+    return fingerprint(claim), fingerprint(claim, dated=False)
 
 
 def _stands(unit: Unit, tenant: int, row: ClaimRow) -> bool:

@@ -118,7 +118,7 @@ class ReviewDesk:
         Raises: Conflict CLAIM_STATE.
         """
         access.refuse_bound(call)
-        row = voiding.hold(unit, call, claim_id)
+        row = voiding.hold_to_judge(unit, call, claim_id)
         if row.state == "under_review" or row.payment_id is not None:
             why = "is under review already" if row.payment_id is None else "was paid"
             raise Conflict(CLAIM_STATE, f"Claim {claim_id} {why}", hint="A paid claim can be voided, not reopened")
@@ -148,7 +148,7 @@ class ReviewDesk:
 
     def _waiting(self, unit: Unit, call: Call, claim_id: str, version: int | None = None) -> ClaimRow:
         access.refuse_bound(call)
-        row = voiding.hold(unit, call, claim_id)
+        row = voiding.hold_to_judge(unit, call, claim_id)
         if version is not None and version != row.version:
             raise Conflict(
                 CLAIM_CHANGED,
@@ -218,7 +218,10 @@ class ReviewDesk:
         )
         claims.remove_services(unit, tenant, row.claim_id, on_file.claim)
         if result.outcome != "rejected":
-            claims.add_services(unit, tenant, row.claim_id, on_file.claim, result.lines)
+            ruled_out = ruling.ruled_out
+            claims.add_services(unit, tenant, row.claim_id, on_file.claim, result.lines, ruled_out=ruled_out)
+        elif ruling.kind == "reject":
+            claims.add_refused(unit, tenant, row.claim_id, on_file.claim)
         changed = replace(
             row,
             state=result.outcome,

@@ -109,7 +109,7 @@ class Payor:
         """
         tenant, opening, new = call.tenant, sent.opening, sent.new
         family_id = opening.case.member.family_id
-        fresh = sent.opening.case.claim.booking_no is None and members.take_family(
+        fresh = self._number_as_read(unit, tenant, opening) and members.take_family(
             unit, tenant, family_id, opening.family_version, opening.case.snapshot.version
         )
         if not fresh:
@@ -151,12 +151,23 @@ class Payor:
         now_us = self.clock.now_us()
         return self.openings.submitted(unit, call.tenant, sent, provider_id=provider_id, now_us=now_us)
 
+    def _number_as_read(self, unit: Unit, tenant: int, opening: Opening) -> bool:
+        """Whether nobody else used the booking or the provider's own number since the claim was read.
+
+        Both are held first, before any family: claims of two families may have them in common.
+        """
+        claim = opening.case.claim
+        if claim.booking_no is not None:
+            voiding.hold_booking(unit, tenant, claim.booking_no)
+        if claim.provider_claim_id is not None:
+            unit.lock(f"payor:number:{tenant}:{claim.provider_id}:{claim.provider_claim_id}")
+        if claim.booking_no is not None:
+            return False
+        return opening.same is not None or claims.of_own_number(unit, tenant, claim) == opening.case.same_number
+
     def _again(self, unit: Unit, call: Call, sent: Sent) -> tuple[Opening, New | None]:
         """Hold what may change and read it all again."""
-        claim, member = sent.opening.case.claim, sent.opening.case.member
-        if claim.booking_no is not None:
-            unit.lock(f"payor:booking:{call.tenant}:{claim.booking_no}")
-        members.hold_family(unit, call.tenant, member.family_id)
+        members.hold_family(unit, call.tenant, sent.opening.case.member.family_id)
         opening = self._open(unit, call, sent.sent, sent.provider_id)
         return opening, None if opening.same else self._decide(opening)
 

@@ -5,7 +5,7 @@ Amounts stay as they were written until the member's plan says in which currency
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -96,6 +96,11 @@ class Stated:
     def insurance_id(self) -> str:
         """The member's number with this payor."""
         return self.texts["insurance_id"]
+
+    @property
+    def dated(self) -> bool:
+        """Whether the provider said of every line when it was."""
+        return all(line.service_date is not None for line in self.lines)
 
 
 class _Problems:
@@ -201,6 +206,13 @@ def complete(stated: Stated, *, currency: str, provider_id: str, today: str, pro
         itemized=stated.itemized,
         ignored_fields=stated.ignored,
     )
+
+
+def as_of_the_day_before(claim: Claim, stated: Stated) -> Claim:
+    """The claim as it would have read the day before: lines nobody dated are of the day a claim comes."""
+    before = (date.fromisoformat(claim.received_on) - timedelta(days=1)).isoformat()
+    lines = zip(claim.lines, stated.lines, strict=True)
+    return replace(claim, lines=tuple(replace(line, service_date=sent.service_date or before) for line, sent in lines))
 
 
 def _unknown(sent: Mapping[str, Any], known: frozenset[str], where: str, problems: _Problems) -> tuple[str, ...]:

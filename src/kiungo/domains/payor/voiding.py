@@ -50,6 +50,22 @@ def hold(unit: Unit, call: Call, claim_id: str) -> ClaimRow:
     return row
 
 
+def hold_to_judge(unit: Unit, call: Call, claim_id: str) -> ClaimRow:
+    """A claim held as by `hold`, and its booking with it: before the family, as a submission holds them.
+
+    Raises: NotFound CLAIM_NOT_FOUND; Conflict CLAIM_STATE when it is void.
+    """
+    row = claims.find(unit, call.tenant, claim_id)
+    if row is not None and row.booking_no is not None:
+        hold_booking(unit, call.tenant, row.booking_no)
+    return hold(unit, call, claim_id)
+
+
+def hold_booking(unit: Unit, tenant: int, booking_no: str) -> None:
+    """Nobody else claims the booking until the unit ends."""
+    unit.lock(f"payor:booking:{tenant}:{booking_no}")
+
+
 def is_large_payment(snapshot: Snapshot, row: ClaimRow) -> bool:
     """Whether a claim was paid more than one person alone may take back under its plan."""
     above = snapshot.plans[row.plan_id].plan.four_eyes_above
@@ -66,6 +82,8 @@ def void(desk_: Desk, unit: Unit, call: Call, claim_id: str, *, reason: str, by:
     on_file = rebuild.read(unit, call, desk_.repository, row)
     reverse_entries(unit, tenant, row, version=row.version + 1)
     claims.remove_services(unit, tenant, claim_id, on_file.claim)
+    if by is None:
+        claims.add_refused(unit, tenant, claim_id, on_file.claim)
     for kind, id in (
         ("Claim", row.claim_fhir),
         ("ClaimResponse", row.response_fhir),

@@ -159,8 +159,9 @@ def _cases(
         page = database.read(read, deadline_ms=60_000)
         for past in page:
             neighbours = tuple(n for n in past.case.neighbours if n.claim_id in earlier)
+            number = past.case.same_number if past.case.same_number in earlier else None
             earlier.add(past.row.claim_id)
-            yield _Past(past.row, replace(past.case, neighbours=neighbours))
+            yield _Past(past.row, replace(past.case, neighbours=neighbours, same_number=number))
         after = (page[-1].row.submitted_us, page[-1].row.claim_id) if len(page) == CLAIMS_A_PAGE else None
 
 

@@ -142,6 +142,26 @@ def year(stated: list[Claim], plan: dict[str, object]) -> int:
     return patient
 
 
+@given(claims(codes=("99213", "76700", "85025", "97110")), plans(), accumulated())
+@settings(max_examples=150, deadline=None)
+def test_services_come_to_the_same_on_one_claim_as_on_several(stated: Claim, plan: dict, used: dict) -> None:
+    same = {"suspect_within_bp": None, "review_above": None, "unlisted_procedure": "accept", "no_fee": "accept"}
+    lines = tuple(replace(line, modifiers=("59",)) for line in stated.lines)
+    snapshot = replace(SNAPSHOT, unit_limits={}, pairs={})
+    together = adjudicate(case(claim(*lines, member_id=AMINA), plan=plan | same, used=used, snapshot=snapshot))
+    after, counted = Counter(used), Counter(used)
+    apart = []
+    for line in lines:
+        alone = claim(replace(line, number=1), member_id=AMINA)
+        found = adjudicate(case(alone, plan=plan | same, used=after, snapshot=snapshot))
+        apart += [(found.lines[0].paid, found.lines[0].patient)]
+        after.update({(entry.member_id, entry.bucket, entry.period): entry.amount for entry in found.entries})
+    counted.update({(entry.member_id, entry.bucket, entry.period): entry.amount for entry in together.entries})
+    assert [(line.paid, line.patient) for line in together.lines] == apart
+    money = [{key: used for key, used in sums.items() if used and "visits:" not in key[1]} for sums in (after, counted)]
+    assert money[0] == money[1]  # a day is one visit on however many claims it is counted
+
+
 LIMITS = (
     Limit("VISITS", "97110", "visits", "year", 2),
     Limit("UNITS", "99213", "units", "year", 7),

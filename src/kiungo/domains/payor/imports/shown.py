@@ -8,6 +8,7 @@ from kiungo.base.money import Money
 from kiungo.domains.payor.book import Benefit, Plan
 from kiungo.domains.payor.model import FAMILY, Member
 from kiungo.domains.payor.rules.benefit import VISITS
+from kiungo.domains.payor.rules.case import COPAY
 
 Key = tuple[str, str, str]
 _PERCENTS = {
@@ -71,10 +72,10 @@ def member_shown(member: Member, used: Mapping[Key, int] | None = None) -> dict[
 
 
 def _by_year(used: Mapping[Key, int]) -> dict[Key, int]:
-    """Accumulators for people: visits, which are kept by the day, as the number of days in each year."""
+    """Accumulators for people: visits and their copays, which are kept by the day, summed up for each year."""
     summed: dict[Key, int] = {}
     for (who, bucket, period), amount in used.items():
         visits = bucket.startswith(VISITS)
-        key = (who, bucket, period[:4] if visits else period)
+        key = (who, bucket, period[:4] if visits or bucket.startswith(COPAY) else period)
         summed[key] = summed.get(key, 0) + (int(amount > 0) if visits else amount)
     return summed

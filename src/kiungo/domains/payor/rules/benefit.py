@@ -84,43 +84,76 @@ def applies(limit: Limit, line: Line) -> bool:
 
 
 def check_limits(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    """Move what is above a limit to the patient: the whole line, or the part above a limit of money."""
-    for limit in case.book.limits:
-        lines = [line_sheet for line_sheet in sheet.open_lines() if applies(limit, line_sheet.line)]
-        if limit.unit == "visits":
-            yield from _check_visits(case, sheet, limit, lines)
+    """Move what is above a limit to the patient: the whole line, or the part above a limit of money.
+
+    A line takes from its limits only when it is past all of them: what one limit denies uses up no other. Limits of
+    visits and units come first, for a service is paid whole or not at all; then limits of money cut what is left.
+    """
+    if not case.book.limits:
+        return
+    counters = [_Visits(case, limit) if limit.unit == "visits" else _Sum(case, limit) for limit in case.book.limits]
+    counters.sort(key=lambda counter: counter.limit.unit == "amount")
+    for line_sheet in sheet.open_lines():
+        own = [counter for counter in counters if applies(counter.limit, line_sheet.line)]
+        for counter in own:
+            over = counter.over(line_sheet)
+            if over > 0:
+                yield _above(sheet, line_sheet, counter.limit, over)
+            if line_sheet.denied:
+                break
         else:
-            yield from _check_sum(case, sheet, limit, lines)
+            for counter in own:
+                counter.take(line_sheet)
 
 
-def _check_visits(case: Case, sheet: Sheet, limit: Limit, lines: list[LineSheet]) -> Iterator[Finding]:
-    """Several services of one day are one visit, and what is decided about a day holds for all its lines."""
-    member, bucket, _ = key_of(case, limit, "")
-    days = {day for (who, what, day), used in case.used.items() if (who, what) == (member, bucket) and used > 0}
-    refused: set[str] = set()
-    for line_sheet in lines:
-        day = line_sheet.line.service_date
-        if day in days:
-            continue
+class _Visits:
+    """Days with a visit. What is decided about a day holds for all its lines."""
+
+    def __init__(self, case: Case, limit: Limit) -> None:
+        self.limit = limit
+        member, bucket, _ = key_of(case, limit, "")
+        self._days = {
+            day for (who, what, day), used in case.used.items() if (who, what) == (member, bucket) and used > 0
+        }
+        self._refused: set[str] = set()
+
+    def over(self, line_sheet: LineSheet) -> int:
+        """1 when the line's day is a visit too many."""
+        limit, day = self.limit, line_sheet.line.service_date
+        if day in self._days:
+            return 0
         period = period_of(limit, day)
-        if day not in refused and sum(period_of(limit, counted) == period for counted in days) < limit.most:
-            days.add(day)
-        else:
-            refused.add(day)
-            yield _above(sheet, line_sheet, limit, 1)
+        if day in self._refused or sum(period_of(limit, one) == period for one in self._days) >= limit.most:
+            self._refused.add(day)
+            return 1
+        return 0
+
+    def take(self, line_sheet: LineSheet) -> None:
+        """Count the line's day."""
+        self._days.add(line_sheet.line.service_date)
 
 
-def _check_sum(case: Case, sheet: Sheet, limit: Limit, lines: list[LineSheet]) -> Iterator[Finding]:
-    taken: dict[str, int] = {}
-    for line_sheet in lines:
-        key = key_of(case, limit, line_sheet.line.service_date)
-        want = line_sheet.left if limit.unit == "amount" else line_sheet.accepted_units
-        room = max(0, limit.most - used_by_member(case, key[1], key[2]) - taken.get(key[2], 0))
-        if want > room:
-            yield _above(sheet, line_sheet, limit, want - room)
-        # A service counted in units is paid whole or not at all; the part of a sum that fits is taken.
-        fits = limit.unit == "amount" or want <= room
-        taken[key[2]] = taken.get(key[2], 0) + (min(want, room) if fits else 0)
+class _Sum:
+    """Units of service, or money."""
+
+    def __init__(self, case: Case, limit: Limit) -> None:
+        self.limit = limit
+        self._case = case
+        self._taken: dict[str, int] = {}
+
+    def over(self, line_sheet: LineSheet) -> int:
+        """How much of the line finds no room."""
+        _, bucket, period = key_of(self._case, self.limit, line_sheet.line.service_date)
+        used = used_by_member(self._case, bucket, period) + self._taken.get(period, 0)
+        return self._want(line_sheet) - max(0, self.limit.most - used)
+
+    def take(self, line_sheet: LineSheet) -> None:
+        """Count what is left of the line."""
+        period = key_of(self._case, self.limit, line_sheet.line.service_date)[2]
+        self._taken[period] = self._taken.get(period, 0) + self._want(line_sheet)
+
+    def _want(self, line_sheet: LineSheet) -> int:
+        return line_sheet.left if self.limit.unit == "amount" else line_sheet.accepted_units
 
 
 def _above(sheet: Sheet, line_sheet: LineSheet, limit: Limit, over: int) -> Finding:

@@ -25,6 +25,7 @@ from kiungo.ports.bookings import Booking
 Used = Mapping[tuple[str, str, str], int]
 UNITS_REFUSED: Final[tuple[Group, str]] = ("CO", "151")
 PR_DEDUCTIBLE, PR_COINSURANCE, PR_COPAY = "1", "2", "3"
+COPAY: Final = "copay:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Case:
     """A claim and all that was known when it was judged; the same case always gives the same result.
 
     Shapes: `used` is keyed by (member or FAMILY, bucket, period). `booking` None means no such booking.
-    `voided_same` is a claim of the same content that was voided and has no replacement that stands.
+    `voided_same` is a claim of the same content that was voided and has no replacement that stands; `same_number`
+    another claim under this one's own number, whatever it is for.
     `carried` says of days of service when the claims this one replaces first brought them.
     """
 
@@ -48,7 +50,13 @@ class Case:
     booking_used_by: str | None = None
     ruling: Ruling | None = None
     voided_same: str | None = None
+    same_number: str | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> list[Neighbour]:
+        """The services on other claims that count: what this claim replaces or a person refused does not."""
+        return [one for one in self.neighbours if not one.refused and one.claim_id != self.claim.replaces]
 
     @property
     def provider(self) -> Provider | None:
@@ -87,23 +95,22 @@ class LineSheet:
     def apply(self, finding: Finding) -> None:
         """Let a finding move this line's money. A finding without an amount moves none."""
         effect, group, reason = finding.effect, finding.group, finding.reason
-        if effect not in ("adjust", "deny", "prior", "share") or finding.amount is None:
+        if effect not in ("adjust", "deny", "prior", "relief", "share") or finding.amount is None:
             return
         if group is None or reason is None:
             raise AssertionError(f"{finding.step} moved money without a group and a reason")
         amount = finding.amount.minor
         self.left -= amount
+        if group == "PR":
+            self.patient += amount
         if effect == "share":
             self.shares[reason] = self.shares.get(reason, 0) + amount
-            self.patient += amount
             return
         self.adjustments[group, reason] = self.adjustments.get((group, reason), 0) + amount
         if effect == "deny":
             self.denied = True
-        if effect != "prior":
+        if effect in ("adjust", "deny"):
             self.allowed -= amount
-            if group == "PR":
-                self.patient += amount
 
     def result(self, currency: str) -> LineResult:
         """The line as the decision shows it."""
@@ -155,6 +162,11 @@ def deductible_of(plan_id: str) -> str:
 def out_of_pocket_of(plan_id: str) -> str:
     """The accumulator of what a patient paid towards a plan's cap."""
     return f"out_of_pocket:{plan_id}"
+
+
+def copay_of(plan_id: str, provider_id: str, benefit: str) -> str:
+    """The accumulator of what a patient paid for a visit: with one provider, under one benefit, on one day."""
+    return f"{COPAY}{plan_id}:{provider_id}:{benefit}"
 
 
 def year_of(line: Line) -> str:

@@ -1,11 +1,12 @@
 """When another payer pays first: we pay at most what it left open, and never more than alone.
 
-What the other payer paid relieves the patient's part first; only the rest lowers ours.
+What the other payer paid relieves the patient first, also of what our plan does not cover; only the rest lowers our
+part. A service whose refusal the provider bears owes nobody anything, and nothing of it is relieved.
 """
 
 from collections.abc import Iterator
 
-from kiungo.domains.payor.model import Finding
+from kiungo.domains.payor.model import Effect, Finding
 from kiungo.domains.payor.rules.case import (
     PR_COINSURANCE,
     PR_COPAY,
@@ -21,7 +22,7 @@ REASON_PRIOR_PAYER = "23"
 
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    """Take the prior payer's payment into account, or ask for it where we are not the first to pay."""
+    """Ask what the first insurer paid, where we are not the first to pay."""
     stated = all(line_sheet.line.prior_paid is not None for line_sheet in sheet.open_lines())
     if case.coverage.order > 1 and not stated:
         yield Finding(
@@ -32,26 +33,26 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
             review="Payment of the first insurer is needed to decide",
             resolve="Send what the first insurer paid for each line, 0.00 where it paid nothing",
         )
-        return
-    for line_sheet in sheet.open_lines():
-        prior = line_sheet.line.prior_paid
-        if prior:
-            yield from _after(sheet, line_sheet, prior.minor)
 
 
-def _after(sheet: Sheet, line_sheet: LineSheet, prior: int) -> Iterator[Finding]:
-    number = line_sheet.line.number
-    counted = min(prior, line_sheet.left + sum(line_sheet.shares.values()))
+def relieve(sheet: Sheet, line_sheet: LineSheet) -> Iterator[Finding]:
+    """Take into account what another payer paid for a line, once our plan's own parts of it are known."""
+    number, prior = line_sheet.line.number, line_sheet.line.prior_paid
+    counted = min(prior.minor, line_sheet.left + line_sheet.patient) if prior is not None else 0
     if counted <= 0:
         return
-    relief = min(counted, sum(line_sheet.shares.values()))
-    for reason in (PR_COINSURANCE, PR_COPAY, PR_DEDUCTIBLE):
-        back = min(relief, line_sheet.shares.get(reason, 0))
+    relief = min(counted, line_sheet.patient)
+    not_covered = [(reason, minor) for (group, reason), minor in line_sheet.adjustments.items() if group == "PR"]
+    shares = [(reason, line_sheet.shares.get(reason, 0)) for reason in (PR_COINSURANCE, PR_COPAY, PR_DEDUCTIBLE)]
+    parts: list[tuple[Effect, str, int]] = [("relief", *part) for part in not_covered]
+    parts += [("share", *part) for part in shares]
+    for effect, reason, minor in parts:
+        back = min(relief, minor)
         if back > 0:
             relief -= back
             text = f"The first insurer's payment covers {sheet.money(back).text()} of the patient's part"
-            yield Finding(STEP, "share", text, number, group="PR", reason=reason, amount=sheet.money(-back))
-    text = f"The first insurer paid {sheet.money(counted).text()} of the allowed amount"
+            yield Finding(STEP, effect, text, number, group="PR", reason=reason, amount=sheet.money(-back))
+    text = f"The first insurer paid {sheet.money(counted).text()} of the amount"
     yield Finding(
         STEP,
         "prior",

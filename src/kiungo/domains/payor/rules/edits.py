@@ -15,17 +15,15 @@ BYPASSING = frozenset(["25", "27", "58", "59", "78", "79", "91", "XE", "XP", "XS
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
     """Deny the second service of a pair, ask when it is on file already, and deny units above a day's limit."""
-    if case.snapshot.pairs and len(case.claim.lines) + len(case.neighbours) > 1:
-        yield from _pairs(case, sheet)
+    counted = case.counted if case.neighbours else []
+    if case.snapshot.pairs and len(case.claim.lines) + len(counted) > 1:
+        yield from _pairs(case, sheet, counted)
     if case.snapshot.unit_limits:
-        yield from _units(case, sheet)
+        yield from _units(case, sheet, counted)
 
 
-def _pairs(case: Case, sheet: Sheet) -> Iterator[Finding]:
-    claim = case.claim
-    on_file = [
-        one for one in case.neighbours if one.provider_id == claim.provider_id and one.claim_id != claim.replaces
-    ]
+def _pairs(case: Case, sheet: Sheet, neighbours: list[Neighbour]) -> Iterator[Finding]:
+    on_file = [one for one in neighbours if one.provider_id == case.claim.provider_id]
     firsts = [(line_sheet.line.procedure or "", line_sheet.line.service_date) for line_sheet in sheet.open_lines()]
     firsts += [(one.procedure, one.service_date) for one in on_file]
     for line_sheet in sheet.open_lines():
@@ -65,12 +63,11 @@ def _pair_denies(case: Case, first: str, second: str, line: Line) -> bool:
     return False
 
 
-def _units(case: Case, sheet: Sheet) -> Iterator[Finding]:
+def _units(case: Case, sheet: Sheet, neighbours: list[Neighbour]) -> Iterator[Finding]:
     counted: dict[tuple[str, str], int] = {}
-    for neighbour in case.neighbours:
-        if neighbour.claim_id != case.claim.replaces:
-            key = (neighbour.procedure, neighbour.service_date)
-            counted[key] = counted.get(key, 0) + neighbour.units
+    for neighbour in neighbours:
+        key = (neighbour.procedure, neighbour.service_date)
+        counted[key] = counted.get(key, 0) + neighbour.units
     for line_sheet in sheet.open_lines():
         line = line_sheet.line
         for limit in case.snapshot.unit_limits.get(line.procedure or "", ()):

@@ -3,33 +3,30 @@
 from kiungo.domains.payor.model import FAMILY, Entry
 from kiungo.domains.payor.rules import authorization, benefit
 from kiungo.domains.payor.rules.case import (
+    PR_COPAY,
     PR_DEDUCTIBLE,
     Case,
     LineSheet,
     Sheet,
+    copay_of,
     deductible_of,
     out_of_pocket_of,
     year_of,
 )
-from kiungo.domains.payor.rules.cost_share import counted_shares
+from kiungo.domains.payor.rules.cost_share import counted_shares, visit_of
 
 
 def entries_of(case: Case, sheet: Sheet) -> tuple[Entry, ...]:
     """One entry for each accumulator the claim moves; lines that were denied move none."""
     sums: dict[tuple[str, str, str], int] = {}
     for line_sheet in sheet.open_lines():
-        if _is_ruled_out(case, line_sheet):
-            continue
+        if case.ruling is not None and line_sheet.line.number in case.ruling.ruled_out:
+            continue  # a reviewer who allows nothing of a line denies it: it uses up no visit
         _shares(case, line_sheet, sums)
+        _copay(case, line_sheet, sums)
         _limits(case, line_sheet, sums)
         _authorization(case, line_sheet, sums)
     return tuple([Entry(*key, amount) for key, amount in sums.items() if amount])
-
-
-def _is_ruled_out(case: Case, line_sheet: LineSheet) -> bool:
-    """A reviewer who allows nothing of a line denies it: it uses up no visit."""
-    allowed = case.ruling.allowed.get(line_sheet.line.number) if case.ruling is not None else None
-    return allowed is not None and allowed.minor == 0
 
 
 def _add(sums: dict[tuple[str, str, str], int], key: tuple[str, str, str], amount: int) -> None:
@@ -46,6 +43,15 @@ def _shares(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], 
     for member in (case.member.member_id, FAMILY):
         _add(sums, (member, deductible_of(plan.plan_id), year), deductible)
         _add(sums, (member, out_of_pocket_of(plan.plan_id), year), out_of_pocket)
+
+
+def _copay(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:
+    copay = line_sheet.shares.get(PR_COPAY, 0)
+    if copay:
+        plan = case.book.plan
+        day, benefit_name = visit_of(plan, line_sheet.line)
+        bucket = copay_of(plan.plan_id, case.claim.provider_id, benefit_name)
+        _add(sums, (case.member.member_id, bucket, day), copay)
 
 
 def _limits(case: Case, line_sheet: LineSheet, sums: dict[tuple[str, str, str], int]) -> None:

@@ -38,10 +38,7 @@ STEPS: Final[tuple[Step, ...]] = (
     pricing.check,
     benefit.check_exclusions,
     benefit.check_limits,
-    cost_share.check_deductible,
-    cost_share.check_copay,
-    cost_share.check_coinsurance,
-    cost_share.check_cap,
+    cost_share.check,
     coordination.check,
     triggers.check,
 )

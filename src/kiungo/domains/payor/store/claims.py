@@ -1,6 +1,6 @@
 """The claim's one row: its state, its keys, its amounts, and the bytes the API answers with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -75,14 +75,33 @@ def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, 
     return (row[0], row[1], row[2], row[3], row[4]) if row else None
 
 
-def find_same(unit: Unit, tenant: int, member_id: str, fingerprint: bytes, *, but: str = "") -> ClaimRow | None:
+def find_same(
+    unit: Unit, tenant: int, member_id: str, fingerprints: Sequence[bytes], *, but: str = "", since_us: int = 0
+) -> ClaimRow | None:
     """The claim of the same content: the one that stands, else the one that was voided last."""
     row = unit.row(
-        f"{_SELECT} WHERE tn = ? AND member_id = ? AND fingerprint = ? AND claim_id <> ?"
-        " ORDER BY voided_us IS NOT NULL, voided_us DESC LIMIT 1",
-        (tenant, member_id, fingerprint, but),
+        f"{_SELECT} WHERE tn = ? AND member_id = ? AND fingerprint IN ({', '.join('?' * len(fingerprints))})"
+        " AND claim_id <> ? AND submitted_us >= ? ORDER BY voided_us IS NOT NULL, voided_us DESC LIMIT 1",
+        (tenant, member_id, *fingerprints, but, since_us),
     )
     return ClaimRow(*row) if row else None
+
+
+def of_own_number(unit: Unit, tenant: int, claim: Claim, *, but: str = "") -> str | None:
+    """The first other claim under the provider's own number that was not replaced, and that no rule rejected.
+
+    What a person rejected or voided counts: the same number again is for a person, too.
+    """
+    if claim.provider_claim_id is None:
+        return None
+    found: str | None = unit.value(
+        "SELECT c.claim_id FROM payor_claim c WHERE c.tn = ? AND c.provider_claim_id = ? AND c.provider_id = ?"
+        " AND c.claim_id NOT IN (?, ?) AND c.replaced_by IS NULL AND (c.state <> 'rejected' OR EXISTS"
+        " (SELECT 1 FROM payor_step s WHERE s.tn = c.tn AND s.claim_id = c.claim_id AND s.action = 'reject'))"
+        " ORDER BY c.submitted_us, c.claim_id LIMIT 1",
+        (tenant, claim.provider_claim_id, claim.provider_id, but, claim.replaces or ""),
+    )
+    return found
 
 
 def claim_of_booking(unit: Unit, tenant: int, booking_no: str) -> str | None:
@@ -95,10 +114,22 @@ def claim_of_booking(unit: Unit, tenant: int, booking_no: str) -> str | None:
     return found
 
 
-def add_services(unit: Unit, tenant: int, claim_id: str, claim: Claim, decided: Sequence[LineResult]) -> None:
-    """Put a claim's services on file, for finding repetitions and counting units: those that were not denied."""
+def add_services(
+    unit: Unit,
+    tenant: int,
+    claim_id: str,
+    claim: Claim,
+    decided: Sequence[LineResult],
+    *,
+    ruled_out: Collection[int] = (),
+) -> None:
+    """Put a claim's services on file, for finding repetitions and counting units: those that were not denied.
+
+    A line that a reviewer `ruled_out` is on file with no units.
+    """
     denied = {line.number for line in decided if line.denied}
     units = {line.number: _accepted(stated, line) for stated, line in zip(claim.lines, decided, strict=True)}
+    units |= dict.fromkeys(ruled_out, 0)
     unit.many(
         "INSERT INTO payor_service (tn, member_id, service_date, claim_id, line, procedure_code, provider_id,"
         " charge_minor, units) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -118,6 +149,22 @@ def _accepted(stated: Line, decided: LineResult) -> int:
     return accepted_units(stated, refused)
 
 
+def add_refused(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
+    """Keep the services of a claim that a person refused: they count for nothing, and are known again."""
+    unit.many(
+        "INSERT INTO payor_service (tn, member_id, service_date, claim_id, line, procedure_code, provider_id,"
+        " charge_minor, units, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 1)",
+        [
+            (
+                tenant, claim.member_id, line.service_date, claim_id, line.number, line.procedure,
+                claim.provider_id, line.charge.minor,
+            )
+            for line in claim.lines
+            if line.procedure is not None
+        ],
+    )  # fmt: skip
+
+
 def remove_services(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
     """Take a claim's services off the file when it no longer counts."""
     for day in {line.service_date for line in claim.lines}:
@@ -131,11 +178,15 @@ def neighbours(unit: Unit, tenant: int, claim: Claim, *, but: str = "") -> tuple
     """The member's services on file on the claim's days, without those of one claim."""
     days = sorted({line.service_date for line in claim.lines})
     rows = unit.rows(
-        "SELECT claim_id, service_date, procedure_code, provider_id, charge_minor, units FROM payor_service"
+        "SELECT claim_id, service_date, procedure_code, provider_id, charge_minor, units, refused FROM payor_service"
         f" WHERE tn = ? AND member_id = ? AND service_date IN ({', '.join('?' * len(days))})",
         (tenant, claim.member_id, *days),
     )
-    return tuple(Neighbour(*row) for row in rows if row[0] != but)
+    return tuple(
+        Neighbour(other, day, procedure, provider, charge, units, refused=bool(refused))
+        for other, day, procedure, provider, charge, units, refused in rows
+        if other != but
+    )
 
 
 def unpaid(unit: Unit, tenant: int, *, provider_id: str | None, limit: int) -> list[ClaimRow]:
