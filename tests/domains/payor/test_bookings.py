@@ -1,6 +1,8 @@
 """Claims for booked equipment: each booking pays once, whoever asks and however many at a time."""
 
 import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,6 +60,28 @@ def test_a_second_claim_of_a_booking_is_rejected_and_the_same_one_returned(house
     assert house.submit(**SCAN).claim_id == first.claim_id
     second = house.submit(**{**SCAN, "provider_claim_id": "again"})
     assert json.loads(second.body)["claim"]["rejection_reason"] == f"Booking {SCAN['booking_no']} was already claimed"
+
+
+def test_reopening_beside_another_claim_of_the_booking_leaves_one(house: House) -> None:
+    first = house.submit(**{**SCAN, "amount": "14000.00"}).claim_id
+    house.write(lambda unit: house.desk.reject(unit, ANN, first, reason="wrong sum"))
+    held, results = threading.Event(), {}
+
+    def reopen() -> None:
+        def slow(unit: Unit) -> str:
+            row = house.desk.reopen(unit, ANN, first, reason="look")
+            held.set()
+            time.sleep(0.5)
+            return row.state
+
+        results["reopen"] = house.write(slow)
+
+    thread = threading.Thread(target=reopen)
+    thread.start()
+    held.wait(10)
+    second = house.submit(**SCAN)
+    thread.join(20)
+    assert (results, status(second)) == ({"reopen": "under_review"}, "rejected")
 
 
 def test_a_person_cannot_pay_a_booking_twice_either(house: House) -> None:

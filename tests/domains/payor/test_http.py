@@ -171,6 +171,9 @@ def test_the_desk_over_http(site: Served) -> None:
     assert site.get("/api/review/claims?assigned_to=ann", key="reviewer").json()["count"] == 1
     assert site.post(f"{path}/approve", {"allowed_total": "3000.005"}, key="reviewer").status_code == 400
     assert site.post(f"{path}/approve", {"allowed_totl": "1"}, key="reviewer").status_code in (400, 422)
+    twice = {"lines": [{"line": 1, "allowed": "3000.00"}, {"line": 1, "allowed": "1.00"}]}
+    refused = site.post(f"{path}/approve", twice, key="reviewer")
+    assert (refused.status_code, "lines[1].line" in refused.text) == (400, True)
     approved = site.post(f"{path}/approve", {"lines": [{"line": 1, "allowed": "3000.00"}]}, key="reviewer")
     assert approved.status_code == 200
     assert approved.json()["claim"]["expected_payment"] == 2400.0

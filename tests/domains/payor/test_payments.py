@@ -2,6 +2,8 @@
 
 import json
 import random
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -19,6 +21,7 @@ from kiungo.domains.payor.payments import pay, split
 from kiungo.domains.payor.store.payments import Payment
 from kiungo.kernel import ledger
 from kiungo.kernel.auth import system_call
+from kiungo.kernel.database import Unit
 from tests.domains.payor.conftest import GUIDE, House, person
 from tests.domains.payor.serving import Served, served
 from tests.domains.payor.test_review import cents, consistent
@@ -156,9 +159,29 @@ def test_a_long_run_is_many_short_units_and_one_answer(site: Served, monkeypatch
     rest = site.post("/api/payments/runs", {}, key="cashier").json()
     assert ([payment["claims"] for payment in rest["payments"]], rest["remaining"]) == ([2, 2], False)
     shown = site.get(f"/api/payments/runs/{rest['run_id']}", key="cashier").json()
-    assert shown["payments"] == rest["payments"]
+    assert shown == {name: rest[name] for name in ("run_id", "payments")}
     assert sum(payment["amount"] for run in (part, rest) for payment in run["payments"]) == 2240.0
     assert site.post("/api/payments/runs", {}, key="cashier").status_code == 409
+
+
+def test_runs_beside_each_other_pay_different_claims(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "CLAIMS_A_UNIT_MAX", 2)
+    for number in range(3):
+        approved(house, f"{number + 1}00.00", number=number)
+    begun, paid = threading.Event(), []
+
+    def slow(unit: Unit) -> int:
+        count = sum(payment.claims for payment in runs.pay(house.payor, unit, ANN).payments)
+        begun.set()
+        time.sleep(0.5)
+        return count
+
+    thread = threading.Thread(target=lambda: paid.append(house.write(slow)))
+    thread.start()
+    begun.wait(10)
+    paid.append(sum(payment.claims for payment in house.write(lambda u: runs.pay(house.payor, u, ANN)).payments))
+    thread.join(20)
+    assert sorted(paid) == [1, 2]
 
 
 class Breaking:

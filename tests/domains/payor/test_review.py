@@ -66,7 +66,7 @@ def test_a_reviewer_approves_part_and_the_patients_part_follows(house: House) ->
     assert house.topics() == ["claim.submitted", "claim.pended", "claim.decided"]
     body = house.heard[-1].payload["body"]
     assert (body["previous_status"], body["new_status"], body["status"]) == ("under_review", "approved", "approved")
-    assert body["processed_by"] == "ann"
+    assert body["processed_by"] == "manual_review"  # that a person decided, not who
     consistent(house)
 
 
@@ -139,6 +139,9 @@ def test_a_void_claim_gives_back_and_can_be_sent_again(house: House) -> None:
     house.write(lambda unit: house.desk.void(unit, ANN, claim_id, reason="Sent in error"))
     shown = house.claim(claim_id)
     assert (shown["void"], shown["void_reason"], shown["status"]) == (True, "Sent in error", "approved")
+    told = house.heard[-1].payload["body"]
+    assert (told["previous_status"], told["status"], told["new_status"]) == ("approved", "void", "void")
+    assert (told["void"], told["processed_by"]) == (True, "manual_review")
     assert used(house, "FAM-200") == {}
     with pytest.raises(Conflict):
         house.write(lambda unit: house.desk.reopen(unit, ANN, claim_id, reason="again"))

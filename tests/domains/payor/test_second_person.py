@@ -73,6 +73,23 @@ def test_voiding_a_large_payment_needs_two(house: House) -> None:
     consistent(house)
 
 
+def test_who_asked_to_void_a_large_payment_can_let_it_stand(house: House) -> None:
+    claim_id = paid_above(house)
+    keep = lambda call: house.write(lambda unit: house.desk.keep(unit, call, claim_id, reason="Mistaken"))  # noqa: E731
+    void = lambda call: house.write(lambda unit: house.desk.void(unit, call, claim_id, reason="Twice"))  # noqa: E731
+    with pytest.raises(Conflict, match="Nobody asked to void"):
+        keep(ANN)
+    with pytest.raises(Forbidden):
+        keep(OWN)
+    void(ANN)
+    kept = keep(ANN)
+    assert (kept.desk, kept.voided_us) == (None, None)
+    with pytest.raises(Conflict, match="Nobody asked to void"):
+        keep(BEN)
+    assert void(BEN).desk == "second_approval", "the first voice is taken back, so this one is the first again"
+    consistent(house)
+
+
 def test_voiding_what_was_paid_little_or_not_at_all_needs_one(house: House) -> None:
     unpaid = pended(house, amount="20000.00")
     assert house.write(lambda unit: house.desk.void(unit, ANN, unpaid, reason="x")).voided_us is not None

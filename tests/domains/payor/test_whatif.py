@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from kiungo.base.errors import Incorrect, NotFound
+from kiungo.base.money import Money
 from kiungo.domains.payor import whatif
+from kiungo.domains.payor.book import Fee
+from kiungo.domains.payor.snapshot import Reference
 from kiungo.domains.payor.whatif import Comparison, changed_plan, compare
 from kiungo.kernel.auth import system_call
 from tests.domains.payor.cases import SNAPSHOT
@@ -64,6 +67,23 @@ def test_what_people_decided_stays_decided(house: House) -> None:
     house.write(lambda unit: house.desk.approve(unit, person("ann"), claim_id, allowed_total="3000.00"))
     found = run(house, "STANDARD", coinsurance_percent="50")
     assert (found.paid_now, found.paid_then) == (240_000, 150_000)
+
+
+def test_another_fee_schedule_brings_its_fees(house: House) -> None:
+    house.submit(**{**GUIDE, "amount": "110.00"})
+    fee = Reference("NEW-FEES", Fee("99213", Money.parse("50.00", "USD")))
+    house.write(lambda unit: house.registers.put_items(unit, system_call(1), [fee]))
+    found = run(house, "STANDARD", fee_schedule="NEW-FEES")
+    assert (found.paid_now, found.paid_then) == (8_800, 4_000)
+    for schedule, problem in (("GONE", "has no fees"), ("NATIONAL-TARIFF-2024", "has fees in KES, not in USD")):
+        with pytest.raises(Incorrect, match=problem):
+            run(house, "STANDARD", fee_schedule=schedule)
+
+
+@pytest.mark.parametrize("change", [{"currency": "KES"}, {"plan_id": "OTHER"}])
+def test_what_a_plan_cannot_change_is_refused(change: dict[str, str]) -> None:
+    with pytest.raises(Incorrect, match="cannot change"):
+        changed_plan(STANDARD, change)
 
 
 def test_a_wrong_change_is_named(house: House) -> None:

@@ -22,6 +22,7 @@ DONE: Final = {
     "provide-information": "Thank you. The claim is back at the desk.",
     "reopen": "Reopened. The claim waits again.",
     "void": "Void. What it used up is given back.",
+    "keep": "The claim stands.",
 }
 FIRST_APPROVAL: Final = "Your approval is kept. A second person has to approve the same amounts."
 FIRST_VOID: Final = "The claim was paid, so it stays in force until a second person voids it too."
@@ -69,6 +70,8 @@ def actions_for(visit: Visit, on_file: OnFile, first_approval: Mapping[int, str]
     void = Action("void", "Void", (_reason("reason", "Reason"),), is_dangerous=True)
     if row.state != "under_review":
         reopen = Action("reopen", "Reopen", (_reason("reason", "Reason"),))
+        if row.desk == "second_approval":
+            return [void, Action("keep", "Let it stand", (_reason("reason", "Reason"),))]
         return [void] if row.payment_id is not None else [reopen, void]
     take = [] if row.assigned_to == visit.call.principal.id else [Action("assign", "Take this claim")]
     return [
@@ -145,6 +148,9 @@ ACTS: Final[dict[str, Act]] = {
     "void": lambda desk, unit, visit, claim_id, form: desk.void(
         unit, visit.call, claim_id, reason=form.get("reason", "")
     ),
+    "keep": lambda desk, unit, visit, claim_id, form: desk.keep(
+        unit, visit.call, claim_id, reason=form.get("reason", "")
+    ),
 }
 
 
@@ -183,6 +189,7 @@ STEP_WORDS: Final = {
     "request_information": "Asked the provider",
     "information": "The provider answered",
     "reopen": "Reopened",
+    "keep": "Left standing",
     "void": "Void",
     "replaced": "Replaced",
 }

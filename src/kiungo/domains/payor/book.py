@@ -171,13 +171,17 @@ class Exclusion(Dated):
 
 @dataclass(frozen=True, slots=True)
 class Limit(Dated):
-    """At most so many visits, units or money for a group of services in a period, per member."""
+    """At most so many visits, units or money for a group of services in a period, per member.
+
+    Units: `most` is a count, or minor units of `currency`, which a limit of money has.
+    """
 
     limit_id: str
     codes: str
     unit: LimitUnit
     period: LimitPeriod
     most: int
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 
 from kiungo.domains.payor import rebuild
+from kiungo.domains.payor.model import Outcome
 from kiungo.domains.payor.opening import Openings
 from kiungo.domains.payor.store import claims, members
 from kiungo.fhir.repository import Repository
+from kiungo.kernel import json
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
 
@@ -39,15 +41,44 @@ def check_claims(
     found = []
     for row in rows:
         on_file = rebuild.read(unit, call, repository, row)
+        found += [Difference("claim", row.claim_id, what) for what in _differences(unit, call, repository, on_file)]
         wire = rebuild.wire_of(on_file, plans[row.plan_id].plan)
-        amounts = (on_file.result.charge.minor, on_file.claim.member_id, on_file.claim.provider_id)
-        if amounts != (row.charge_minor, row.member_id, row.provider_id):
-            found.append(Difference("claim", row.claim_id, "the row's keys are not the record's"))
         if wire != row.wire:
             found.append(Difference("claim", row.claim_id, "the claim object is not what the record says"))
             if repair:
                 claims.update(unit, call.tenant, replace(row, wire=wire))
     return found, rows[-1].claim_id if len(rows) == CLAIMS_A_PAGE else None
+
+
+def _differences(unit: Unit, call: Call, repository: Repository, on_file: rebuild.OnFile) -> list[str]:
+    """The columns of a claim's row that do not say what its record says."""
+    row, claim, result = on_file.row, on_file.claim, on_file.result
+    cover = json.loads(repository.read(unit, call, "Coverage", on_file.coverage_fhir).body)
+    state = outcome_of(on_file)
+    record = {
+        "state": state,
+        "member_id": claim.member_id,
+        "provider_id": claim.provider_id,
+        "provider_claim_id": claim.provider_claim_id,
+        "booking_no": claim.booking_no,
+        "plan_id": next(one["value"] for one in cover["class"] if one["type"]["coding"][0]["code"] == "plan"),
+        "currency": result.charge.currency,
+        "charge_minor": result.charge.minor,
+        "paid_minor": result.paid.minor if state == "approved" else 0,
+        "patient_minor": result.patient.minor if state != "under_review" else 0,
+        "payment_id": on_file.payment_id,
+    }
+    wrong = [name for name, said in record.items() if getattr(row, name) != said]
+    if on_file.cancelled != (row.voided_us is not None):
+        wrong.append("voided_us")
+    return [f"{name} of the row is not what the record says" for name in wrong]
+
+
+def outcome_of(on_file: rebuild.OnFile) -> Outcome:
+    """The state a claim's record says it is in."""
+    if on_file.is_waiting:
+        return "under_review"
+    return "rejected" if all(line.denied for line in on_file.result.lines) else "approved"
 
 
 def check_accumulators(unit: Unit, tenant: int) -> list[Difference]:

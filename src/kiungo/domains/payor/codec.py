@@ -43,6 +43,8 @@ def shown(item: Item) -> dict[str, Any]:
             row[field.name], row["currency"] = value.text(), value.currency
         elif field.name != "fhir_id":
             row[field.name] = list(value) if isinstance(value, tuple) else value
+    if isinstance(item, Limit) and item.currency is not None:
+        row["most"] = Money(item.most, item.currency).text()
     return row
 
 

@@ -28,6 +28,10 @@ TOPICS: Final = (
 CLAIM_STATUS_UPDATE: Final = "claim_status_update"
 PAYMENT_PROCESSED: Final = "payment_processed"
 AUTOMATED: Final = "automated_system"
+BY_HAND: Final = "manual_review"
+"""A provider is told that a person decided, never who."""
+VOID: Final = "void"
+"""The status a void is told with: a receiver that read `approved` would take the claim for payable again."""
 MESSAGE_RECEIVED: Final = "Claim received"
 MESSAGE_APPROVED: Final = "Claim approved after validation"
 

@@ -100,8 +100,11 @@ def pay(
 
 
 def _hold_run(unit: Unit, tenant: int, run_id: str, asked: str) -> list[Payment]:
-    """What a run has paid; nobody else goes on with it until the unit ends. Raises: Conflict."""
-    unit.lock(f"payor:run:{run_id}")
+    """What a run has paid; nobody goes on with it or another until the unit ends. Raises: Conflict.
+
+    Runs beside each other would choose the same claims, and the second find nothing to pay while others wait.
+    """
+    unit.lock(f"payor:runs:{tenant}")
     refuse_other(payments.begin_run(unit, tenant, run_id, asked), asked)
     return payments.of_run(unit, tenant, run_id)
 

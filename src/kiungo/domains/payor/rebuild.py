@@ -8,7 +8,7 @@ from kiungo.domains.payor import view
 from kiungo.domains.payor.book import Plan
 from kiungo.domains.payor.mapping import claim as claim_mapping
 from kiungo.domains.payor.mapping import terms
-from kiungo.domains.payor.mapping.decision import Ids, result_of
+from kiungo.domains.payor.mapping.decision import OUTCOMES, Ids, result_of
 from kiungo.domains.payor.model import Adjudication, Claim
 from kiungo.domains.payor.store import desk, payments
 from kiungo.domains.payor.store.claims import ClaimRow
@@ -21,12 +21,20 @@ from kiungo.kernel.database import Unit
 
 @dataclass(frozen=True, slots=True)
 class OnFile:
-    """A claim as it was stated and as it was last decided."""
+    """A claim as it was stated and as it was last decided.
+
+    Shapes: the ids, whether the record is `cancelled`, and the payment are what the ExplanationOfBenefit says.
+    """
 
     row: ClaimRow
     claim: Claim
     result: Adjudication
     standing: Standing
+    payor_id: str
+    coverage_fhir: str
+    cancelled: bool
+    payment_id: str | None
+    is_waiting: bool
 
     @property
     def ids(self) -> Ids:
@@ -43,6 +51,11 @@ def read(unit: Unit, call: Call, repository: Repository, row: ClaimRow) -> OnFil
         claim=claim_mapping.from_fhir(claim),
         result=result_of(benefit, row.state),
         standing=_with_what_was_kept(standing_of(unit, call.tenant, row), benefit),
+        payor_id=benefit["insurer"]["identifier"]["value"],
+        coverage_fhir=benefit["insurance"][0]["coverage"]["reference"].removeprefix("Coverage/"),
+        cancelled=benefit["status"] == "cancelled",
+        payment_id=benefit["payment"]["identifier"]["value"] if "payment" in benefit else None,
+        is_waiting=benefit["outcome"] == OUTCOMES["under_review"],
     )
 
 
@@ -84,12 +97,23 @@ def _with_what_was_kept(standing: Standing, benefit: Mapping[str, Any]) -> Stand
 
 
 def wire_of(on_file: OnFile, plan: Plan) -> bytes:
-    """The bytes the row must hold; `kiungo check` compares them."""
+    """The bytes the row must hold; `kiungo check` compares them.
+
+    Who the payor was, and whom to ask until when, are as they were told with the decision: a plan that changes these
+    later changes no claim.
+    """
     row = on_file.row
+    told = json.loads(row.wire)
+    as_told = replace(
+        plan,
+        payor_id=on_file.payor_id,
+        review_time=told.get("estimated_review_time", plan.review_time),
+        reviewer_contact=told.get("reviewer_contact", plan.reviewer_contact),
+    )
     return json.dumps(
         view.claim_object(
             on_file.claim,
-            plan,
+            as_told,
             on_file.result,
             on_file.standing,
             claim_id=row.claim_id,

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from kiungo.base.errors import Incorrect, NotFound
-from kiungo.domains.payor.book import Fee, Plan, Provider
-from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
+from kiungo.domains.payor.book import Fee, Limit, Plan, Provider
+from kiungo.domains.payor.errors import MEMBER_NOT_FOUND, PLAN_NOT_FOUND, REFERENCE_WRONG
 from kiungo.domains.payor.mapping import people
 from kiungo.domains.payor.mapping.terms import PERSON_ID
 from kiungo.domains.payor.model import Authorization, Coverage, Member
@@ -21,13 +21,19 @@ from kiungo.kernel.database import Unit
 
 
 class Registers:
-    """Writes reference data. Every method works inside its caller's unit of work."""
+    """Writes reference data. Every method works inside its caller's unit of work, and waits for others that write."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
+    @staticmethod
+    def hold(unit: Unit, call: Call) -> None:
+        """Nobody else writes reference data until the unit ends: what is read and written back here is not lost."""
+        unit.lock(f"payor:registers:{call.tenant}")
+
     def put_plan(self, unit: Unit, call: Call, plan: Plan) -> Plan:
         """Insert or change a plan. Raises: Incorrect REFERENCE_WRONG when a currency differs, also that of its fees."""
+        self.hold(unit, call)
         known = reference.find_plan(unit, call.tenant, plan.plan_id)
         if known is not None and known.currency != plan.currency:
             raise wrong("currency", f"of plan {plan.plan_id} is {known.currency} and cannot change")
@@ -45,6 +51,7 @@ class Registers:
 
         Raises: Incorrect REFERENCE_WRONG for a fee in another currency than a plan of its schedule.
         """
+        self.hold(unit, call)
         rows = tuple(rows)
         self._check_currencies(unit, call, rows)
         stored = [self._with_record(unit, call, row) for row in rows]
@@ -66,6 +73,7 @@ class Registers:
 
         Raises: NotFound PLAN_NOT_FOUND; Incorrect REFERENCE_WRONG when the member would change family.
         """
+        self.hold(unit, call)
         found = members.find(unit, call.tenant, member.member_id)
         known = found[0] if found else None
         if known is not None and known.family_id != member.family_id:
@@ -90,6 +98,29 @@ class Registers:
             self._put(unit, call, people.coverage(member, cover, plan))
         members.put(unit, call.tenant, member)
         audit.record(unit, call, "put", kind="member", id=member.fhir_id, person=member.fhir_id)
+        return member
+
+    def remove_cover(self, unit: Unit, call: Call, member_id: str, *, plan_id: str, valid_from: str) -> Member:
+        """Take away a cover that should not have been written; claims decided under it stay as they are.
+
+        Raises: NotFound MEMBER_NOT_FOUND when there is no such cover.
+        """
+        self.hold(unit, call)
+        found = members.find(unit, call.tenant, member_id)
+        covers = found[0].coverages if found else ()
+        gone = next((cover for cover in covers if (cover.plan_id, cover.valid_from) == (plan_id, valid_from)), None)
+        if found is None or gone is None:
+            raise NotFound(
+                MEMBER_NOT_FOUND,
+                f"insurance_id {member_id} has no cover under {plan_id} from {valid_from}",
+                field="valid_from",
+                hint="The member's covers are at GET /api/admin/members/{insurance_id}",
+            )
+        member = replace(found[0], coverages=tuple(cover for cover in covers if cover is not gone))
+        tree = json.loads(self._repository.read(unit, call, "Coverage", gone.fhir_id).body)
+        self._put(unit, call, tree | {"status": "entered-in-error"})
+        members.put(unit, call.tenant, member)
+        audit.record(unit, call, "remove", kind="cover", id=gone.fhir_id, person=member.fhir_id)
         return member
 
     def put_authorization(self, unit: Unit, call: Call, authorization: Authorization) -> None:
@@ -120,17 +151,18 @@ class Registers:
     def _check_schedule(self, unit: Unit, call: Call, plan: Plan) -> None:
         if plan.fee_schedule is None:
             return
-        for fee in reference.fees_of(unit, call.tenant, plan.fee_schedule):
-            currency = fee.amount.currency
-            if currency != plan.currency:
-                raise wrong("fee_schedule", f"{plan.fee_schedule} has fees in {currency}, not in {plan.currency}")
+        refuse_foreign(plan, reference.fees_of(unit, call.tenant, plan.fee_schedule))
 
     def _check_currencies(self, unit: Unit, call: Call, rows: tuple[Reference, ...]) -> None:
         fees = {(row.owner, row.item.amount.currency) for row in rows if isinstance(row.item, Fee)}
-        for plan in reference.plans(unit, call.tenant) if fees else ():
+        limits = {(row.owner, row.item.currency) for row in rows if isinstance(row.item, Limit) and row.item.currency}
+        for plan in reference.plans(unit, call.tenant) if fees or limits else ():
             for schedule, currency in sorted(fees):
                 if schedule == plan.fee_schedule and currency != plan.currency:
                     raise wrong("currency", f"must be {plan.currency}, as plan {plan.plan_id} of {schedule} is")
+            for plan_id, currency in sorted(limits):
+                if plan_id == plan.plan_id and currency != plan.currency:
+                    raise wrong("currency", f"of plan {plan_id} is {plan.currency}")
 
     def _with_record(self, unit: Unit, call: Call, row: Reference) -> Reference:
         if not isinstance(row.item, Provider):
@@ -149,6 +181,14 @@ class Registers:
 
     def _put(self, unit: Unit, call: Call, resource: dict[str, Any]) -> None:
         self._repository.update(unit, call, prepare(resource, id=resource["id"]))
+
+
+def refuse_foreign(plan: Plan, fees: Iterable[Fee]) -> None:
+    """A plan pays fees in its own money only. Raises: Incorrect REFERENCE_WRONG."""
+    for fee in fees:
+        currency = fee.amount.currency
+        if currency != plan.currency:
+            raise wrong("fee_schedule", f"{plan.fee_schedule} has fees in {currency}, not in {plan.currency}")
 
 
 def wrong(field: str, problem: str) -> Incorrect:

@@ -20,7 +20,7 @@ from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
 from kiungo.domains.payor.store import claims, desk, members
 from kiungo.domains.payor.store.claims import ClaimRow
-from kiungo.domains.payor.store.desk import REPLACEMENT
+from kiungo.domains.payor.store.desk import FIRST_VOID, REPLACEMENT
 from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call
 from kiungo.kernel.auth.keys import root_of
@@ -138,9 +138,25 @@ class ReviewDesk:
         row = voiding.hold(unit, call, claim_id)
         snapshot = self._payor.openings.snapshot(unit, call.tenant)
         if voiding.is_large_payment(snapshot, row) and not self._void_seconded(unit, call, row):
-            self._step(unit, call, row, "first_void", said)
+            self._step(unit, call, row, FIRST_VOID, said)
             return self._store(unit, call, replace(row, desk="second_approval"))
         return voiding.void(self._payor, unit, call, claim_id, reason=said)
+
+    def keep(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
+        """Let a paid claim stand that somebody asked to void: the one who asked, or another.
+
+        Raises: Conflict CLAIM_STATE when nobody asked.
+        """
+        access.refuse_bound(call)
+        said = _said(reason, "reason")
+        row = voiding.hold(unit, call, claim_id)
+        last = _last_step(unit, call, row)
+        if last is None or last.action != FIRST_VOID:
+            raise Conflict(
+                CLAIM_STATE, f"Nobody asked to void claim {claim_id}", hint="Look at the claim again; it stands"
+            )
+        self._step(unit, call, row, "keep", said)
+        return self._store(unit, call, replace(row, desk=None))
 
     def steps(self, unit: Unit, call: Call, claim_id: str) -> list[desk.DeskStep]:
         """What people did with a claim, oldest first, as far as the caller may know."""
@@ -245,7 +261,7 @@ class ReviewDesk:
             previous=row.state,
             new=decided.result.outcome,
             message=message,
-            processed_by=call.principal.name,
+            processed_by=events.BY_HAND,
             payment=decided.payment_details(),
         )
         self._payor.outbox.publish(unit, tenant=call.tenant, topic=topic, aggregate=decided.claim_id, payload=payload)
@@ -257,7 +273,7 @@ class ReviewDesk:
             previous=previous,
             new=row.state,
             message=message,
-            processed_by=call.principal.name,
+            processed_by=events.BY_HAND,
         )
         self._payor.outbox.publish(unit, tenant=call.tenant, topic=topic, aggregate=row.claim_id, payload=payload)
 
@@ -319,7 +335,7 @@ class ReviewDesk:
     def _void_seconded(self, unit: Unit, call: Call, row: ClaimRow) -> bool:
         """Whether somebody else asked for the same just before. Raises: Forbidden SECOND_PERSON_NEEDED."""
         last = _last_step(unit, call, row)
-        if last is None or last.action != "first_void":
+        if last is None or last.action != FIRST_VOID:
             return False
         _refuse_same_person(unit, call, last, "Voiding a claim that was paid this much")
         return True

@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 
 def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> Snapshot:
     """Key everything for lookups. Rows keep their order, so that of two that hold the first one counts."""
-    fees: defaultdict[str, defaultdict[tuple[str, str], list[Fee]]] = defaultdict(lambda: defaultdict(list))
+    fees: defaultdict[str, list[Fee]] = defaultdict(list)
     listed: defaultdict[str, defaultdict[tuple[str, str], list[ListedCode]]] = defaultdict(lambda: defaultdict(list))
     exclusions: defaultdict[str, list[Exclusion]] = defaultdict(list)
     limits: defaultdict[str, list[Limit]] = defaultdict(list)
@@ -39,7 +39,7 @@ def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> 
     for owner, item in rows:
         match item:
             case Fee():
-                fees[owner][item.code, item.modifier].append(item)
+                fees[owner].append(item)
             case ListedCode():
                 listed[owner][item.kind, item.code].append(item)
             case Exclusion():
@@ -57,7 +57,7 @@ def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> 
         plans={
             plan.plan_id: PlanBook(
                 plan=plan,
-                fees=_frozen(fees[plan.fee_schedule]) if plan.fee_schedule else {},
+                fees=fees_by_code(fees[plan.fee_schedule]) if plan.fee_schedule else {},
                 listed=_frozen(listed[plan.plan_id]),
                 exclusions=tuple(exclusions[plan.plan_id]),
                 limits=tuple(limits[plan.plan_id]),
@@ -68,6 +68,14 @@ def assemble(version: int, plans: Iterable[Plan], rows: Iterable[Reference]) -> 
         pairs=_frozen(pairs),
         unit_limits=_frozen(unit_limits),
     )
+
+
+def fees_by_code(fees: Iterable[Fee]) -> dict[tuple[str, str], tuple[Fee, ...]]:
+    """The fees of one schedule by code and modifier."""
+    keyed: defaultdict[tuple[str, str], list[Fee]] = defaultdict(list)
+    for fee in fees:
+        keyed[fee.code, fee.modifier].append(fee)
+    return _frozen(keyed)
 
 
 K = TypeVar("K")

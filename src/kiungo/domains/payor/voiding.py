@@ -112,9 +112,9 @@ def void(desk_: Desk, unit: Unit, call: Call, claim_id: str, *, reason: str, by:
         json.loads(changed.wire),
         at_us=unit.now_us,
         previous=row.state,
-        new=row.state,
+        new=events.VOID,
         message=MESSAGE if by is None else f"Claim replaced by {by}",
-        processed_by=principal.name,
+        processed_by=events.BY_HAND if by is None else events.AUTOMATED,
     )
     payload["body"]["void"] = True
     desk_.outbox.publish(unit, tenant=tenant, topic="claim.voided", aggregate=claim_id, payload=payload)

@@ -11,16 +11,18 @@ from typing import Any
 
 from kiungo.base.errors import NotFound
 from kiungo.base.money import Money
-from kiungo.domains.payor.book import Plan, Snapshot
+from kiungo.domains.payor.book import Plan, PlanBook, Snapshot
 from kiungo.domains.payor.errors import PLAN_NOT_FOUND
 from kiungo.domains.payor.imports.kinds import build
 from kiungo.domains.payor.imports.shown import plan_shown
 from kiungo.domains.payor.mapping import claim as claim_mapping
 from kiungo.domains.payor.model import Adjudication, Outcome, Ruling
 from kiungo.domains.payor.opening import Openings
+from kiungo.domains.payor.registers import refuse_foreign, wrong
 from kiungo.domains.payor.rules.case import Case
 from kiungo.domains.payor.rules.pipeline import adjudicate
-from kiungo.domains.payor.store import claims, desk, members
+from kiungo.domains.payor.snapshot import fees_by_code
+from kiungo.domains.payor.store import claims, desk, members, reference
 from kiungo.domains.payor.store.claims import ClaimRow
 from kiungo.fhir.repository import Repository
 from kiungo.kernel import json
@@ -83,8 +85,11 @@ class _World:
 def changed_plan(plan: Plan, changes: Mapping[str, str]) -> Plan:
     """The plan with some of its columns changed, as the admin API names them.
 
-    Raises: Incorrect REFERENCE_WRONG for an unknown column or a wrong value.
+    Raises: Incorrect REFERENCE_WRONG for an unknown column, a wrong value, or what a plan cannot change.
     """
+    for name in ("plan_id", "currency"):
+        if name in changes and changes[name] != getattr(plan, name):
+            raise wrong(name, f"of plan {plan.plan_id} is {getattr(plan, name)} and cannot change")
     cells: dict[str, str | None] = {
         name: _cell(value) for name, value in plan_shown(plan).items() if name != "benefits"
     }
@@ -119,7 +124,7 @@ def compare(
     snapshot = database.read(lambda unit: openings.snapshot(unit, call.tenant))
     if changed.plan_id not in snapshot.plans:
         raise NotFound(PLAN_NOT_FOUND, f"There is no plan {changed.plan_id}", field="plan_id")
-    book = replace(snapshot.plans[changed.plan_id], plan=changed)
+    book = _book(database, call, snapshot.plans[changed.plan_id], changed)
     now = _World(snapshot, changed.plan_id)
     then = _World(replace(snapshot, plans={**snapshot.plans, changed.plan_id: book}), changed.plan_id)
     beginnings = _Beginnings(database, call.tenant, changed.plan_id, since_us)
@@ -129,6 +134,20 @@ def compare(
         _add(found, case.row, now.judge(case.case, beginning), then.judge(case.case, beginning))
         progress(found.claims)
     return found
+
+
+def _book(database: Database, call: Call, known: PlanBook, changed: Plan) -> PlanBook:
+    """The changed plan with what was loaded for it. Raises: Incorrect REFERENCE_WRONG for fees in other money."""
+    schedule = changed.fee_schedule
+    if schedule == known.plan.fee_schedule:
+        return replace(known, plan=changed)
+    if schedule is None:
+        return replace(known, plan=changed, fees={})
+    fees = database.read(lambda unit: reference.fees_of(unit, call.tenant, schedule))
+    if not fees:
+        raise wrong("fee_schedule", f"{schedule} has no fees")
+    refuse_foreign(changed, fees)
+    return replace(known, plan=changed, fees=fees_by_code(fees))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kiungo.base.errors import Incorrect, KiungoError, NotFound
 from kiungo.domains.payor.book import Plan
 from kiungo.domains.payor.errors import PLAN_NOT_FOUND, REFERENCE_WRONG
-from kiungo.domains.payor.imports.kinds import BUILDERS, Built, PlanBenefit, build
+from kiungo.domains.payor.imports.kinds import BUILDERS, Built, CoverRemoval, PlanBenefit, build
 from kiungo.domains.payor.model import Authorization, Member
 from kiungo.domains.payor.registers import Registers
 from kiungo.domains.payor.snapshot import Reference
@@ -92,6 +92,7 @@ def _rows(reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str | 
 
 def write_rows(registers: Registers, unit: Unit, call: Call, rows: tuple[tuple[int, Built], ...]) -> None:
     """Write rows in the caller's unit. Raises: Incorrect or NotFound, naming what a row refers to in vain."""
+    registers.hold(unit, call)
     loose: list[Reference] = []
     for _, built in rows:
         if isinstance(built, Plan):
@@ -100,6 +101,9 @@ def write_rows(registers: Registers, unit: Unit, call: Call, rows: tuple[tuple[i
             registers.put_plan(unit, call, _with_benefit(unit, call, built))
         elif isinstance(built, Member):
             registers.put_member(unit, call, _with_covers(unit, call, built))
+        elif isinstance(built, CoverRemoval):
+            cover = {"plan_id": built.plan_id, "valid_from": built.valid_from}
+            registers.remove_cover(unit, call, built.member_id, **cover)
         elif isinstance(built, Authorization):
             registers.put_authorization(unit, call, built)
         else:

@@ -43,7 +43,16 @@ class PlanBenefit:
     benefit: Benefit
 
 
-Built = Plan | PlanBenefit | Member | Authorization | Reference
+@dataclass(frozen=True, slots=True)
+class CoverRemoval:
+    """A cover to take away: it should not have been written."""
+
+    member_id: str
+    plan_id: str
+    valid_from: str
+
+
+Built = Plan | PlanBenefit | Member | CoverRemoval | Authorization | Reference
 Builder = Callable[[Fields], Built]
 
 
@@ -133,8 +142,8 @@ def plan_benefit(fields: Fields) -> PlanBenefit:
     return PlanBenefit(fields.text("plan_id"), currency, benefit(fields, currency))
 
 
-def member(fields: Fields) -> Member:
-    """A member with one cover; rows of one member add up."""
+def member(fields: Fields) -> Member | CoverRemoval:
+    """A member with one cover, rows of one member add up; or with `remove` a cover that is to go."""
     cover = Coverage(
         plan_id=fields.text("plan_id"),
         valid_from=fields.required_day("valid_from"),
@@ -144,15 +153,17 @@ def member(fields: Fields) -> Member:
     if cover.valid_until is not None and cover.valid_until < cover.valid_from:
         fields.add("valid_until", "is before valid_from")
     member_id = fields.text("insurance_id")
-    return Member(
+    removed = fields.yes("remove")
+    built = Member(
         member_id=member_id,
         family_id=fields.optional("family_id") or member_id,
-        name=fields.text("name"),
+        name=(fields.optional("name") or "") if removed else fields.text("name"),
         coverages=(cover,),
         birth_date=fields.day("birth_date"),
         gender=fields.choice("gender", GENDERS) if fields.optional("gender") else None,
         identifiers=fields.words("identifiers"),
     )
+    return CoverRemoval(member_id, cover.plan_id, cover.valid_from) if removed else built
 
 
 def authorization(fields: Fields) -> Authorization:
@@ -214,16 +225,26 @@ def exclusion(fields: Fields) -> Reference:
 
 
 def limit(fields: Fields) -> Reference:
-    """At most so much of a group of services in a period. An amount is in minor units of the plan's currency."""
+    """At most so much of a group of services in a period: a count, or an amount with its currency."""
     codes = fields.codes("codes", required=True)
     if len(codes) > 1:
         fields.add("codes", "must be one code, prefix or range")
+    unit = fields.choice("unit", LIMIT_UNITS)
+    currency = fields.optional("currency")
+    if unit == "amount":
+        money = _money(fields, "most")
+        most, currency = money.minor, money.currency
+    else:
+        most = fields.count("most")
+        if currency is not None:
+            fields.add("currency", f"belongs to a limit of amount, not of {unit}")
     item = Limit(
         fields.text("limit_id"),
         codes[0] if codes else "",
-        fields.choice("unit", LIMIT_UNITS),
+        unit,
         fields.choice("period", LIMIT_PERIODS),
-        fields.count("most", most=10**15),
+        most,
+        currency,
         **_dates(fields),
     )
     return Reference(fields.text("plan_id"), item)

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response as StarletteResponse
 
-from kiungo.base.errors import Conflict, NotFound
+from kiungo.base.errors import Conflict, Incorrect, NotFound
 from kiungo.domains.payor import listing, queue
-from kiungo.domains.payor.errors import PAYMENT_NOTHING, PAYMENT_RUN_NOT_FOUND
+from kiungo.domains.payor.errors import PAYMENT_NOTHING, PAYMENT_RUN_NOT_FOUND, VALIDATION_ERROR
 from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, new_run_id, pay, units_needed
 from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
 from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
@@ -20,6 +20,7 @@ from kiungo.domains.payor.routes.staff import staff
 from kiungo.domains.payor.service import Payor
 from kiungo.domains.payor.store import payments
 from kiungo.domains.payor.store.claims import ClaimRow
+from kiungo.domains.payor.store.payments import Payment
 from kiungo.kernel.audit import Reads
 from kiungo.kernel.database import Unit
 from kiungo.kernel.http import Exchange, Response, as_starlette, secured
@@ -122,7 +123,7 @@ def desk_router(payor: Payor, reads: Reads) -> APIRouter:
                 exchange.call,
                 claim_id,
                 note=body.note,
-                allowed={line.line: line.allowed for line in body.lines},
+                allowed=_allowed(body),
                 allowed_total=body.allowed_total,
                 version=_version(exchange, body.version),
             ),
@@ -149,6 +150,10 @@ def desk_router(payor: Payor, reads: Reads) -> APIRouter:
     @router.post("/{claim_id}/void", summary="Take a claim out of force")
     async def void(exchange: Reviewer, claim_id: str, body: Reason) -> StarletteResponse:
         return await decide(exchange, lambda unit: desk.void(unit, exchange.call, claim_id, reason=body.reason))
+
+    @router.post("/{claim_id}/keep", summary="Let a claim stand that somebody asked to void")
+    async def keep(exchange: Reviewer, claim_id: str, body: Reason) -> StarletteResponse:
+        return await decide(exchange, lambda unit: desk.keep(unit, exchange.call, claim_id, reason=body.reason))
 
     return router
 
@@ -211,8 +216,8 @@ def payments_router(payor: Payor) -> APIRouter:
 
         def last(unit: Unit) -> Response:
             remaining = part(unit).remaining
-            made = tuple(payments.of_run(unit, exchange.call.tenant, run_id))
-            return Response.json(_run(Run(run_id, made, remaining)), 201)
+            made = payments.of_run(unit, exchange.call.tenant, run_id)
+            return Response.json(_run(run_id, made) | {"remaining": remaining}, 201)
 
         units = await payor.database.read_async(
             lambda unit: units_needed(
@@ -233,9 +238,24 @@ def payments_router(payor: Payor) -> APIRouter:
         found = await payor.database.read_async(lambda unit: payments.of_run(unit, exchange.call.tenant, run_id))
         if not found:
             raise NotFound(PAYMENT_RUN_NOT_FOUND, "There is no such payment run", field="run_id")
-        return as_starlette(Response.json(_run(Run(run_id, tuple(found), remaining=False))))
+        return as_starlette(Response.json(_run(run_id, found)))
 
     return router
+
+
+def _allowed(body: Approval) -> dict[int, str]:
+    """The amount for each line. Raises: Incorrect VALIDATION_ERROR for a line named twice."""
+    allowed: dict[int, str] = {}
+    for index, line in enumerate(body.lines):
+        if line.line in allowed:
+            raise Incorrect(
+                VALIDATION_ERROR,
+                f"lines[{index}].line names line {line.line} a second time",
+                field=f"lines[{index}].line",
+                hint="Name each line once",
+            )
+        allowed[line.line] = line.allowed
+    return allowed
 
 
 def _shown(row: ClaimRow) -> Response:
@@ -278,10 +298,9 @@ def _version(exchange: Exchange, said: int | None) -> int | None:
     return int(asked) if asked.isdecimal() and len(asked) < 10 else -1
 
 
-def _run(paid: Run) -> dict[str, object]:
+def _run(run_id: str, made: list[Payment]) -> dict[str, object]:
     return {
-        "run_id": paid.run_id,
-        "remaining": paid.remaining,
+        "run_id": run_id,
         "payments": [
             {
                 "payment_id": payment.payment_id,
@@ -294,6 +313,6 @@ def _run(paid: Run) -> dict[str, object]:
                 "payment_method": payment.method,
                 "payment_reference": payment.reference,
             }
-            for payment in paid.payments
+            for payment in made
         ],
     }

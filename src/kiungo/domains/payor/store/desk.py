@@ -7,6 +7,8 @@ from kiungo.domains.payor.codec import from_bytes, to_bytes
 from kiungo.domains.payor.model import Ruling
 from kiungo.kernel.database import Unit
 
+FIRST_VOID: Final = "first_void"
+"""Somebody asked to void a claim that was paid more than a single person takes back."""
 REPLACEMENT: Final = "replacement"
 """Somebody sent a claim in the place of one that was paid more than a single person takes back."""
 

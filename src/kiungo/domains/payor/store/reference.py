@@ -68,9 +68,10 @@ def find_plan(unit: Unit, tenant: int, plan_id: str) -> Plan | None:
 
 
 def fees_of(unit: Unit, tenant: int, schedule: str) -> list[Fee]:
-    """Every fee of a schedule."""
+    """Every fee of a schedule, of each key the one that began last first."""
     rows = unit.rows(
-        "SELECT body FROM payor_reference WHERE tn = ? AND kind = ? AND owner = ?", (tenant, _FEE, schedule)
+        "SELECT body FROM payor_reference WHERE tn = ? AND kind = ? AND owner = ? ORDER BY item_key, valid_from DESC",
+        (tenant, _FEE, schedule),
     )
     return [from_bytes(body, Fee) for (body,) in rows]
 
