@@ -53,6 +53,38 @@ def test_a_command_of_its_own_process_knows_every_role() -> None:
     assert all(role["summary"] and role["scopes"] for role in listed)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("jobs", "requeue", "99999999999999999999"),
+        ("jobs", "discard", "0"),
+        ("listen", "--port", "99999"),
+        ("dev", "--port", "0"),
+        ("sandbox", "--port", "-1"),
+        ("serve", "--port", "65536"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_in_words(run: Run, words: tuple[str, ...]) -> None:
+    refused = run(*words)
+    assert (refused.exit_code, "Invalid value" in refused.stderr) == (EXIT_WRONG, True)
+
+
+def test_a_backup_to_a_folder_that_is_not_there_is_refused_in_words(run: Run, tmp_path: Path) -> None:
+    refused = run("backup", str(tmp_path / "gone" / "b.db"))
+    assert (refused.exit_code, "BACKUP_PLACE" in refused.stderr) == (EXIT_WRONG, True)
+
+
+def test_a_file_that_is_no_database_is_refused_in_words(
+    serving: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("these are my notes, and no database at all\n" * 50)
+    monkeypatch.setenv("KIUNGO_DATABASE_URL", f"sqlite:///{file}")
+    for words in (["check"], ["keys", "list"], ["migrate"]):
+        refused = CliRunner().invoke(app, words)
+        assert (refused.exit_code, "is not a SQLite database" in refused.stderr) == (EXIT_AWAY, True), words
+
+
 def test_a_wrong_binding_or_role_says_the_way_out(run: Run) -> None:
     assert "provider=PROV-001" in run("keys", "create", "x", "--binding", "nonsense").stderr
     wrong = run("keys", "create", "x", "--role", "king")

@@ -1,5 +1,7 @@
 """Logs hold known keys only; tracebacks say where, never what."""
 
+import asyncio
+import gc
 import json
 import logging
 
@@ -45,6 +47,32 @@ def test_a_librarys_line_passes_without_its_arguments(capfd: pytest.CaptureFixtu
     logging.getLogger("httpx").info("GET https://example.test/John")
     line = json.loads(capfd.readouterr().err)
     assert (line["name"], line["reason"]) == ("httpx", "cannot read %s")
+
+
+def test_a_librarys_line_that_was_put_together_before_says_where_it_is_from(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    logging.getLogger("httpx").warning(f"cannot read {'John Doe'}")
+    line = json.loads(capfd.readouterr().err)
+    assert ("John" in str(line), line["reason"].startswith("test_telemetry:")) == (False, True)
+
+
+def test_a_task_that_failed_unseen_says_so_and_nothing_of_its_error(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+
+    async def fails() -> None:
+        raise ValueError("John Doe has no cover")
+
+    async def main() -> None:
+        task = asyncio.create_task(fails())
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    line = json.loads(capfd.readouterr().err)
+    assert (line["name"], line["reason"]) == ("asyncio", "Task exception was never retrieved")
+    assert "John" not in str(line)
 
 
 def test_the_level_is_kept(capfd: pytest.CaptureFixture[str]) -> None:

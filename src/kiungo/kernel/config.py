@@ -73,7 +73,10 @@ class Settings(BaseSettings):
     )
     token_lifetime_s: int = Field(900, ge=60, le=86_400, description="How long an access token lives, seconds.")
     credential_cache_s: float = Field(
-        30.0, ge=0, le=300, description="How long a verified credential is remembered, seconds."
+        30.0,
+        ge=0,
+        le=300,
+        description="How long a verified credential is remembered, seconds; on SQLite at most one.",
     )
     credential_cache_max: int = Field(20_000, ge=1, description="How many verified credentials are remembered.")
     open_submission: bool | None = Field(

@@ -33,6 +33,7 @@ _KNOWN_KEYS = {
     "revision", "endpoint", "delivery", "channel", "reason", "state", "topic", "table", "name", "dropped_keys",
     "block", "hash", "lag_s", "after_s", "process",
 }  # fmt: skip
+_PLAIN_WORDS = re.compile("[A-Za-z ]*")
 _LOOKS_SECRET = re.compile(r"(kgo_|kgs_|whsec_|eyJ)[A-Za-z0-9_\-.]{6,}|(?<=://)[^/@\s]+:[^/@\s]+(?=@)")
 
 
@@ -107,9 +108,21 @@ class _LibraryLines(logging.Handler):
             max(record.levelno, logging.WARNING),
             "library",
             name=record.name,
-            reason=str(record.msg)[:TEXT_MAX] if not record.args or isinstance(record.msg, str) else "",
+            reason=_template_of(record),
             **({"trace": redacted_traceback(error)} if error is not None else {}),
         )
+
+
+def _template_of(record: logging.LogRecord) -> str:
+    """What a library always says at this place, else the place: a text put together before may hold anything.
+
+    asyncio begins with what happened, and goes on with objects and their errors.
+    """
+    text = str(record.msg)[:TEXT_MAX]
+    if record.args:
+        return text
+    begun = _PLAIN_WORDS.match(text) if record.name == "asyncio" else None
+    return begun[0].strip() if begun else f"{record.module}:{record.funcName}:{record.lineno}"
 
 
 def render_metrics() -> bytes:

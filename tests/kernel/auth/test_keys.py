@@ -9,9 +9,10 @@ from tests.kernel.http.conftest import Running
 
 from kiungo.base.errors import Conflict, Forbidden, Incorrect
 from kiungo.kernel.auth import Call, Principal, system_call
+from kiungo.kernel.auth.authenticator import UNHEARD_S
 from kiungo.kernel.auth.keys import create_key, get_key, hash_of, list_keys, revoke_key, rotate_key
 from kiungo.kernel.auth.sessions import COOKIE, open_session
-from kiungo.kernel.database import Database
+from kiungo.kernel.database import Database, open_database
 
 SYSTEM = system_call(1)
 HOUR_US = 3_600_000_000
@@ -100,6 +101,19 @@ def test_another_process_forgets_a_revoked_key_too(start: Start, database: Datab
     key_id = database.read(lambda unit: unit.value("SELECT id FROM api_key"))
     database.write(lambda unit: revoke_key(unit, SYSTEM, key_id))
     assert get(second, key).status_code == 401
+
+
+def test_a_key_revoked_by_another_program_ends_within_a_second(served: Running, database_url: str) -> None:
+    key = served.key("read:notes")
+    assert get(served, key).status_code == 200
+    other = open_database(database_url)
+    try:
+        key_id = other.read(lambda unit: unit.value("SELECT id FROM api_key"))
+        other.write(lambda unit: revoke_key(unit, SYSTEM, key_id))
+    finally:
+        other.close()
+    time.sleep(UNHEARD_S)
+    assert get(served, key).status_code == 401
 
 
 def test_a_key_expires_on_the_moment(served: Running, database: Database) -> None:

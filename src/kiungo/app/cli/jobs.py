@@ -12,6 +12,7 @@ from kiungo.kernel.database import Unit
 
 commands = typer.Typer(no_args_is_help=True, help="Jobs that wait, died, or should run again.")
 TENANT = 1
+JobId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The id `kiungo jobs dead` shows.")]
 
 
 @commands.command("dead")
@@ -41,7 +42,7 @@ def dead(
 
 
 @commands.command("requeue")
-def requeue(job_id: Annotated[int, typer.Argument(help="The id `kiungo jobs dead` shows.")]) -> None:
+def requeue(job_id: JobId) -> None:
     """Give a dead letter all its attempts again."""
     with readable_errors(), opened_database() as database:
         database.write(lambda unit: jobs.requeue(unit, TENANT, job_id))
@@ -49,7 +50,7 @@ def requeue(job_id: Annotated[int, typer.Argument(help="The id `kiungo jobs dead
 
 
 @commands.command("discard")
-def discard(job_id: Annotated[int, typer.Argument(help="The id `kiungo jobs dead` shows.")]) -> None:
+def discard(job_id: JobId) -> None:
     """Remove a dead letter for good."""
     with readable_errors(), opened_database() as database:
         database.write(lambda unit: jobs.discard(unit, TENANT, job_id))

@@ -12,7 +12,7 @@ from kiungo.kernel import json
 
 
 def listen_command(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 3000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes any free one.")] = 3000,
     secret: Annotated[
         str | None, typer.Option(envvar="WEBHOOK_SECRET", help="The webhook's secret; without it nothing is verified.")
     ] = None,

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kiungo.base.errors import Conflict, Forbidden, Incorrect
+from kiungo.base.errors import Conflict, Forbidden
 from kiungo.base.money import Money
 from kiungo.domains.payor import access, events, rebuild, voiding
+from kiungo.domains.payor.asked import amounts, said_in
 from kiungo.domains.payor.decided import Decided, describe
 from kiungo.domains.payor.errors import (
     CLAIM_CHANGED,
     CLAIM_STATE,
     SECOND_PERSON_NEEDED,
-    VALIDATION_ERROR,
     claim_not_found,
 )
 from kiungo.domains.payor.explanation import steps_for
@@ -25,8 +25,6 @@ from kiungo.kernel import audit, json
 from kiungo.kernel.auth import Call
 from kiungo.kernel.auth.keys import root_of
 from kiungo.kernel.database import Unit
-
-NOTE_CHARACTERS_MAX = 2_000
 
 
 class ReviewDesk:
@@ -67,7 +65,7 @@ class ReviewDesk:
         row = self._waiting(unit, call, claim_id, version)
         self._refuse_sender(unit, call, row)
         on_file = rebuild.read(unit, call, self._payor.repository, row)
-        ruling = Ruling("approve", note, _amounts(on_file, allowed or {}, allowed_total))
+        ruling = Ruling("approve", note, amounts(on_file, allowed or {}, allowed_total))
         case, result = self._judge(unit, call, on_file, ruling)
         if result.outcome != "approved":
             raise Conflict(
@@ -85,14 +83,14 @@ class ReviewDesk:
         """Reject a waiting claim. Raises: Conflict CLAIM_CHANGED when it is at another version than `version`."""
         row = self._waiting(unit, call, claim_id, version)
         on_file = rebuild.read(unit, call, self._payor.repository, row)
-        ruling = Ruling("reject", _said(reason, "reason"))
+        ruling = Ruling("reject", said_in(reason, "reason"))
         case, result = self._judge(unit, call, on_file, ruling)
         return self._decide(unit, call, on_file, case, result, action="reject", note=ruling.reason, ruling=ruling)
 
     def request_information(self, unit: Unit, call: Call, claim_id: str, *, question: str) -> ClaimRow:
         """Ask the provider something; the claim stays under review."""
         row = self._waiting(unit, call, claim_id)
-        self._step(unit, call, row, "request_information", _said(question, "question"))
+        self._step(unit, call, row, "request_information", said_in(question, "question"))
         changed = self._store(unit, call, replace(row, desk="information_requested"))
         self._publish(unit, call, changed, "claim.information_requested", previous=row.state, message=question.strip())
         return changed
@@ -109,7 +107,7 @@ class ReviewDesk:
         row = voiding.hold(unit, call, claim_id)
         if row.desk != "information_requested":
             raise Conflict(CLAIM_STATE, f"Claim {claim_id} waits for no information", hint="Look at the claim again")
-        self._step(unit, call, row, "information", _said(text, "text"))
+        self._step(unit, call, row, "information", said_in(text, "text"))
         return self._store(unit, call, replace(row, desk="open"))
 
     def reopen(self, unit: Unit, call: Call, claim_id: str, *, reason: str) -> ClaimRow:
@@ -123,7 +121,7 @@ class ReviewDesk:
             why = "is under review already" if row.payment_id is None else "was paid"
             raise Conflict(CLAIM_STATE, f"Claim {claim_id} {why}", hint="A paid claim can be voided, not reopened")
         on_file = rebuild.read(unit, call, self._payor.repository, row)
-        ruling = Ruling("reopen", _said(reason, "reason"))
+        ruling = Ruling("reopen", said_in(reason, "reason"))
         case, result = self._judge(unit, call, on_file, ruling)
         return self._decide(unit, call, on_file, case, result, action="reopen", note=ruling.reason, ruling=ruling)
 
@@ -134,7 +132,7 @@ class ReviewDesk:
         Raises: Forbidden SECOND_PERSON_NEEDED when the same person asks twice.
         """
         access.refuse_bound(call)
-        said = _said(reason, "reason")
+        said = said_in(reason, "reason")
         row = voiding.hold(unit, call, claim_id)
         snapshot = self._payor.openings.snapshot(unit, call.tenant)
         if voiding.is_large_payment(snapshot, row) and not self._void_seconded(unit, call, row):
@@ -148,7 +146,7 @@ class ReviewDesk:
         Raises: Conflict CLAIM_STATE when nobody asked.
         """
         access.refuse_bound(call)
-        said = _said(reason, "reason")
+        said = said_in(reason, "reason")
         row = voiding.hold(unit, call, claim_id)
         last = _last_step(unit, call, row)
         if last is None or last.action != FIRST_VOID:
@@ -360,40 +358,6 @@ def _refuse_same_person(unit: Unit, call: Call, step: desk.DeskStep, what: str) 
             f"{what} needs a second person",
             hint="Ask a colleague with the scope review:claims to decide the same",
         )
-
-
-def _amounts(on_file: rebuild.OnFile, allowed: Mapping[int, str], total: str | None) -> dict[int, Money]:
-    """The allowed amounts a reviewer set, by line. Raises: Incorrect VALIDATION_ERROR."""
-    lines = {line.number: line.charge for line in on_file.claim.lines}
-    currency = on_file.row.currency
-    if total is not None:
-        if allowed:
-            raise _wrong("allowed_total", "cannot be given together with amounts for lines")
-        amount = Money.parse(total, currency, field="allowed_total")
-        if not Money.zero(currency) < amount <= on_file.claim.total:
-            raise _wrong("allowed_total", f"must be above zero and at most {on_file.claim.total.text()}")
-        parts = amount.allocate([charge.minor for charge in lines.values()])
-        return dict(zip(lines, parts, strict=True))
-    amounts = {}
-    for number, text in allowed.items():
-        field = f"lines[{number}].allowed"
-        if number not in lines:
-            raise _wrong(field, "names a line the claim does not have")
-        amounts[number] = Money.parse(text, currency, field=field)
-        if not Money.zero(currency) <= amounts[number] <= lines[number]:
-            raise _wrong(field, f"must be from zero to {lines[number].text()}")
-    return amounts
-
-
-def _said(text: str, field: str) -> str:
-    text = text.strip()
-    if not 1 <= len(text) <= NOTE_CHARACTERS_MAX:
-        raise _wrong(field, f"must have 1 to {NOTE_CHARACTERS_MAX} characters")
-    return text
-
-
-def _wrong(field: str, problem: str) -> Incorrect:
-    return Incorrect(VALIDATION_ERROR, f"{field} {problem}", field=field, hint="Correct it and send it again")
 
 
 def _denial(result: Adjudication) -> str:

@@ -1,7 +1,8 @@
 """From the headers of a request to the principal behind it, remembering verified credentials for a moment.
 
 A remembered credential costs one hash and one lookup. It is forgotten when it expires, when any credential
-changes (in every process on the database), and in any case after the cache time.
+changes, and in any case after the cache time. On PostgreSQL every process hears of a change; on SQLite only the one
+that made it, so there no credential is remembered for longer than a second.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ CREDENTIAL_MALFORMED = define(
 )
 
 SECRET_BYTES_MAX = 256
+UNHEARD_S = 1.0
+"""How long a change made by another program on the same SQLite file may go unnoticed."""
 EMPTY_KEYS = (b"", b"null", b"undefined")
 _BEARER = b"bearer "
 _COOKIE = COOKIE.encode() + b"="
@@ -75,7 +78,7 @@ class Authenticator:
         self._database = database
         self._tokens = tokens
         self._limits = limits
-        self._cache_s = cache_s
+        self._cache_s = min(cache_s, UNHEARD_S) if database.engine == "sqlite" else cache_s
         self._cache_max = cache_max
         self._empty_keys = EMPTY_KEYS if empty_key_is_absent else ()
         self._remembered: dict[bytes, Verified] = {}

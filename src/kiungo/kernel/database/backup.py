@@ -30,6 +30,7 @@ from kiungo.kernel.database.tables import (
 )
 
 BACKUP_EXISTS = define("BACKUP_EXISTS", Conflict, "A backup never overwrites a file that is there.")
+BACKUP_PLACE = define("BACKUP_PLACE", Incorrect, "A backup cannot be written where it was asked for.")
 BACKUP_INCOMPLETE = define("BACKUP_INCOMPLETE", Fault, "What was copied is not what was there; nothing was kept of it.")
 
 PAGES_AT_ONCE = 2_048
@@ -39,13 +40,22 @@ OWNER_ONLY = 0o600
 def backup(database_url: str, file: Path, *, progress: Progress = silent) -> Copied:
     """Write a consistent, checked backup; the file appears only when it is complete and on disk.
 
-    Raises: Conflict (file exists, schema newer or behind); Incorrect (no such database); Fault (copy incomplete).
+    Raises: Conflict (file exists, schema newer or behind); Incorrect (no such database or folder);
+    Fault (copy incomplete).
     """
     if file.exists():
         raise Conflict(BACKUP_EXISTS, f"{file} exists", field="file", hint="Name another file, or move that one away")
     partial = file.with_name(file.name + ".partial")
-    partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, OWNER_ONLY))
+    try:
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, OWNER_ONLY))
+    except OSError as error:
+        raise Incorrect(
+            BACKUP_PLACE,
+            f"{file} cannot be written: {error.strerror}",
+            field="file",
+            hint="Name a file in a folder that is there and that you may write to",
+        ) from error
     try:
         if database_url.startswith("sqlite:///"):
             _copy_pages(Path(database_url.removeprefix("sqlite:///")), partial, progress)

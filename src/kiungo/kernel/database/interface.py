@@ -41,6 +41,13 @@ class Wakes:
         for callback in callbacks:
             callback()
 
+    def wake_all(self) -> None:
+        """Call everyone: wakes may have gone unheard."""
+        with self._lock:
+            channels = tuple(self._callbacks)
+        for channel in channels:
+            self.wake(channel)
+
 
 class Database(Protocol):
     """Units of work on one database. Every method is safe to call from any thread.

@@ -123,6 +123,13 @@ def _current_of_file(url: str) -> str | None:
             row = connection.execute(REVISION).fetchone() if found else None
     except sqlite3.OperationalError as error:
         raise unavailable(url) from error
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(
+            DATABASE_UNAVAILABLE,
+            f"{path} is not a SQLite database",
+            field="KIUNGO_DATABASE_URL",
+            hint="Check the address; a backup is loaded with `kiungo restore`",
+        ) from error
     return str(row[0]) if row else None
 
 

@@ -5,9 +5,9 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.sql import Literal
@@ -31,6 +31,8 @@ RETRY_S = 0.005
 ATTEMPTS_MAX = 6
 CHANNEL = "kiungo"
 LISTEN_PAUSE_S = 1.0
+KEEPALIVE: Final[Mapping[str, Any]] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+"""A listener whose server vanished without a word notices within half a minute."""
 UNIT_TIME_MAX_MS = 30_000
 BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -213,8 +215,9 @@ class PostgresqlDatabase:
         """Hear the wakes of other processes; a lost connection is opened again."""
         while not self._closing.is_set():
             try:
-                with psycopg.connect(self.url, autocommit=True) as connection:
+                with psycopg.connect(self.url, autocommit=True, **KEEPALIVE) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
+                    self.wakes.wake_all()  # what was said while nobody listened
                     self._listen(connection)
             except psycopg.OperationalError:
                 self._closing.wait(LISTEN_PAUSE_S)  # queues also look on their own, so nothing waits on this

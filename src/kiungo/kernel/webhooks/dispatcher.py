@@ -10,7 +10,7 @@ import os
 import random
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -55,7 +55,6 @@ class Dispatcher:
         *,
         lease_s: float = LEASE_S,
         rng: Random | None = None,
-        on_disabled: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._secrets = secrets
@@ -63,7 +62,6 @@ class Dispatcher:
         self._schedule = schedule
         self._lease_s = lease_s
         self._rng = rng or random.SystemRandom()
-        self._on_disabled = on_disabled
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._lanes: dict[LaneKey, asyncio.Task[None]] = {}
         self._again: set[LaneKey] = set()
@@ -254,7 +252,6 @@ class Dispatcher:
             endpoints.pause(unit, *lane, resume_us)
         if any(one.attempt.gone for one in settlements):
             endpoints.disable(unit, *lane, "the receiver answered 410 Gone")
-            unit.after_commit(self._on_disabled)
 
     async def _release(self) -> None:
         await self._database.write_async(lambda unit: queue.release_leases(unit, self._holder))

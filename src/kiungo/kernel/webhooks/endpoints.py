@@ -125,10 +125,16 @@ def disable(unit: Unit, tenant: int, endpoint_id: str, reason: str) -> None:
     )
 
 
-def is_active(unit: Unit, tenant: int, endpoint_id: str) -> bool:
-    """Whether an endpoint is delivered to at this moment, whatever anybody remembers."""
-    active = "SELECT 1 FROM webhook_endpoint WHERE tn = ? AND id = ? AND active = 1 AND deleted_us IS NULL"
-    return unit.row(active, (tenant, endpoint_id)) is not None
+def wanting(unit: Unit, tenant: int, owner: str, event: str) -> list[tuple[str, bool]]:
+    """The owner's endpoints that want an event, and whether each is active.
+
+    Asked anew each time: what was registered before an event, by whatever process, hears of it.
+    """
+    rows = unit.rows(
+        "SELECT id, events, active FROM webhook_endpoint WHERE tn = ? AND owner = ? AND deleted_us IS NULL ORDER BY id",
+        (tenant, owner),
+    )
+    return [(endpoint_id, bool(active)) for endpoint_id, events, active in rows if event in json.loads(events)]
 
 
 def pause(unit: Unit, tenant: int, endpoint_id: str, until_us: int) -> None:

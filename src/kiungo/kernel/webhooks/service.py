@@ -19,7 +19,6 @@ from kiungo.kernel.secrets import Secrets
 from kiungo.kernel.webhooks import endpoints, log, queue
 from kiungo.kernel.webhooks.dispatcher import CHANNEL, LEASE_ATTEMPTS, LEASE_S, Dispatcher
 from kiungo.kernel.webhooks.endpoints import OVERLAP_S, Change, check_events
-from kiungo.kernel.webhooks.index import EndpointIndex
 from kiungo.kernel.webhooks.model import PING, Cause, Delivery, Endpoint
 from kiungo.kernel.webhooks.queue import NewDelivery
 from kiungo.kernel.webhooks.schedule import USUAL, RetrySchedule
@@ -30,7 +29,6 @@ WEBHOOK_PAYLOAD_TOO_LARGE = define(
 )
 
 PAYLOAD_BYTES_MAX = 256_000
-INDEX_CHANNEL = "webhook-endpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,7 @@ class Webhooks:
         self.settings = settings
         self._database = database
         self._secrets = secrets
-        self._index = EndpointIndex()
         self._dispatcher: Dispatcher | None = None
-        database.wakes.subscribe(INDEX_CHANNEL, self._index.changed)
 
     def dispatcher(self, *, rng: Random | None = None) -> Dispatcher:
         """Make the dispatcher of this process; run it on the event loop. Emissions here wake it at once.
@@ -88,7 +84,6 @@ class Webhooks:
             settings.schedule,
             lease_s=settings.lease_s,
             rng=rng,
-            on_disabled=self._index.changed,
         )
         return self._dispatcher
 
@@ -103,18 +98,17 @@ class Webhooks:
         """
         if event not in self.settings.events:
             raise AssertionError(f"{event!r} is not in the list of webhook events")
-        wanting = self._index.matching(unit, tenant, owner, event)
+        wanting = endpoints.wanting(unit, tenant, owner, event)
         if not wanting:
             return 0
         members = _render(payload)
         queued = 0
-        for endpoint in wanting:
-            active = endpoint.active or endpoints.is_active(unit, tenant, endpoint.id)
-            new = self._new(tenant, endpoint.id, event=event, subject=subject, members=members, cause="event")
+        for endpoint_id, active in wanting:
+            new = self._new(tenant, endpoint_id, event=event, subject=subject, members=members, cause="event")
             queue.add(unit, new if active else replace(new, state="held"))
             if active:
                 queued += 1
-                self._wake(unit, tenant, endpoint.id)
+                self._wake(unit, tenant, endpoint_id)
         return queued
 
     async def look_at(self, url: str) -> str | None:
@@ -165,7 +159,6 @@ class Webhooks:
             updated_us=unit.now_us,
         )
         endpoints.insert(unit, self._secrets, endpoint, chosen)
-        self._changed(unit)
         return endpoint, chosen
 
     def change(self, unit: Unit, endpoint: Endpoint, wanted: Change) -> Endpoint:
@@ -175,7 +168,6 @@ class Webhooks:
         if wanted.events is not None:
             wanted = replace(wanted, events=check_events(wanted.events, self.settings.events | {PING}))
         changed = endpoints.change(unit, endpoint, wanted)
-        self._changed(unit)
         self._wake(unit, endpoint.tenant, endpoint.id)
         return changed
 
@@ -191,7 +183,6 @@ class Webhooks:
     def delete(self, unit: Unit, endpoint: Endpoint) -> None:
         """Remove an endpoint; its log stays."""
         endpoints.delete(unit, self._secrets, endpoint)
-        self._changed(unit)
 
     def ping(self, unit: Unit, endpoint: Endpoint) -> str:
         """Queue a test delivery, whatever the endpoint's events; returns its id."""
@@ -234,9 +225,6 @@ class Webhooks:
     def _hint(self, tenant: int, endpoint_id: str) -> None:
         if self._dispatcher is not None:
             self._dispatcher.hint((tenant, endpoint_id))
-
-    def _changed(self, unit: Unit) -> None:
-        unit.wake(INDEX_CHANNEL)
 
 
 def _render(payload: Mapping[str, Any]) -> bytes:

@@ -12,9 +12,10 @@ from starlette.responses import Response as StarletteResponse
 
 from kiungo.base.errors import Conflict, Incorrect, NotFound
 from kiungo.domains.payor import listing, queue
+from kiungo.domains.payor.asked import NOTE_CHARACTERS_MAX
 from kiungo.domains.payor.errors import PAYMENT_NOTHING, PAYMENT_RUN_NOT_FOUND, VALIDATION_ERROR
 from kiungo.domains.payor.payments import CLAIMS_A_RUN_MAX, Run, new_run_id, pay, units_needed
-from kiungo.domains.payor.review import NOTE_CHARACTERS_MAX, ReviewDesk
+from kiungo.domains.payor.review import ReviewDesk
 from kiungo.domains.payor.roles import PAY_CLAIMS, REVIEW_CLAIMS, WRITE_CLAIMS
 from kiungo.domains.payor.routes.staff import staff
 from kiungo.domains.payor.service import Payor
