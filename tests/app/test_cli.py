@@ -59,7 +59,7 @@ def test_a_command_of_its_own_process_knows_every_role() -> None:
         ("jobs", "requeue", "99999999999999999999"),
         ("jobs", "discard", "0"),
         ("listen", "--port", "99999"),
-        ("dev", "--port", "0"),
+        ("dev", "--port", "70000"),
         ("sandbox", "--port", "-1"),
         ("serve", "--port", "65536"),
     ],

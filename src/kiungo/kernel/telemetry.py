@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -90,12 +90,22 @@ def configure_logging(
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers = [_LibraryLines()]
     root.setLevel(logging.WARNING)
+
+
+class _StandardError:
+    """Standard error as it is when a line is written: a logger is made once, and the stream may be another since."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class _LibraryLines(logging.Handler):

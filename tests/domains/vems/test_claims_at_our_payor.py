@@ -59,7 +59,7 @@ class World:
         self.database, self.heard, self.vems, self.payor = database, heard, vems, payor
 
     def book(self, **changes: Any) -> Booked:
-        sent = json.dumps(body(services=SERVICES, **changes))
+        sent = json.dumps(body(**{"services": SERVICES} | changes))
 
         async def run() -> Booked:
             asked = await self.vems.desk.prepare(CALL, sent)
@@ -164,6 +164,43 @@ def _noticed(world: World, claim_id: str, number: str) -> None:
     headers = {"x-webhook-signature": signature, "webhook-id": f"about {claim_id} {len(world.topics)}"}
     world.database.write(lambda unit: world.vems.claims.receive(unit, 1, "hcms", headers, sent))
     world.run()
+
+
+SCAN = [{"procedure_code": "F8735", "amount": "15000.00", "date_of_service": "2026-11-02"}]
+CAPITATED = {"serviceCode": "F8740", "serviceDate": "2026-11-03T14:30:00.000Z"}
+
+
+def test_a_claim_for_a_booking_is_for_what_is_not_capitated(world: World) -> None:
+    booked = world.book(claimID="mixed", services=[SERVICES[0], CAPITATED])
+    number = booked.row.booking_no
+    claim = {**HOSPITAL_CLAIM, "provider_claim_id": "mixed", "amount": "15000.00"} | {"lines": SCAN}
+    assert world.payor.submit(**claim, booking_no=number)["claim"]["status"] == "approved"
+    world.poll()
+    row = world.claim(number)
+    assert (row.status, row.approved_minor) == ("approved", 1_500_000)
+    approved = [line["approvedMinor"] for line in world.heard.events[-1].payload["lines"]]
+    assert approved == [1_500_000, 0]
+
+
+def test_we_submit_what_is_not_capitated(world: World) -> None:
+    number = world.book(claimID="ours", services=[CAPITATED, SERVICES[0]]).row.booking_no
+    world.database.write(lambda unit: world.vems.submissions.ask(unit, CALL, number, "8B20"))
+    world.run()
+    world.poll()
+    row = world.claim(number)
+    assert (row.status, row.approved_minor) == ("approved", 1_500_000)
+    assert [line["approvedMinor"] for line in world.heard.events[-1].payload["lines"]] == [0, 1_500_000]
+
+
+def test_a_booking_of_capitated_services_alone_has_no_claim(world: World) -> None:
+    number = world.book(claimID="prepaid", services=[CAPITATED], diagnosisCode="8B20").row.booking_no
+    assert world.database.read(lambda unit: claims.find(unit, 1, number)) is None
+    with pytest.raises(Conflict, match="capitated"):
+        world.database.write(lambda unit: world.vems.submissions.ask(unit, CALL, number, "8B20"))
+    with pytest.raises(Conflict, match="capitated"):
+        world.database.write(lambda unit: world.vems.claims.link(unit, CALL, number, "CLM-1"))
+    claim = {**HOSPITAL_CLAIM, "provider_claim_id": "prepaid", "amount": "15000.00"} | {"lines": SCAN}
+    assert world.payor.submit(**claim, booking_no=number)["claim"]["status"] == "under_review"
 
 
 def test_a_second_claim_that_the_payer_refuses_takes_nothing_from_the_first(world: World) -> None:

@@ -27,7 +27,7 @@ FOLLOW_IN_DEV = FollowSettings(interval_s=5.0, tick_s=2.0)
 
 
 def dev(
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Another port than KIUNGO_PORT.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Another port than KIUNGO_PORT.")] = None,
     host: Annotated[str | None, typer.Option(help="Another address than KIUNGO_HOST.")] = None,
 ) -> None:
     """Start the platform with sample data, for a laptop: keys printed, claims accepted without one."""

@@ -20,7 +20,7 @@ from kiungo.kernel.config import load_settings
 TIMEOUT_S = 10.0
 
 commands = typer.Typer(help="The simulated outside systems, and their faults.", invoke_without_command=True)
-Port = Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="Another port than KIUNGO_SANDBOX_PORT.")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Another port than KIUNGO_SANDBOX_PORT.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 

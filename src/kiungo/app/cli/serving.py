@@ -16,7 +16,7 @@ from kiungo.kernel.telemetry import configure_logging
 
 
 def serve_command(
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Another port than KIUNGO_PORT.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Another port than KIUNGO_PORT.")] = None,
     host: Annotated[str | None, typer.Option(help="Another address than KIUNGO_HOST.")] = None,
 ) -> None:
     """Serve, secure by default: needs its keys, accepts nothing without a credential, has no sample data."""

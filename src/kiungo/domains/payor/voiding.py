@@ -21,6 +21,7 @@ from kiungo.kernel import audit, json, ledger
 from kiungo.kernel.auth import Call
 from kiungo.kernel.database import Unit
 from kiungo.kernel.outbox import Outbox
+from kiungo.ports.bookings import lock_name
 
 MESSAGE: str = "Claim voided"
 
@@ -63,7 +64,7 @@ def hold_to_judge(unit: Unit, call: Call, claim_id: str) -> ClaimRow:
 
 def hold_booking(unit: Unit, tenant: int, booking_no: str) -> None:
     """Nobody else claims the booking until the unit ends."""
-    unit.lock(f"payor:booking:{tenant}:{booking_no}")
+    unit.lock(lock_name(tenant, booking_no))
 
 
 def is_large_payment(snapshot: Snapshot, row: ClaimRow) -> bool:

@@ -15,6 +15,7 @@ from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE, invalid
 from kiungo.domains.vems.model import ApprovalState
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
+from kiungo.domains.vems.rules.claimable import claimable_total
 from kiungo.domains.vems.store import bookings
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
@@ -107,12 +108,13 @@ def _decided(desk: BookingDesk, unit: Unit, call: Call, booking_no: str, approve
             field="approvalStatus",
             hint="Wait for the decision, or override it with a reason",
         )
-    if approved > row.total:
-        raise invalid([Detail("approvedAmount", f"The approvedAmount must not be more than {row.total.text()}.")])
+    most = claimable_total(booked.lines)
+    if approved > most:
+        raise invalid([Detail("approvedAmount", f"The approvedAmount must not be more than {most.text()}.")])
     return booked
 
 
 def _approval(booked: Booked, approved: Money) -> ApprovalState:
     if approved.minor == 0:
         return "rejected"
-    return "approved" if approved == booked.row.total else "partially_paid"
+    return "approved" if approved == claimable_total(booked.lines) else "partially_paid"

@@ -7,9 +7,9 @@ from typing import Any
 from kiungo.base.money import Money
 from kiungo.domains.vems import events
 from kiungo.domains.vems.desk import Booked, BookingDesk
+from kiungo.domains.vems.rules.claimable import claimable_total
 from kiungo.domains.vems.rules.following import Judged, judge, kept_of, split_of, standing_of
 from kiungo.domains.vems.store import bookings, claims
-from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.domains.vems.store.claims import ClaimRow
 from kiungo.kernel import audit
 from kiungo.kernel.auth import Call
@@ -46,7 +46,7 @@ def apply(
     if booking is None or current is None:
         return row
     booked = Booked(booking, bookings.lines_of(unit, call.tenant, row.booking_no))
-    foreign = _why_foreign(booking, report)
+    foreign = _why_foreign(booked, report)
     if foreign is not None:
         row = replace(current, failures=0, last_poll_us=unit.now_us, next_poll_us=next_us, note=foreign)
         claims.update(unit, call.tenant, row)
@@ -72,12 +72,13 @@ def apply(
     return row
 
 
-def _why_foreign(booking: BookingRow, report: Report) -> str | None:
+def _why_foreign(booked: Booked, report: Report) -> str | None:
     """Why a claim that names no booking is not this booking's, whoever linked the two; None when it may be."""
-    if report.patient is not None and report.patient != booking.patient_cr:
+    asked = claimable_total(booked.lines)
+    if report.patient is not None and report.patient != booked.row.patient_cr:
         return f"{report.reference} is a claim for another patient; link this booking's own"
-    if report.claimed is not None and report.claimed != booking.total:
-        return f"{report.reference} is a claim of {report.claimed}, not of {booking.total}; link this booking's own"
+    if report.claimed is not None and report.claimed != asked:
+        return f"{report.reference} is a claim of {report.claimed}, not of {asked}; link this booking's own"
     return None
 
 

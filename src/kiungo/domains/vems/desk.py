@@ -66,7 +66,7 @@ class Booked:
 class Follower(Protocol):
     """Whoever follows the claims of bookings."""
 
-    def opened(self, unit: Unit, tenant: int, row: BookingRow, *, is_new: bool) -> None:
+    def opened(self, unit: Unit, tenant: int, booked: Booked, *, is_new: bool) -> None:
         """A booking was made, or revised."""
         ...
 
@@ -204,7 +204,7 @@ class BookingDesk:
         booked = Booked(row, draft.lines)
         self.repository.create_all(unit, call, draft.resources)
         if self.follower is not None:
-            self.follower.opened(unit, call.tenant, row, is_new=True)
+            self.follower.opened(unit, call.tenant, booked, is_new=True)
         if asked.patient is not None and asked.patient.stale:
             self.people.refresh_later(unit, call.tenant, row.patient_cr)
         audit.record(unit, call, "book", kind="booking", id=row.booking_no, person=row.patient_fhir)
@@ -284,7 +284,7 @@ class BookingDesk:
         bookings.replace_lines(unit, tenant, existing, old, lines)
         bookings.update(unit, tenant, row)
         if self.follower is not None:
-            self.follower.opened(unit, tenant, row, is_new=False)
+            self.follower.opened(unit, tenant, booked, is_new=False)
         audit.record(unit, call, "revise", kind="booking", id=row.booking_no, person=row.patient_fhir)
         self.tell(unit, call, booked, "booking.revised", f"Revised to {row.total} (revision {row.revision})")
         return booked

@@ -10,8 +10,9 @@ from kiungo.base.errors import Conflict, Detail, NotFound, define
 from kiungo.base.time import SECOND_US
 from kiungo.domains.vems import deciding
 from kiungo.domains.vems.desk import Booked, BookingDesk
-from kiungo.domains.vems.errors import invalid
+from kiungo.domains.vems.errors import BOOKING_STATE, invalid
 from kiungo.domains.vems.polling import Poller
+from kiungo.domains.vems.rules.claimable import claimable
 from kiungo.domains.vems.rules.following import DAY_S, FollowPolicy, next_poll_s
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.bookings import BookingRow
@@ -55,9 +56,10 @@ class ClaimDesk:
         """The handlers of this desk's jobs."""
         return {**self.poller.jobs(), NOTICE: self.digest}
 
-    def opened(self, unit: Unit, tenant: int, row: BookingRow, *, is_new: bool) -> None:
-        """A booking was made or revised: follow its claim, or no longer, as its payment mode says."""
-        payer = self._payer_of_mode.get(row.mode)
+    def opened(self, unit: Unit, tenant: int, booked: Booked, *, is_new: bool) -> None:
+        """A booking was made or revised: follow its claim, or no longer, as its mode and its services say."""
+        row = booked.row
+        payer = self._payer_of_mode.get(row.mode) if claimable(booked.lines) else None
         known = None if is_new else claims.find(unit, tenant, row.booking_no)
         if payer is None:
             if known is not None:
@@ -77,12 +79,14 @@ class ClaimDesk:
     def link(self, unit: Unit, call: Call, booking_no: str, reference: str, *, payer: str | None = None) -> ClaimRow:
         """A facility says under which number the payer has the claim: the booking is fixed, and we ask at once.
 
-        Raises: NotFound BOOKING_NOT_FOUND, PAYER_UNKNOWN; Incorrect for an empty reference; Conflict CLAIM_LINKED.
+        Raises: NotFound BOOKING_NOT_FOUND, PAYER_UNKNOWN; Incorrect for an empty reference; Conflict CLAIM_LINKED,
+        BOOKING_STATE when nothing of the booking is claimed.
         """
         if not reference.strip() or len(reference) > 128:
             raise invalid([Detail("reference", "The reference field is required.")])
         bookings.hold(unit, call.tenant, booking_no)
         booked = self.desk.find(unit, call, booking_no, action="write:bookings")
+        refuse_capitated(booked)
         name = payer or self._payer_of_mode.get(booked.row.mode, "")
         if name not in self.payers:
             raise payer_unknown(name)
@@ -252,6 +256,17 @@ def _is_over(row: ClaimRow, *, reports_payment: bool) -> bool:
     if row.status not in ("approved", "partially_paid"):
         return False
     return not reports_payment or (row.paid_minor or 0) + (row.kept_minor or 0) >= (row.approved_minor or 0)
+
+
+def refuse_capitated(booked: Booked) -> None:
+    """Raises: Conflict BOOKING_STATE for a booking of which nothing can be claimed."""
+    if not claimable(booked.lines):
+        raise Conflict(
+            BOOKING_STATE,
+            f"Every service of booking {booked.row.booking_no} is capitated, and is in no claim",
+            field="bookingNo",
+            hint="Capitated services settle when they are delivered",
+        )
 
 
 def payer_unknown(name: str) -> NotFound:

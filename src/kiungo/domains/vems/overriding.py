@@ -13,6 +13,7 @@ from kiungo.domains.vems import proposals, steps
 from kiungo.domains.vems.desk import Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE
 from kiungo.domains.vems.roles import OVERRIDE_BOOKINGS
+from kiungo.domains.vems.rules.claimable import claimable_total
 from kiungo.domains.vems.rules.settlement_modes import settles_delivered
 from kiungo.domains.vems.settlement import listing, store
 from kiungo.domains.vems.store import bookings
@@ -114,7 +115,7 @@ def at_stake(unit: Unit, tenant: int, booked: Booked, wish: Wish) -> Money:
     if wish.approval in (None, row.approval):
         return delivered
     # Given back to the payer, its own word holds again, which may take back what is settled.
-    after = row.total if wish.approval == "approved" else wish.approved or nothing
+    after = claimable_total(booked.lines) if wish.approval == "approved" else wish.approved or nothing
     settled = sum(
         store.get_settlement(unit, tenant, number).approved_minor
         for number in listing.numbers_of(unit, tenant, row.booking_no)

@@ -12,9 +12,10 @@ from typing import Any
 from kiungo.base.errors import Conflict, Detail, Incorrect, Unavailable
 from kiungo.domains.vems.desk import WRITE, Booked, BookingDesk
 from kiungo.domains.vems.errors import BOOKING_STATE, invalid
-from kiungo.domains.vems.following import ClaimDesk, payer_unknown
+from kiungo.domains.vems.following import ClaimDesk, payer_unknown, refuse_capitated
 from kiungo.domains.vems.mapping.people import registered_patient
 from kiungo.domains.vems.model import contract_day
+from kiungo.domains.vems.rules.claimable import claimable, claimable_total
 from kiungo.domains.vems.store import bookings, claims
 from kiungo.domains.vems.store.bookings import BookingRow
 from kiungo.domains.vems.store.claims import ClaimRow
@@ -48,6 +49,7 @@ class Submissions:
         """
         bookings.hold(unit, call.tenant, booking_no)
         booked = self._desk.find(unit, call, booking_no, action=WRITE)
+        refuse_capitated(booked)
         row = claims.find(unit, call.tenant, booking_no)
         payer = self._claims.payer_of(booked.row.mode)
         if payer is None or row is None:
@@ -159,9 +161,9 @@ class Submissions:
                 ClaimedService(
                     line.number, line.service_code, line.service_name, contract_day(line.at_us), line.share.total
                 )
-                for line in lines
+                for line in claimable(lines)
             ),
-            total=booking.total,
+            total=claimable_total(lines),
         )
 
     def _tell(self, unit: Unit, tenant: int, row: ClaimRow) -> None:

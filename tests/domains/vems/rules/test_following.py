@@ -1,5 +1,6 @@
 """What a payer's report means, and when to ask again."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -45,6 +46,30 @@ def report(status: ClaimStatus, approved: str | None = None, **parts: str) -> Re
 def test_a_report_is_judged(said: Report, approval: str, parts: tuple[str, ...]) -> None:
     judged = judge(LINES, said)
     assert (judged.approval, tuple(part.text() for part in judged.lines)) == (approval, parts)
+
+
+@pytest.mark.parametrize(
+    ("said", "approval", "parts"),
+    [
+        (report("approved", "16000.00"), "approved", ("0.00", "16000.00")),
+        (report("approved"), "approved", ("0.00", "16000.00")),
+        (report("approved", "31000.00"), "approved", ("0.00", "16000.00")),
+        (report("partially_paid", "1.00"), "partially_paid", ("0.00", "1.00")),
+        (report("approved", "16000.00", F8736="16000.00"), "approved", ("0.00", "16000.00")),
+        (report("partially_paid", "9.00", F8735="9.00", F8736="0.00"), "partially_paid", ("0.00", "9.00")),
+        (report("rejected"), "rejected", ("0.00", "0.00")),
+    ],
+)
+def test_nothing_of_an_approval_is_for_a_capitated_service(said: Report, approval: str, parts: tuple[str, ...]) -> None:
+    lines = (replace(LINES[0], capitated=True), LINES[1])
+    judged = judge(lines, said)
+    assert (judged.approval, tuple(part.text() for part in judged.lines)) == (approval, parts)
+
+
+def test_a_payer_decides_nothing_of_a_booking_that_is_capitated_whole() -> None:
+    lines = tuple(replace(line, capitated=True) for line in LINES)
+    judged = judge(lines, report("approved", "31000.00"))
+    assert (judged.approved, judged.excess, [part.minor for part in judged.lines]) == (kes("0"), kes("31000"), [0, 0])
 
 
 def test_what_is_approved_beyond_the_booking_is_named() -> None:

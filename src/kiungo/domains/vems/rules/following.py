@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from kiungo.base.money import Money
 from kiungo.domains.vems.model import ApprovalState, BookedLine
+from kiungo.domains.vems.rules.claimable import claimable_of
 from kiungo.ports.payer import ApprovedService, Report
 
 DAY_S: Final = 86_400
@@ -44,13 +45,13 @@ class Judged:
 
 
 def judge(lines: Sequence[BookedLine], report: Report, standing: Sequence[int] | None = None) -> Judged:
-    """What a report approves, line by line.
+    """What a report approves, line by line; nothing of it is for a capitated service.
 
     A payer that says "approved" without an amount approves what was booked; one that says nothing of lines has its
     amount spread over them by largest remainder: as the `standing` decision has it, where there is one, and beyond
     that over what it left. Units: `standing` minor.
     """
-    totals = tuple(line.share.total for line in lines)
+    totals = tuple(claimable_of(line) for line in lines)
     currency = totals[0].currency
     whole, zero = sum(totals, Money.zero(currency)), Money.zero(currency)
     if report.status in ("pending", "rejected"):
@@ -110,6 +111,8 @@ def standing_of(lines: Sequence[BookedLine], split: str | None) -> tuple[int, ..
 
 def _spread(approved: Money, totals: Sequence[int], standing: Sequence[int] | None) -> tuple[Money, ...]:
     """A sum over lines: a line that was rejected gets nothing of what others were approved."""
+    if sum(totals) == 0:
+        return tuple(approved for _ in totals)  # all are capitated, and nothing is approved
     if standing is None or sum(standing) == 0:
         return approved.allocate(totals)
     if approved.minor <= sum(standing):
@@ -123,10 +126,13 @@ def _spread(approved: Money, totals: Sequence[int], standing: Sequence[int] | No
 def _by_line(
     lines: Sequence[BookedLine], report: Report, approved: Money, standing: Sequence[int] | None
 ) -> tuple[Money, ...]:
-    totals = [line.share.total for line in lines]
+    totals = [claimable_of(line) for line in lines]
     left = list(report.services)
     named: list[Money] = []
     for line in lines:
+        if line.capitated:
+            named.append(claimable_of(line))
+            continue
         found = next((one for one in left if _is_for(one, line)), None)
         if found is not None:
             left.remove(found)
