@@ -1,6 +1,6 @@
 """What every step reads: the case (fixed) and the sheet (the money as the steps before left it)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -135,16 +135,23 @@ class LineSheet:
 class Sheet:
     """All lines of a claim while the steps run."""
 
-    __slots__ = ("by_number", "currency", "lines")
+    __slots__ = ("_some_denied", "by_number", "currency", "lines")
 
     def __init__(self, claim: Claim) -> None:
+        self._some_denied = False
         self.currency = claim.total.currency
         self.lines = [LineSheet(line) for line in claim.lines]
         self.by_number = {sheet.line.number: sheet for sheet in self.lines}
 
-    def open_lines(self) -> list[LineSheet]:
+    def open_lines(self) -> Sequence[LineSheet]:
         """The lines nobody has denied so far."""
-        return [sheet for sheet in self.lines if not sheet.denied]
+        return [sheet for sheet in self.lines if not sheet.denied] if self._some_denied else self.lines
+
+    def apply(self, finding: Finding) -> None:
+        """Let a finding about a line move that line's money."""
+        line_sheet = self.by_number[finding.line]
+        line_sheet.apply(finding)
+        self._some_denied = self._some_denied or line_sheet.denied
 
     def money(self, minor: int) -> Money:
         """An amount in the claim's currency."""

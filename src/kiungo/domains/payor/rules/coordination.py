@@ -23,8 +23,7 @@ REASON_PRIOR_PAYER = "23"
 
 def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
     """Ask what the first insurer paid, where we are not the first to pay."""
-    stated = all(line_sheet.line.prior_paid is not None for line_sheet in sheet.open_lines())
-    if case.coverage.order > 1 and not stated:
+    if case.coverage.order > 1 and not all(one.line.prior_paid is not None for one in sheet.open_lines()):
         yield Finding(
             STEP,
             "pend",
@@ -35,10 +34,10 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
         )
 
 
-def relieve(sheet: Sheet, line_sheet: LineSheet) -> Iterator[Finding]:
+def relieve(sheet: Sheet, line_sheet: LineSheet, prior: int) -> Iterator[Finding]:
     """Take into account what another payer paid for a line, once our plan's own parts of it are known."""
-    number, prior = line_sheet.line.number, line_sheet.line.prior_paid
-    counted = min(prior.minor, line_sheet.left + line_sheet.patient) if prior is not None else 0
+    number = line_sheet.line.number
+    counted = min(prior, line_sheet.left + line_sheet.patient)
     if counted <= 0:
         return
     relief = min(counted, line_sheet.patient)

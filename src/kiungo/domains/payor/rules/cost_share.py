@@ -83,13 +83,15 @@ def check(case: Case, sheet: Sheet) -> Iterator[Finding]:
     A line is settled before the next begins, so that services come to the same on one claim as on several: what
     another payer covered of a deductible is not used up by it.
     """
-    plan, taken = case.book.plan, _Taken()
+    plan, taken, last = case.book.plan, _Taken(), sheet.lines[-1]
     for line_sheet in sheet.lines:
         if not line_sheet.denied:
             for part in (_deductible, _copay, _coinsurance, _cap):
                 yield from part(case, sheet, line_sheet, taken)
-        yield from coordination.relieve(sheet, line_sheet)
-        taken.add(plan, line_sheet)
+        if line_sheet.line.prior_paid is not None:
+            yield from coordination.relieve(sheet, line_sheet, line_sheet.line.prior_paid.minor)
+        if line_sheet is not last:
+            taken.add(plan, line_sheet)
 
 
 def _deductible(case: Case, sheet: Sheet, line_sheet: LineSheet, taken: _Taken) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ def adjudicate(case: Case) -> Adjudication:
             finding = ruling.overrule(case.ruling, found) if case.ruling else found
             findings.append(finding)
             if finding.line:
-                sheet.by_number[finding.line].apply(finding)
+                sheet.apply(finding)
     outcome = _outcome(case, findings, sheet)
     entries: tuple[Entry, ...] = entries_of(case, sheet) if outcome == "approved" else ()
     return _result(sheet, outcome, findings, entries)
@@ -75,13 +75,19 @@ def _outcome(case: Case, findings: list[Finding], sheet: Sheet) -> Outcome:
 
 def _result(sheet: Sheet, outcome: Outcome, findings: list[Finding], entries: tuple[Entry, ...]) -> Adjudication:
     currency = sheet.currency
+    charge = allowed = paid = patient = 0
+    for line in sheet.lines:
+        charge += line.charge
+        allowed += line.allowed
+        paid += line.left
+        patient += line.patient
     return Adjudication(
         outcome=outcome,
         findings=in_order(findings),
-        lines=tuple(line.result(currency) for line in sheet.lines),
+        lines=tuple([line.result(currency) for line in sheet.lines]),
         entries=entries,
-        charge=Money(sum(line.charge for line in sheet.lines), currency),
-        allowed=Money(sum(line.allowed for line in sheet.lines), currency),
-        paid=Money(sum(line.left for line in sheet.lines), currency),
-        patient=Money(sum(line.patient for line in sheet.lines), currency),
+        charge=Money(charge, currency),
+        allowed=Money(allowed, currency),
+        paid=Money(paid, currency),
+        patient=Money(patient, currency),
     )
