@@ -1,13 +1,19 @@
 """Submission end to end, on both engines: the guide's bodies to the digit, and what is stored."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from kiungo.base.errors import Incorrect, NotFound
 from kiungo.domains.payor import errors
+from kiungo.domains.payor.store import claims
+from kiungo.kernel.database import Database, Unit
+from kiungo.kernel.webhooks import endpoints
+from tests.domains.payor.cases import claim
 from tests.domains.payor.conftest import GUIDE, House, person
+from tests.plans import plan_of
 
 
 def test_the_guides_claim_gets_the_guides_answer(house: House) -> None:
@@ -195,3 +201,22 @@ def test_the_claims_of_a_booking_are_found_by_their_index(house: House) -> None:
     )
     plan = house.database.read(lambda unit: unit.rows(query, ("VB1",)))
     assert "payor_claim_booking_number" in plan[0][3]
+
+
+@pytest.mark.parametrize(
+    ("index", "work"),
+    [
+        ("payor_claim_content", lambda unit: claims.find_same(unit, 1, "BC-789-456", (b"0", b"1"), but="x")),
+        (
+            "payor_claim_provider_number",
+            lambda unit: claims.of_own_number(unit, 1, claim(provider_claim_id="INV-1"), but="x"),
+        ),
+        ("webhook_endpoint_url", lambda unit: endpoints.wanting(unit, 1, "provider:PROV-001", "claim_status_update")),
+    ],
+)
+def test_what_every_submission_asks_is_read_by_its_index(
+    database: Database, index: str, work: Callable[[Unit], object]
+) -> None:
+    """However many claims there are: a wrong choice of the engine reads all of a provider's, or all of a day's."""
+    plan = plan_of(database, work)
+    assert index in plan, plan

@@ -168,8 +168,8 @@ class Openings:
         if known is not None or sent.dated:
             return known
         before = fingerprint(stated.as_of_the_day_before(claim, sent), dated=False)
-        since_us = now_us - REPEATED_WITHIN_US
-        return claims.find_same(unit, tenant, claim.member_id, (before,), but=but, since_us=since_us)
+        known = claims.find_same(unit, tenant, claim.member_id, (before,), but=but)
+        return known if known is not None and known.submitted_us >= now_us - REPEATED_WITHIN_US else None
 
     def _replaced(self, unit: Unit, tenant: int, claim: Claim) -> ClaimRow | None:
         if claim.replaces is None:

@@ -131,10 +131,11 @@ def wanting(unit: Unit, tenant: int, owner: str, event: str) -> list[tuple[str, 
     Asked anew each time: what was registered before an event, by whatever process, hears of it.
     """
     rows = unit.rows(
-        "SELECT id, events, active FROM webhook_endpoint WHERE tn = ? AND owner = ? AND deleted_us IS NULL ORDER BY id",
+        "SELECT id, events, active FROM webhook_endpoint"
+        " WHERE tn = ? AND owner = ? AND deleted_us IS NULL AND url > ''",
         (tenant, owner),
-    )
-    return [(endpoint_id, bool(active)) for endpoint_id, events, active in rows if event in json.loads(events)]
+    )  # the url, and no order of ids, so that the owner's are read by their index and not everybody's by the key
+    return sorted((endpoint_id, bool(active)) for endpoint_id, events, active in rows if event in json.loads(events))
 
 
 def pause(unit: Unit, tenant: int, endpoint_id: str, until_us: int) -> None:

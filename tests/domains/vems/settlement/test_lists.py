@@ -1,7 +1,6 @@
 """Lists of money are read along their index, whatever their length; what one booking has is found by its number."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -11,37 +10,9 @@ from kiungo.domains.vems.routes.shapes import read_cursor
 from kiungo.domains.vems.settlement import listing, store
 from kiungo.kernel.database import Database, Unit
 from tests.domains.vems.settlement.world import World, booking
+from tests.plans import plan_of
 
 TENANT = 1
-
-
-class Recorder(Unit):
-    """A unit that remembers what it was asked."""
-
-    def __init__(self, unit: Unit) -> None:
-        super().__init__(unit.engine, unit._cursor, unit.now_us)
-        self.asked: list[tuple[str, Sequence[Any]]] = []
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        self.asked.append((sql, parameters))
-        return super().rows(sql, parameters)
-
-
-def plan_of(database: Database, work: Callable[[Unit], object]) -> str:
-    """How the engine means to answer the first question of some work."""
-
-    def read(unit: Unit) -> str:
-        recorder = Recorder(unit)
-        work(recorder)
-        sql, parameters = recorder.asked[0]
-        if unit.engine == "sqlite":
-            return "\n".join(row[3] for row in unit.rows(f"EXPLAIN QUERY PLAN {sql}", parameters))
-        # Where there are a few rows, reading and sorting all of them is cheapest: ask for what is done with many.
-        unit.execute("SET LOCAL enable_seqscan = off")
-        unit.execute("SET LOCAL enable_bitmapscan = off")
-        return "\n".join(row[0] for row in unit.rows(f"EXPLAIN {sql}", parameters))
-
-    return database.read(read)
 
 
 @pytest.mark.parametrize(

@@ -76,13 +76,13 @@ def find_wire(unit: Unit, tenant: int, claim_id: str) -> tuple[bytes, str, str, 
 
 
 def find_same(
-    unit: Unit, tenant: int, member_id: str, fingerprints: Sequence[bytes], *, but: str = "", since_us: int = 0
+    unit: Unit, tenant: int, member_id: str, fingerprints: Sequence[bytes], *, but: str = ""
 ) -> ClaimRow | None:
     """The claim of the same content: the one that stands, else the one that was voided last."""
     row = unit.row(
         f"{_SELECT} WHERE tn = ? AND member_id = ? AND fingerprint IN ({', '.join('?' * len(fingerprints))})"
-        " AND claim_id <> ? AND submitted_us >= ? ORDER BY voided_us IS NOT NULL, voided_us DESC LIMIT 1",
-        (tenant, member_id, *fingerprints, but, since_us),
+        " AND claim_id <> ? ORDER BY voided_us IS NOT NULL, voided_us DESC LIMIT 1",
+        (tenant, member_id, *fingerprints, but),
     )
     return ClaimRow(*row) if row else None
 
@@ -98,7 +98,7 @@ def of_own_number(unit: Unit, tenant: int, claim: Claim, *, but: str = "") -> st
         "SELECT c.claim_id FROM payor_claim c WHERE c.tn = ? AND c.provider_claim_id = ? AND c.provider_id = ?"
         " AND c.claim_id NOT IN (?, ?) AND c.replaced_by IS NULL AND (c.state <> 'rejected' OR EXISTS"
         " (SELECT 1 FROM payor_step s WHERE s.tn = c.tn AND s.claim_id = c.claim_id AND s.action = 'reject'))"
-        " ORDER BY c.submitted_us, c.claim_id LIMIT 1",
+        " ORDER BY c.submitted_us + 0, c.claim_id LIMIT 1",  # a sum: not by the index of times, but of numbers
         (tenant, claim.provider_claim_id, claim.provider_id, but, claim.replaces or ""),
     )
     return found
