@@ -27,6 +27,7 @@ def as_bag(rows: list[dict[str, Any]]) -> list[bytes]:
 
 def test_the_material_is_here() -> None:
     material("sql-on-fhir", "tests")
+    assert FILES, "the folder is there and holds no suite"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

@@ -1,5 +1,6 @@
 """`kiungo check`: a row that says another thing than its record is found, and one that does not is left alone."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from kiungo.domains.payor import payments
 from kiungo.domains.payor.checking import Difference, check_claims
 from kiungo.domains.payor.store import reference
 from kiungo.kernel.auth import system_call
+from kiungo.kernel.database import Unit
 from tests.domains.payor.conftest import GUIDE, House, person
 
 
@@ -38,6 +40,23 @@ def test_a_column_that_was_changed_is_named(house: House, column: str, value: ob
     house.write(lambda unit: unit.execute(f"UPDATE payor_claim SET {column} = ? WHERE claim_id = ?", (value, claim_id)))
     named = [one.what for one in differences(house)]
     assert f"{column} of the row is not what the record says" in named
+
+
+def test_a_cover_that_is_gone_from_the_record_is_named_and_stops_nothing(house: House) -> None:
+    house.submit(**GUIDE)
+    other = house.submit(**GUIDE | {"insurance_id": "BC-789-457", "patient_name": "Jane Doe"}).claim_id
+    row = house.row(other)
+    call, repository = system_call(1), house.payor.repository
+
+    def delete(unit: Unit) -> None:
+        benefit = json.loads(repository.read(unit, call, "ExplanationOfBenefit", row.benefit_fhir).body)
+        cover = benefit["insurance"][0]["coverage"]["reference"].removeprefix("Coverage/")
+        repository.delete(unit, call, "Coverage", cover)
+
+    house.write(delete)
+    assert [(one.id, one.what) for one in differences(house)] == [
+        (other, "plan_id of the row is not what the record says")
+    ]
 
 
 def test_claims_of_every_state_agree_with_their_record(house: House) -> None:

@@ -53,15 +53,14 @@ def check_claims(
 def _differences(unit: Unit, call: Call, repository: Repository, on_file: rebuild.OnFile) -> list[str]:
     """The columns of a claim's row that do not say what its record says."""
     row, claim, result = on_file.row, on_file.claim, on_file.result
-    cover = json.loads(repository.read(unit, call, "Coverage", on_file.coverage_fhir).body)
-    state = outcome_of(on_file)
+    state = _state_of(on_file)
     record = {
         "state": state,
         "member_id": claim.member_id,
         "provider_id": claim.provider_id,
         "provider_claim_id": claim.provider_claim_id,
         "booking_no": claim.booking_no,
-        "plan_id": next(one["value"] for one in cover["class"] if one["type"]["coding"][0]["code"] == "plan"),
+        "plan_id": _plan_of(unit, call, repository, on_file.coverage_fhir),
         "currency": result.charge.currency,
         "charge_minor": result.charge.minor,
         "paid_minor": result.paid.minor if state == "approved" else 0,
@@ -74,7 +73,16 @@ def _differences(unit: Unit, call: Call, repository: Repository, on_file: rebuil
     return [f"{name} of the row is not what the record says" for name in wrong]
 
 
-def outcome_of(on_file: rebuild.OnFile) -> Outcome:
+def _plan_of(unit: Unit, call: Call, repository: Repository, coverage_id: str) -> str | None:
+    """The plan of the cover a claim was judged under; None when the record has no such cover any more."""
+    found = repository.find(unit, call, "Coverage", coverage_id)
+    if found is None or found.deleted:
+        return None
+    classes = json.loads(found.body)["class"]
+    return next((one["value"] for one in classes if one["type"]["coding"][0]["code"] == "plan"), None)
+
+
+def _state_of(on_file: rebuild.OnFile) -> Outcome:
     """The state a claim's record says it is in."""
     if on_file.is_waiting:
         return "under_review"

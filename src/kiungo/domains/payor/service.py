@@ -109,7 +109,7 @@ class Payor:
         """
         tenant, opening, new = call.tenant, sent.opening, sent.new
         family_id = opening.case.member.family_id
-        fresh = self._number_as_read(unit, tenant, opening) and members.take_family(
+        fresh = self._held_as_read(unit, tenant, opening) and members.take_family(
             unit, tenant, family_id, opening.family_version, opening.case.snapshot.version
         )
         if not fresh:
@@ -151,10 +151,10 @@ class Payor:
         now_us = self.clock.now_us()
         return self.openings.submitted(unit, call.tenant, sent, provider_id=provider_id, now_us=now_us)
 
-    def _number_as_read(self, unit: Unit, tenant: int, opening: Opening) -> bool:
-        """Whether nobody else used the booking or the provider's own number since the claim was read.
+    def _held_as_read(self, unit: Unit, tenant: int, opening: Opening) -> bool:
+        """Hold the claim's booking and the provider's own number; whether nobody can have used them since it was read.
 
-        Both are held first, before any family: claims of two families may have them in common.
+        They are held before any family: claims of two families may have them in common.
         """
         claim = opening.case.claim
         if claim.booking_no is not None:
@@ -162,7 +162,7 @@ class Payor:
         if claim.provider_claim_id is not None:
             unit.lock(f"payor:number:{tenant}:{claim.provider_id}:{claim.provider_claim_id}")
         if claim.booking_no is not None:
-            return False
+            return False  # whoever keeps bookings may have changed it: it is always read again
         return opening.same is not None or claims.of_own_number(unit, tenant, claim) == opening.case.same_number
 
     def _again(self, unit: Unit, call: Call, sent: Sent) -> tuple[Opening, New | None]:

@@ -46,8 +46,10 @@ def test_money_is_not_taken_back_by_a_detour_over_pending(office: Office) -> Non
 
 def test_what_moves_no_money_is_one_persons(office: Office) -> None:
     number = office.booked()
-    office.post(f"/bookings/{number}/override", {"reason": "x", "bookingStatus": "confirmed"})
-    office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "rejected"})
+    confirmed = office.post(f"/bookings/{number}/override", {"reason": "x", "bookingStatus": "confirmed"})
+    assert confirmed["bookingStatus"] == "confirmed"
+    rejected = office.post(f"/bookings/{number}/override", {"reason": "x", "approvalStatus": "rejected"})
+    assert (rejected["approvalStatus"], rejected["override"]) == ("rejected", True)
 
 
 def test_another_proposal_takes_the_place_of_the_first(office: Office) -> None:

@@ -88,7 +88,8 @@ def test_a_rotated_key_is_the_same_person(office: Office) -> None:
     _, rotated = write(lambda unit: rotate_key(unit, call, key.id, overlap_s=60))
     office.people["carl again"] = {"X-API-Key": rotated}
     office.post(f"{one}/confirm", {"outcome": "paid"}, who="carl again", status=403)
-    office.post(f"{one}/confirm", {"outcome": "paid"}, who="ben")
+    assert office.get(one)["data"]["legStatus"] == "unknown"
+    assert office.post(f"{one}/confirm", {"outcome": "paid"}, who="ben")["data"]["legStatus"] == "posted"
 
 
 def test_a_paid_one_that_came_back_is_reversed_by_two_persons(office: Office) -> None:

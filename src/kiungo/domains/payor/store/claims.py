@@ -1,6 +1,6 @@
 """The claim's one row: its state, its keys, its amounts, and the bytes the API answers with."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -127,19 +127,35 @@ def add_services(
 
     A line that a reviewer `ruled_out` is on file with no units.
     """
-    denied = {line.number for line in decided if line.denied}
-    units = {line.number: _accepted(stated, line) for stated, line in zip(claim.lines, decided, strict=True)}
-    units |= dict.fromkeys(ruled_out, 0)
+    units = {
+        line.number: 0 if line.number in ruled_out else _accepted(stated, line)
+        for stated, line in zip(claim.lines, decided, strict=True)
+        if not line.denied
+    }
+    _insert_services(unit, tenant, claim_id, claim, units, refused=False)
+
+
+def add_refused(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
+    """Keep the services of a claim that a person refused: they count for nothing, and are known again."""
+    _insert_services(
+        unit, tenant, claim_id, claim, dict.fromkeys((line.number for line in claim.lines), 0), refused=True
+    )
+
+
+def _insert_services(
+    unit: Unit, tenant: int, claim_id: str, claim: Claim, units: Mapping[int, int], *, refused: bool
+) -> None:
+    """Write the lines that `units` names, but those without a procedure."""
     unit.many(
         "INSERT INTO payor_service (tn, member_id, service_date, claim_id, line, procedure_code, provider_id,"
-        " charge_minor, units) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " charge_minor, units, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 tenant, claim.member_id, line.service_date, claim_id, line.number, line.procedure,
-                claim.provider_id, line.charge.minor, units[line.number],
+                claim.provider_id, line.charge.minor, units[line.number], int(refused),
             )
             for line in claim.lines
-            if line.procedure is not None and line.number not in denied
+            if line.procedure is not None and line.number in units
         ],
     )  # fmt: skip
 
@@ -147,22 +163,6 @@ def add_services(
 def _accepted(stated: Line, decided: LineResult) -> int:
     refused = sum(one.amount.minor for one in decided.adjustments if (one.group, one.reason) == UNITS_REFUSED)
     return accepted_units(stated, refused)
-
-
-def add_refused(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
-    """Keep the services of a claim that a person refused: they count for nothing, and are known again."""
-    unit.many(
-        "INSERT INTO payor_service (tn, member_id, service_date, claim_id, line, procedure_code, provider_id,"
-        " charge_minor, units, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 1)",
-        [
-            (
-                tenant, claim.member_id, line.service_date, claim_id, line.number, line.procedure,
-                claim.provider_id, line.charge.minor,
-            )
-            for line in claim.lines
-            if line.procedure is not None
-        ],
-    )  # fmt: skip
 
 
 def remove_services(unit: Unit, tenant: int, claim_id: str, claim: Claim) -> None:
